@@ -1,0 +1,44 @@
+"""manyfields: large sets of 3D objects as neural fields that share what they have in common.
+
+    views = manyfields.read_views("data/vehicles")       # posed images of many objects
+    run = manyfields.fit("data/vehicles", "runs/vehicles")
+    manyfields.add("runs/vehicles", "data/new-arrivals")
+    collection = manyfields.open_collection("runs/vehicles")
+    image = collection["truck"].render(cameras)
+
+Every name below is loaded on first use, so that `import manyfields` costs milliseconds and imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manyfields.cameras import Cameras
+    from manyfields.collection import open_collection
+    from manyfields.runs import add, evaluate, fit
+    from manyfields.views import read_views
+
+__version__ = "0.1.0"
+
+__all__ = ["Cameras", "__version__", "add", "evaluate", "fit", "open_collection", "read_views"]
+
+_HOME = {
+    "Cameras": "manyfields.cameras",
+    "add": "manyfields.runs",
+    "evaluate": "manyfields.runs",
+    "fit": "manyfields.runs",
+    "open_collection": "manyfields.collection",
+    "read_views": "manyfields.views",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'manyfields' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,25 @@
+"""Errors that a user can cause and mend. The command line prints their one line without a traceback."""
+
+
+class ManyfieldsError(Exception):
+    """Base of every error that manyfields raises on purpose."""
+
+
+class ViewError(ManyfieldsError):
+    """A posed view, or a folder of them, cannot be read or used."""
+
+
+class MeshError(ManyfieldsError):
+    """A mesh file cannot be read, rendered or written."""
+
+
+class CollectionError(ManyfieldsError):
+    """A collection is damaged, hostile, or not what its manifest says."""
+
+
+class ConfigError(ManyfieldsError):
+    """A setting has no meaning, or does not fit another one."""
+
+
+class RunError(ManyfieldsError):
+    """A run folder cannot be started, resumed or read."""
