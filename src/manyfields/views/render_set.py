@@ -1,0 +1,315 @@
+"""A folder of meshes to a folder of objects with posed pictures, in parallel, and resumable.
+
+OUT/<object id>/rgba/000.png ..    RGBA, sRGB, straight alpha, RGB = 0 where alpha = 0
+OUT/<object id>/depth/000.png ..   16 bit: distance along the ray in ten-thousandths of a world unit, 0 where nothing is
+OUT/<object id>/transforms.json    cameras and settings; written last, so an object that has it is complete
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyfields._io import read_json, write_json
+from manyfields.errors import ConfigError, ManyfieldsError, MeshError
+from manyfields.views.meshes import SUFFIXES, read_mesh
+from manyfields.views.viewpoints import CAMERA_ANGLE_X, VIEWPOINTS, camera_poses
+
+_PICTURES = "rgba"
+_DEPTHS = "depth"
+
+
+@dataclass(frozen=True)
+class MeshSource:
+    """A mesh to render: its file, the name of the object it becomes, and what a `manifest.json` beside it says."""
+
+    id: str
+    path: Path
+    object_class: str
+    group: str
+    yaw_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What the pictures of an object depend on besides its mesh; recorded in its `transforms.json`."""
+
+    views: int = 160
+    size: int = 128
+    seed: int = 0
+    viewpoints: str = "hemisphere"
+    depth: bool = True
+    up: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.views < 1 or not 8 <= self.size <= 2048:
+            raise ConfigError(
+                f"views {self.views}, size {self.size}: need at least 1 view and a size of 8 to 2048 pixels"
+            )
+        if self.viewpoints not in VIEWPOINTS:
+            raise ConfigError(f"viewpoints {self.viewpoints!r} is not known; use one of {', '.join(VIEWPOINTS)}")
+        if self.up not in (None, "y", "z"):
+            raise ConfigError(f"up axis {self.up!r} is not known; use 'y' or 'z'")
+
+
+@dataclass
+class RenderSummary:
+    """What became of each mesh: ids rendered now, ids complete already, and id -> message of those set aside."""
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def find_meshes(folder: Path) -> list[MeshSource]:
+    """The meshes of a folder (or one mesh file), sorted by id; or those that a `manifest.json` in it lists, in order.
+
+    A manifest is a list of {"id", "file", "yaw_deg", "group"}; "file" may be relative to the folder or to its parent;
+    entries without a file on disk are left for `render_set` to report. Raises MeshError.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        return [MeshSource(folder.stem, folder, folder.resolve().parent.name, folder.stem)]
+    if not folder.is_dir():
+        raise MeshError(f"{folder}: no such folder of meshes")
+    label = folder.resolve().name
+    manifest = folder / "manifest.json"
+    if manifest.is_file():
+        sources = [_listed(folder, label, entry) for entry in _manifest_entries(manifest)]
+    else:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        names = ["-".join(path.relative_to(folder).with_suffix("").parts) for path in files]
+        sources = [MeshSource(name, path, label, name) for name, path in zip(names, files, strict=True)]
+    if not sources:
+        raise MeshError(f"{folder}: holds no mesh; put {', '.join(SUFFIXES)} files there")
+    seen: set[str] = set()
+    for source in sources:
+        if source.id in seen:
+            raise MeshError(f"{folder}: two meshes are called {source.id!r}; rename one")
+        if not source.id or source.id in (".", "..") or any(letter in source.id for letter in "/\\\0"):
+            raise MeshError(f"{folder}: {source.id!r} cannot be the name of an object's folder; rename it")
+        seen.add(source.id)
+    return sources
+
+
+def _manifest_entries(manifest: Path) -> list[dict[str, Any]]:
+    try:
+        entries = read_json(manifest)
+    except (ValueError, OSError) as error:
+        raise MeshError(f"{manifest}: is not readable JSON ({error}); mend or remove it") from error
+    good = isinstance(entries, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("file"), str)
+        for entry in entries
+    )
+    if not good:
+        raise MeshError(f'{manifest}: is not a list of {{"id", "file", ...}} entries; mend or remove it')
+    return entries
+
+
+def _listed(folder: Path, label: str, entry: dict[str, Any]) -> MeshSource:
+    yaw = entry.get("yaw_deg", 0.0)
+    if not isinstance(yaw, int | float) or not math.isfinite(yaw):
+        raise MeshError(f"{folder / 'manifest.json'}: yaw_deg of {entry['id']!r} is not a number; mend it")
+    beside = folder / entry["file"]
+    path = beside if beside.is_file() else folder.parent / entry["file"]
+    group = str(entry.get("group") or entry["id"])
+    return MeshSource(entry["id"], path, str(entry.get("class") or label), group, float(yaw))
+
+
+def render_mesh(path: Path, out: Path, settings: RenderSettings, source: MeshSource | None = None) -> None:
+    """Render one mesh into the object folder `out` (replaced where incomplete). Raises MeshError."""
+    from manyfields.views.mesh_renderer import MeshRenderer
+
+    path = Path(path)
+    renderer = MeshRenderer(settings.size)
+    try:
+        source = source or MeshSource(path.stem, path, path.resolve().parent.name, path.stem)
+        _render_object(renderer, source, Path(out), settings)
+    finally:
+        renderer.close()
+
+
+def _render_object(renderer: Any, source: MeshSource, out: Path, settings: RenderSettings) -> None:
+    from PIL import Image
+
+    from manyfields.views.mesh_renderer import DEPTH_UNIT
+
+    mesh = read_mesh(source.path, up=settings.up, yaw_deg=source.yaw_deg)
+    for name in (_PICTURES, _DEPTHS):
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / _PICTURES).mkdir(parents=True)
+    if settings.depth:
+        (out / _DEPTHS).mkdir()
+    renderer.show(mesh)
+    frames: list[dict[str, Any]] = []
+    for index, pose in enumerate(camera_poses(settings.views, settings.viewpoints, settings.seed, source.id)):
+        rgba, depth = renderer.render(pose)
+        picture = f"{_PICTURES}/{index:03d}.png"
+        Image.fromarray(rgba).save(out / picture, compress_level=4)
+        frame: dict[str, Any] = {"file_path": picture, "transform_matrix": pose.tolist()}
+        if settings.depth:
+            frame["depth_path"] = f"{_DEPTHS}/{index:03d}.png"
+            levels = np.rint(depth / DEPTH_UNIT).astype(np.uint16)
+            Image.fromarray(levels).save(out / frame["depth_path"], compress_level=4)
+        frames.append(frame)
+    focal = 0.5 * settings.size / math.tan(CAMERA_ANGLE_X / 2)
+    header: dict[str, Any] = {
+        "camera_angle_x": CAMERA_ANGLE_X,
+        "w": settings.size,
+        "h": settings.size,
+        "fl_x": focal,
+        "fl_y": focal,
+        "cx": settings.size / 2,
+        "cy": settings.size / 2,
+        "aabb": [[-1, -1, -1], [1, 1, 1]],
+        "object_id": source.id,
+        "object_class": source.object_class,
+        "group": source.group,
+        "model_to_world": mesh.model_to_world.tolist(),
+        "bounds": mesh.bounds.tolist(),
+        "render": asdict(settings),
+    }
+    if settings.depth:
+        header["depth_unit"] = DEPTH_UNIT
+    write_json(out / "transforms.json", {**header, "frames": frames})
+
+
+def is_complete(folder: Path, settings: RenderSettings) -> bool:
+    """Whether an object folder holds everything `settings` asks for. Raises MeshError where it holds something else."""
+    file = folder / "transforms.json"
+    if not file.is_file():
+        others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        if set(others) - {_PICTURES, _DEPTHS} - {name for name in others if name.startswith(".transforms.json.")}:
+            raise MeshError(f"{folder}: holds files that are no renders ({others[0]}); choose another folder")
+        return False
+    try:
+        recorded = read_json(file).get("render")
+    except (ValueError, AttributeError):
+        recorded = None
+    if recorded != asdict(settings):
+        raise MeshError(
+            f"{folder}: was rendered with other settings ({json.dumps(recorded)}); use those, or another folder"
+        )
+    return True
+
+
+def render_set(
+    meshes: Path,
+    out: Path,
+    *,
+    views: int = 160,
+    size: int = 128,
+    seed: int = 0,
+    viewpoints: str = "hemisphere",
+    depth: bool = True,
+    up: str | None = None,
+    workers: int | None = None,
+    sources: Sequence[MeshSource] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> RenderSummary:
+    """Render every mesh of a folder (or one file) to OUT/<object id>/.
+
+    Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
+    only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings. `up` is the
+    up axis of the files ("y" or "z"; default by format), `workers` the number of processes (default: one per core),
+    `sources` the meshes to take, in order, in place of all of the folder; `progress(finished, total, id)` is called in
+    this process after each object. Raises MeshError, ConfigError.
+    """
+    settings = RenderSettings(views, size, seed, viewpoints, depth, up)
+    chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise MeshError(f"{out}: is a file; name a folder to render into")
+    summary = RenderSummary()
+    pending: list[MeshSource] = []
+    for source in chosen:
+        if is_complete(out / source.id, settings):
+            summary.skipped.append(source.id)
+        else:
+            pending.append(source)
+    finished = len(summary.skipped)
+    for source, message in _rendered(pending, out, settings, workers or os.cpu_count() or 1):
+        finished += 1
+        if message is None:
+            summary.done.append(source.id)
+        else:
+            summary.failed[source.id] = message
+        if progress is not None:
+            progress(finished, len(chosen), source.id)
+    if not summary.done and not summary.skipped:
+        first = next(iter(summary.failed.values()), "it is empty")
+        raise MeshError(f"{meshes}: no mesh of {len(chosen)} can be rendered; the first: {first}")
+    summary.done.sort()
+    return summary
+
+
+def _rendered(
+    pending: list[MeshSource], out: Path, settings: RenderSettings, workers: int
+) -> Iterator[tuple[MeshSource, str | None]]:
+    """Yield (source, error message or None) as objects finish.
+
+    A process that dies (a driver crash, out of memory) takes its pool with it; the objects that were under way are
+    tried again one at a time, so that the guilty mesh is known, and the others go on in a new pool.
+    """
+    waiting = deque(pending)
+    while waiting:
+        suspects = yield from _in_pool(waiting, out, settings, min(workers, len(waiting)))
+        for source in suspects:
+            if (yield from _in_pool(deque([source]), out, settings, 1)):
+                yield source, f"{source.path}: the rendering process died on it; look at the mesh and at free memory"
+
+
+def _in_pool(
+    waiting: deque[MeshSource], out: Path, settings: RenderSettings, workers: int
+) -> Generator[tuple[MeshSource, str | None], None, list[MeshSource]]:
+    """Work through `waiting` until it is empty or a process dies; return the sources that were under way then."""
+    context = multiprocessing.get_context("spawn")  # OpenGL contexts do not survive a fork
+    running: dict[Future[str | None], MeshSource] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2 * workers:
+                running[pool.submit(_work, waiting[0], out / waiting[0].id, settings)] = waiting[0]
+                waiting.popleft()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                message = future.result()
+                yield running.pop(future), message
+    except BrokenProcessPool:
+        return list(running.values())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return []
+
+
+def _start_worker() -> None:
+    """One thread for each process of the software renderer: objects are what is parallel."""
+    os.environ["LP_NUM_THREADS"] = "1"
+
+
+_renderers: dict[int, Any] = {}  # one window for each process, kept between objects
+
+
+def _work(source: MeshSource, out: Path, settings: RenderSettings) -> str | None:
+    from manyfields.views.mesh_renderer import MeshRenderer
+
+    try:
+        if settings.size not in _renderers:
+            _renderers[settings.size] = MeshRenderer(settings.size)
+        _render_object(_renderers[settings.size], source, out, settings)
+    except ManyfieldsError as error:
+        return str(error)
+    except Exception as error:  # one bad mesh must not end a run of a thousand others
+        return f"{source.path}: cannot be rendered ({' '.join(f'{type(error).__name__}: {error}'.split())[:200]})"
+    return None

@@ -1,0 +1,130 @@
+"""What the readers give: posed images of objects, and what was wrong with some of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from manyfields.cameras import Cameras
+from manyfields.errors import ViewError
+from manyfields.views.images import load_image
+from manyfields.views.undistort import Lens, undistort
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a view, or with a whole object where `view` is None.
+
+    kind: a short slug ('unreadable', 'pose', ...). fatal: the whole object is unusable. What is neither fatal nor
+    about a view is a remark.
+    """
+
+    object: str
+    view: str | None
+    kind: str
+    message: str
+    fatal: bool
+
+
+@dataclass(frozen=True)
+class ObjectViews:
+    """One object in V views. Images stay on disk until `images` is called.
+
+    cameras: (V,) in object coordinates, where the object lies within the unit sphere; world_to_object: (4, 4), from
+    the data's world to those coordinates. test_names: the names that the data's own test file holds, or None.
+    source_axes: 'OpenGL' or 'OpenCV', the convention in which the files were taken to write their poses.
+    """
+
+    id: str
+    path: Path
+    label: str | None
+    group: str | None
+    names: list[str]
+    cameras: Cameras
+    world_to_object: Float64[np.ndarray, "4 4"]
+    test_names: tuple[str, ...] | None
+    files: list[Path]
+    lenses: list[Lens | None]
+    source_axes: str = "OpenGL"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def images(self, indices: Iterable[int] | None = None) -> UInt8[np.ndarray, "V H W 4"]:
+        """The views' images (all, or those of `indices`): straight-alpha sRGB, undistorted, 255 where no alpha.
+
+        Raises ViewError that names object and view where a file is missing, damaged, or of another size.
+        """
+        picked = range(len(self)) if indices is None else [int(index) for index in indices]
+        result = np.empty((len(picked), self.cameras.height, self.cameras.width, 4), np.uint8)
+        for slot, index in enumerate(picked):
+            result[slot] = self._undistorted(self.stored_image(index), index)
+        return result
+
+    def stored_image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
+        """One image as its file has it, lens distortion and size included. Raises ViewError."""
+        try:
+            return load_image(self.files[index])
+        except ViewError as error:
+            raise ViewError(f"object {self.id}, view {self.names[index]}: {error}") from error
+
+    def _undistorted(self, rgba: UInt8[np.ndarray, "H W 4"], index: int) -> UInt8[np.ndarray, "H W 4"]:
+        width, height = self.cameras.width, self.cameras.height
+        if rgba.shape[:2] != (height, width):
+            raise ViewError(
+                f"object {self.id}, view {self.names[index]}: the image is {rgba.shape[1]}x{rgba.shape[0]}, its "
+                f"camera {width}x{height}; correct the camera or resize the image"
+            )
+        lens = self.lenses[index]
+        if lens is None:
+            return rgba
+        focal_x, focal_y = self.cameras.focal[index].tolist()
+        center_x, center_y = self.cameras.center[index].tolist()
+        return undistort(rgba, (focal_x, focal_y), (center_x, center_y), lens)
+
+    def subset(self, indices: Iterable[int]) -> "ObjectViews":
+        """The same object in some of its views, in the order given."""
+        picked = [int(index) for index in indices]
+        return replace(
+            self,
+            names=[self.names[index] for index in picked],
+            cameras=self.cameras[picked],
+            files=[self.files[index] for index in picked],
+            lenses=[self.lenses[index] for index in picked],
+        )
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    """Objects that are learned together, in the order of their ids, and what was wrong when they were read."""
+
+    objects: list[ObjectViews]
+    problems: list[Problem]
+    path: Path
+    _by_id: dict[str, ObjectViews] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_id", {item.id: item for item in self.objects})
+
+    @property
+    def ids(self) -> list[str]:
+        return [item.id for item in self.objects]
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __iter__(self) -> Iterator[ObjectViews]:
+        return iter(self.objects)
+
+    def __getitem__(self, key: int | str) -> ObjectViews:
+        """By position, or by id: raises ViewError where there is no object of that id."""
+        if isinstance(key, int):
+            return self.objects[key]
+        if key not in self._by_id:
+            raise ViewError(
+                f"{self.path} has no object {key!r}; it has {', '.join(self.ids[:5])}"
+                + (", ..." if len(self) > 5 else "")
+            )
+        return self._by_id[key]
