@@ -1,0 +1,62 @@
+"""The plain codec: float16 numbers, little-endian, in a fixed order. What every other codec is compared with."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from manyfields.errors import CollectionError
+from manyfields.fields import Codes
+
+FLOAT16_LIMIT = 65504.0
+
+
+class RawCodec:
+    """Codes to layers of float16 bytes. `layers` names the tensors of each layer, `shapes` the shape of each for one object."""
+
+    def __init__(self, layers: Sequence[Sequence[str]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.layers = [tuple(names) for names in layers]
+        self.shapes = dict(shapes)
+
+    def layer_bytes(self) -> list[int]:
+        """Size of each layer of one object."""
+        return [2 * sum(math.prod(self.shapes[name]) for name in names) for names in self.layers]
+
+    def encode(self, codes: Codes) -> list[list[bytes]]:
+        """Per object its layers. Values beyond float16's range are clamped to it; NaN raises CollectionError."""
+        encoded: list[list[bytes]] = [[] for _ in range(len(codes))]
+        for names in self.layers:
+            flat = torch.cat([codes.tensors[name].detach().cpu().flatten(1).float() for name in names], 1)
+            if bool(flat.isnan().any()):
+                raise CollectionError(f"a code holds NaN in {', '.join(names)}: its fit has diverged, lower the rates")
+            rows = flat.clamp(-FLOAT16_LIMIT, FLOAT16_LIMIT).numpy().astype("<f2")
+            for layers, row in zip(encoded, rows, strict=True):
+                layers.append(row.tobytes())
+        return encoded
+
+    def decode(self, objects: Sequence[Sequence[bytes]]) -> Codes:
+        """Codes (B, ...) in float32 from the layers of each object; a layer that is not there decodes to zeros.
+
+        Raises CollectionError where a layer has the wrong size, or holds numbers that are not finite.
+        """
+        tensors = {name: torch.zeros(len(objects), *self.shapes[name]) for names in self.layers for name in names}
+        for row, layers in enumerate(objects):
+            if not 1 <= len(layers) <= len(self.layers):
+                raise CollectionError(f"an object has {len(layers)} layers, its family {len(self.layers)}")
+            for index, data in enumerate(layers):
+                self._decode_layer(index, data, {name: tensors[name][row] for name in self.layers[index]})
+        return Codes(tensors)
+
+    def _decode_layer(self, index: int, data: bytes, into: dict[str, torch.Tensor]) -> None:
+        expected = self.layer_bytes()[index]
+        if len(data) != expected:
+            raise CollectionError(f"layer {index} has {len(data)} bytes, its family's has {expected}")
+        values = np.frombuffer(data, "<f2").astype(np.float32)
+        if not np.isfinite(values).all():
+            raise CollectionError(f"layer {index} holds numbers that are not finite")
+        start = 0
+        for name in self.layers[index]:
+            count = math.prod(self.shapes[name])
+            into[name].copy_(torch.from_numpy(values[start : start + count]).view(self.shapes[name]))
+            start += count

@@ -1,0 +1,156 @@
+"""Fused-Planes: planes of an object = its own micro planes, beside a weighted sum of base planes that all objects share.
+
+    T_i = T_i^mic (+) (sum_k w_i^k B_k + b_i)        (Fused-Planes, ICLR 2026, section 3; the preprint's equation 2)
+
+One family covers the variants of the paper by its sizes: micro features alone are Tri-Planes, macro features alone the
+ultra-light variant, and `channels = 3` with `space = "rgb"` renders colours instead of a latent image.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from manyfields.errors import ConfigError
+from manyfields.fields.codes import Codes
+from manyfields.fields.plane_features import plane_features
+from manyfields.fields.samples import Samples
+
+
+@dataclass(frozen=True)
+class FusedPlanesConfig:
+    """Sizes of the family. The defaults are the paper's (K = 64, F_mic = 10, F_mac = 22, M = 50)."""
+
+    micro_features: int = 10
+    macro_features: int = 22
+    base_planes: int = 50
+    resolution: int = 64
+    hidden: int = 64
+    channels: int = 16
+    space: Literal["latent", "rgb"] = "latent"
+    density_gain: float = 4.0
+    """Density is gain * softplus(x - 1): the paper's 1 needs many more steps to become opaque."""
+
+    def __post_init__(self) -> None:
+        if self.micro_features < 0 or self.macro_features < 0 or self.micro_features + self.macro_features == 0:
+            raise ConfigError("a family needs micro or macro features: raise micro_features or macro_features above 0")
+        if (self.macro_features > 0) != (self.base_planes > 0):
+            raise ConfigError(
+                f"macro_features {self.macro_features} and base_planes {self.base_planes}: both are 0, or neither is"
+            )
+        if self.resolution < 2:
+            raise ConfigError(f"resolution {self.resolution}: planes need at least 2 samples a side")
+        if self.space == "rgb" and self.channels != 3:
+            raise ConfigError(f"space 'rgb' has 3 channels, not {self.channels}")
+
+    @property
+    def layers(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the code's tensors, by layer of the stored object, coarse first."""
+        macro = (("weights", "bias"),) if self.macro_features else ()
+        micro = (("micro",),) if self.micro_features else ()
+        return macro + micro
+
+    def code_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor of one object's code."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.macro_features:
+            shapes |= {"weights": (self.base_planes,), "bias": (1,)}
+        if self.micro_features:
+            shapes |= {"micro": (3, self.resolution, self.resolution, self.micro_features)}
+        return shapes
+
+
+class FusedPlanes(nn.Module):
+    """The shared part of the family: base planes and the tiny decoder from features to density and channels."""
+
+    start: Tensor
+
+    def __init__(self, config: FusedPlanesConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        size = (config.base_planes, 3, config.resolution, config.resolution, config.macro_features)
+        # Weights start at 1/sqrt(M), so that the mixed macro planes start as loud as the micro planes.
+        self.base = nn.Parameter(START_NOISE * torch.randn(size, generator=generator)) if config.base_planes else None
+        self.register_buffer("start", torch.zeros(config.base_planes + 1 if config.base_planes else 0))
+        features = config.micro_features + config.macro_features
+        self.hidden = nn.Linear(features, config.hidden)
+        self.output = nn.Linear(config.hidden, 1 + config.channels)
+        with torch.no_grad():
+            for layer in (self.hidden, self.output):
+                bound = layer.in_features**-0.5
+                for parameter in (layer.weight, layer.bias):
+                    parameter.uniform_(-bound, bound, generator=generator)
+
+    def new_codes(self, count: int, generator: torch.Generator | None = None) -> Codes:
+        """Random codes, to learn together with the shared part: (B = count) of each tensor."""
+        tensors: dict[str, Tensor] = {}
+        for name, shape in self.config.code_shapes().items():
+            noise = torch.randn((count, *shape), generator=generator)
+            scale = {"weights": max(self.config.base_planes, 1) ** -0.5, "bias": 0.0, "micro": START_NOISE}[name]
+            tensors[name] = scale * noise
+        return Codes(tensors)
+
+    def average_codes(self, count: int) -> Codes:
+        """Codes of the average object, from which a new object is fitted once the shared part is trained."""
+        tensors: dict[str, Tensor] = {}
+        if self.base is not None:
+            tensors["weights"] = self.start[:-1].expand(count, -1).clone()
+            tensors["bias"] = self.start[-1:].expand(count, -1).clone()
+        if self.config.micro_features:
+            tensors["micro"] = torch.zeros(count, *self.config.code_shapes()["micro"], device=self.start.device)
+        return Codes(tensors)
+
+    @torch.no_grad()
+    def remember_average(self, codes: Codes) -> None:
+        """Make the mean of fitted codes the start of later ones."""
+        if self.base is not None:
+            self.start.copy_(torch.cat([codes.tensors["weights"], codes.tensors["bias"]], -1).mean(0))
+
+    def planes(self, codes: Codes, level: Tensor | int | None = None) -> Float[Tensor, "B 3 H W C"]:
+        """The fused planes of objects. `level` counts the layers present (1: macro alone), one number or one per object."""
+        parts = []
+        if self.config.micro_features:
+            micro = codes.tensors["micro"]
+            if level is not None and self.base is not None:
+                present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= 2
+                micro = micro * present.to(micro.dtype).view(-1, 1, 1, 1, 1)
+            parts.append(micro)
+        if self.base is not None:
+            weights, bias = codes.tensors["weights"], codes.tensors["bias"]
+            with torch.autocast(weights.device.type, enabled=False):
+                mixed = (weights @ self.base.flatten(1)).view(-1, *self.base.shape[1:])
+            parts.append(mixed + bias.view(-1, 1, 1, 1, 1))
+        return torch.cat(parts, -1)
+
+    def field(self, codes: Codes, level: Tensor | int | None = None) -> "PlaneField":
+        """The fields of objects, with only the first `level` layers of each code present (all when None)."""
+        return PlaneField(self, self.planes(codes, level))
+
+    def decode(self, features: Float[Tensor, "B N F"]) -> Samples:
+        """Tiny decoder: Linear, Softplus, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md)."""
+        values = self.output(functional.softplus(self.hidden(features))).float()
+        density = self.config.density_gain * functional.softplus(values[..., 0] - 1.0)
+        channels = values[..., 1:]
+        if self.config.space == "rgb":
+            # Sigmoid widened by 0.1 %: pure black and white stay reachable (MipNeRF, EG3D).
+            channels = torch.sigmoid(channels) * 1.002 - 0.001
+        return Samples(density, channels)
+
+
+class PlaneField:
+    """Fields of B objects, given by their planes and one shared decoder."""
+
+    def __init__(self, family: FusedPlanes, planes: Float[Tensor, "B 3 H W C"]) -> None:
+        self.family = family
+        self.planes = planes
+        self.channels = family.config.channels
+
+    def __call__(self, points: Float[Tensor, "B N 3"], directions: Tensor | None = None) -> Samples:
+        """Density and channels at points in the cube [-1, 1]^3. Directions are not used: appearance is diffuse."""
+        return self.family.decode(plane_features(self.planes, points))
+
+
+START_NOISE = 0.1

@@ -1,0 +1,103 @@
+"""The shared part of a set: the family of fields, the background, and the autoencoder whose latent images they render."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from manyfields.cameras import Cameras, Rays
+from manyfields.errors import ConfigError
+from manyfields.fields import Codes, FusedPlanes
+from manyfields.latents.autoencoder import Autoencoder
+from manyfields.rendering import Rendering, Sampler, render
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Rendered views. `latents` are what fields rendered (RGB for a family in RGB space); opacity and depth have their size."""
+
+    latents: Float[Tensor, "B V C h w"]
+    opacity: Float[Tensor, "B V h w"]
+    depth: Float[Tensor, "B V h w"]
+    images: Float[Tensor, "B V 3 H W"] | None
+
+
+class SharedPart(nn.Module):
+    """All that objects of a set share. `autoencoder` is None for a family in RGB space."""
+
+    def __init__(self, family: FusedPlanes, autoencoder: Autoencoder | None) -> None:
+        super().__init__()
+        if (autoencoder is None) != (family.config.space == "rgb"):
+            raise ConfigError(
+                f"a family in {family.config.space} space {'needs an' if autoencoder is None else 'has no'} autoencoder"
+            )
+        if autoencoder is not None and autoencoder.channels != family.config.channels:
+            raise ConfigError(
+                f"fields with {family.config.channels} channels do not fit an autoencoder with {autoencoder.channels}"
+            )
+        self.family = family
+        self.autoencoder = autoencoder
+        self.background = nn.Parameter(torch.ones(3) if autoencoder is None else torch.zeros(autoencoder.channels))
+
+    @property
+    def stride(self) -> int:
+        """Image pixels along one side of a latent pixel (1 in RGB space)."""
+        return 1 if self.autoencoder is None else self.autoencoder.stride
+
+    @torch.no_grad()
+    def set_background(self, color: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
+        """Start the background feature at what the encoder makes of an image of one colour."""
+        values = torch.tensor(color, device=self.background.device)
+        if self.autoencoder is not None:
+            side = 16 * self.stride
+            latent = self.autoencoder.encode(values.view(1, 3, 1, 1).expand(1, 3, side, side).contiguous())
+            values = latent[0, :, 8, 8]
+        self.background.copy_(values)
+
+    def pictures(
+        self,
+        codes: Codes,
+        cameras: Cameras,
+        bounds: Float[Tensor, "B 2 3"],
+        sampler: Sampler,
+        *,
+        level: Tensor | int | None = None,
+        generator: torch.Generator | None = None,
+        decode: bool = True,
+    ) -> Pictures:
+        """Views of B objects through their own cameras, of shape (B, V); image sides must divide by the stride."""
+        planes = self.family.field(codes, level)
+        return self.pictures_of(planes, cameras, bounds, sampler, generator=generator, decode=decode)
+
+    def pictures_of(
+        self,
+        field,
+        cameras: Cameras,
+        bounds: Tensor,
+        sampler: Sampler,
+        *,
+        generator: torch.Generator | None = None,
+        decode: bool = True,
+    ) -> Pictures:
+        """`pictures` for fields that are at hand already."""
+        if cameras.width % self.stride or cameras.height % self.stride:
+            raise ConfigError(f"views of {cameras.width}x{cameras.height} do not divide by the stride {self.stride}")
+        small = cameras.resized(cameras.width // self.stride, cameras.height // self.stride)
+        rays = small.rays()
+        objects, views = cameras.shape
+        flat = Rays(rays.origins.reshape(objects, -1, 3), rays.directions.reshape(objects, -1, 3))
+        seen = render(field, flat, sampler, bounds=bounds, background=self.background, generator=generator)
+        return self._to_pictures(seen, views, small.height, small.width, decode)
+
+    def _to_pictures(self, seen: Rendering, views: int, height: int, width: int, decode: bool) -> Pictures:
+        objects = seen.opacity.shape[0]
+        latents = seen.channels.view(objects, views, height, width, -1).permute(0, 1, 4, 2, 3)
+        opacity = seen.opacity.view(objects, views, height, width)
+        depth = seen.depth.view(objects, views, height, width)
+        images: Tensor | None = None
+        if self.autoencoder is None:
+            images = latents
+        elif decode:
+            images = self.autoencoder.decode(latents.flatten(0, 1)).view(objects, views, 3, height * self.stride, -1)
+        return Pictures(latents, opacity, depth, images)

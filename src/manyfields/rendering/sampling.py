@@ -1,0 +1,60 @@
+"""Where along a ray a field is evaluated: stratified samples, then more where the first ones found something."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from manyfields.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How many samples a ray gets. The paper's are 48 + 48 over a whole cube; boxes fitted to the objects need fewer."""
+
+    stratified: int = 16
+    importance: int = 16
+
+    def __post_init__(self) -> None:
+        if self.stratified < 2 or self.importance < 0:
+            raise ConfigError(f"sampler {self.stratified} + {self.importance}: needs at least 2 + 0 samples")
+
+
+def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int) -> Float[Tensor, "B R S+1"]:
+    """Edges of `count` equal bins between near and far."""
+    steps = torch.linspace(0.0, 1.0, count + 1, device=near.device, dtype=near.dtype)
+    return near.unsqueeze(-1) + (far - near).unsqueeze(-1) * steps
+
+
+def stratified(edges: Float[Tensor, "B R S+1"], generator: torch.Generator | None = None) -> Float[Tensor, "B R S"]:
+    """One distance in each bin: at its middle, or anywhere in it when a generator draws."""
+    widths = edges[..., 1:] - edges[..., :-1]
+    return edges[..., :-1] + widths * _draw(widths, generator)
+
+
+def by_importance(
+    edges: Float[Tensor, "B R S+1"],
+    weights: Float[Tensor, "B R S"],
+    count: int,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "B R count"]:
+    """Distances drawn from the piecewise constant density that `weights` give the bins (NeRF, section 5.2).
+
+    Without a generator they are the middles of `count` equal parts of the distribution.
+    """
+    weights = weights + 1e-3 * weights.mean(-1, keepdim=True) + 1e-6
+    cumulated = torch.cumsum(weights / weights.sum(-1, keepdim=True), -1)
+    cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], -1)
+    parts = torch.arange(count, device=edges.device, dtype=edges.dtype).expand(*edges.shape[:-1], count)
+    quantiles = ((parts + _draw(parts, generator)) / count).contiguous()
+    above = torch.searchsorted(cumulated.contiguous(), quantiles, right=True).clamp(1, weights.shape[-1])
+    low, high = cumulated.gather(-1, above - 1), cumulated.gather(-1, above)
+    start, end = edges.gather(-1, above - 1), edges.gather(-1, above)
+    return start + (end - start) * ((quantiles - low) / (high - low).clamp(min=1e-12)).clamp(0.0, 1.0)
+
+
+def _draw(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    if generator is None:
+        return torch.full_like(like, 0.5)
+    return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)
