@@ -1,0 +1,122 @@
+"""Stored objects that render: what `open_collection(path)[id]` gives."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from manyfields.cameras import Cameras
+from manyfields.compression import RawCodec
+from manyfields.errors import CollectionError, ConfigError
+from manyfields.fields import Codes, family_config, family_from_config
+from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
+from manyfields.rendering import Sampler
+
+if TYPE_CHECKING:
+    from manyfields.collection.reader import Collection
+    from manyfields.collection.records import ObjectEntry
+
+ENCODER = "autoencoder.encoder."
+EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
+CODEC = "float16"
+
+
+def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    """What is stored of a shared part, in 16 bits but for statistics: what rendering needs, and the encoder (if any)."""
+    rendering, encoder = {}, {}
+    for name, tensor in shared.state_dict().items():
+        kept = tensor.detach().cpu() if name in EXACT else tensor.detach().cpu().half()
+        (encoder if name.startswith(ENCODER) else rendering)[name] = kept.contiguous()
+    return rendering, encoder or None
+
+
+def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
+    """The JSON from which `open_shared_part` rebuilds a shared part, stored inside its file."""
+    return {
+        "family": family_config(shared.family),
+        "autoencoder": None if shared.autoencoder is None else autoencoder_config(shared.autoencoder),
+        "sampler": asdict(sampler),
+        "codec": CODEC,
+        "layers": [list(names) for names in shared.family.config.layers],
+    }
+
+
+def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
+    """The shared part of a collection in float32, frozen. Raises CollectionError where the files do not fit together."""
+    config = collection.config
+    tensors = dict(collection.shared())
+    encoder = collection.encoder() if with_encoder else None
+    if with_encoder and encoder is None and config.get("autoencoder") is not None:
+        raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")
+    try:
+        if config["codec"] != CODEC:
+            raise CollectionError(
+                f"{collection.path}: codec {config['codec']!r} is not known here; use a newer version"
+            )
+        autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
+        shared = SharedPart(family_from_config(config["family"]), autoencoder)
+        state = {name: tensor.float() for name, tensor in {**tensors, **(encoder or {})}.items()}
+        missing, unexpected = shared.load_state_dict(state, strict=False)
+        absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
+        if absent or unexpected:
+            raise CollectionError(f"{collection.path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
+    except (ConfigError, RuntimeError, KeyError, TypeError) as error:
+        raise CollectionError(
+            f"{collection.path}: the shared part cannot be built from its config ({error})"
+        ) from error
+    if autoencoder is not None and not with_encoder:
+        autoencoder.encoder = torch.nn.Identity()
+    return shared.eval().requires_grad_(False)
+
+
+def codec_of(shared: SharedPart) -> RawCodec:
+    """The codec of a shared part's codes."""
+    return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
+
+
+class StoredObject:
+    """One object of a collection; its bytes are read and decoded when it is first rendered."""
+
+    def __init__(self, collection: Collection, entry: ObjectEntry) -> None:
+        self.collection = collection
+        self.entry = entry
+
+    def __getattr__(self, name: str) -> Any:
+        """All that the index says of the object: id, label, group, bounds, metrics, bytes, ranges, ..."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.entry, name)
+
+    def code(self, level: int | None = None) -> Codes:
+        """The decoded code (B = 1) from the first `level` layers, all when None; absent layers are zeros."""
+        shared = self.collection.shared_part
+        return codec_of(shared).decode([self.collection.layers(self.entry.id, level)])
+
+    @torch.no_grad()
+    def render(self, cameras: Cameras, level: int | None = None, sampler: Sampler | None = None) -> Pictures:
+        """Render views (V,) of the object, from its first `level` layers.
+
+        Cameras are in object coordinates; their image sides must divide by the stride of the latent space. Of the pictures
+        (B = 1, V) `images` holds RGB (1, V, 3, H, W) in [0, 1]. Raises ConfigError for sizes that do not divide,
+        CollectionError for damaged bytes.
+        """
+        shared = self.collection.shared_part
+        sampler = sampler or Sampler(**self.collection.config["sampler"])
+        bounds = torch.as_tensor(self.entry.bounds, dtype=torch.float32)[None]
+        views = []
+        for part in torch.arange(len(cameras)).split(8):
+            views.append(shared.pictures(self._code(level), cameras[part][None], bounds, sampler, level=level))
+        joined = {
+            name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")
+        }
+        images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
+        return Pictures(**joined, images=images)
+
+    def _code(self, level: int | None) -> Codes:
+        held = self.__dict__.setdefault("_codes", {})
+        if level not in held:
+            held[level] = self.code(level)
+        return held[level]

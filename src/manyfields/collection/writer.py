@@ -1,0 +1,118 @@
+"""Writing a collection: files under their final names only when whole, the manifest last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyfields._io import write_atomic
+from manyfields.collection.checksums import crc32c, sha256
+from manyfields.collection.index import build_table, encode_table
+from manyfields.collection.manifest import (
+    MINOR,
+    NAME,
+    FileEntry,
+    Manifest,
+    Wave,
+    canonical_json,
+    codes_name,
+    index_name,
+    package_version,
+    write_manifest,
+)
+from manyfields.collection.records import ObjectRecord
+from manyfields.collection.shards import encode_shard
+from manyfields.collection.tensors import write_part
+from manyfields.errors import CollectionError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor
+
+
+def write_new(
+    folder: Path,
+    shared: dict[str, Tensor],
+    config: dict[str, Any],
+    encoder: dict[str, Tensor] | None,
+    properties: dict[str, Any],
+) -> None:
+    """Write a collection without objects. Raises CollectionError where there is a collection already."""
+    canonical_json(properties, "the properties of the collection")
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        if (folder / NAME).exists():
+            raise CollectionError(f"{folder}: holds a collection already; choose another folder, or add objects to it")
+        manifest = Manifest(
+            shared=write_part(folder, "shared", shared, config),
+            encoder=None if encoder is None else write_part(folder, "encoder", encoder, {}),
+            waves=(),
+            properties=properties,
+            manyfields=package_version(),
+        )
+        write_manifest(folder, manifest)
+
+
+def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]) -> tuple[Manifest, pa.Table]:
+    """Store objects as one codes shard and one index shard, then replace the manifest.
+
+    The caller holds `exclusive(folder)` and has looked for ids that are stored already. Files of the same names that
+    no manifest lists are left from a crash and are overwritten. Returns the new manifest and the rows of the wave.
+    """
+    if manifest.version[1] > MINOR:
+        raise CollectionError(
+            f"{folder}: was written by a newer manyfields ({manifest.manyfields}); it can be read, "
+            "but adding objects needs that version"
+        )
+    number = len(manifest.waves)
+    _check_layers(records, str(folder))
+    data, ranges = encode_shard([record.layers for record in records])
+    checksums = [[crc32c(layer) for layer in record.layers] for record in records]
+    table = build_table(records, ranges, checksums, number, len(data), str(folder))
+    _remove_temporary_files(folder)
+    codes = _write(folder, codes_name(number), data)
+    index = _write(folder, index_name(number), encode_table(table))
+    extended = replace(manifest, waves=(*manifest.waves, Wave(len(records), index, codes)))
+    write_manifest(folder, extended)
+    return extended, table
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder for writing; the lock ends with the process. Raises CollectionError where another holds it."""
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CollectionError(f"{folder}: another process is writing to it; try again when it is done") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(folder: Path, name: str, data: bytes) -> FileEntry:
+    write_atomic(folder / name, data)
+    return FileEntry(name, len(data), sha256(data))
+
+
+def _check_layers(records: Sequence[ObjectRecord], where: str) -> None:
+    for record in records:
+        if not record.layers:
+            raise CollectionError(f"{where}: object {record.id!r} has no layers; an object needs at least one")
+        for number, layer in enumerate(record.layers):
+            if not isinstance(layer, bytes) or not layer:
+                raise CollectionError(f"{where}: object {record.id!r}, layer {number}: is empty or not bytes")
+
+
+def _remove_temporary_files(folder: Path) -> None:
+    # A killed process leaves what it was writing under a name of this form; nobody else writes while we hold the lock.
+    for pattern in (".codes-*.tmp", ".objects-*.tmp", f".{NAME}.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
