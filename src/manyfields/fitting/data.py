@@ -1,0 +1,143 @@
+"""The views of objects as tensors at hand: uint8 images on a stated background, cameras, boxes, cached latents."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from manyfields.cameras import Cameras, stack
+from manyfields.fitting.bounds import box_from_silhouettes
+from manyfields.latents.autoencoder import Autoencoder
+from manyfields.views import ObjectViews, composite, hold_out
+
+
+@dataclass
+class FittingObject:
+    """Training views of one object. `held_out` are names of the views that are never trained on."""
+
+    id: str
+    images: UInt8[Tensor, "V 3 H W"]
+    cameras: Cameras
+    bounds: Float[Tensor, "2 3"]
+    source: ObjectViews
+    train: list[int]
+    test: list[int]
+    latents: Float[Tensor, "V C h w"] | None = field(default=None, repr=False)
+
+    @property
+    def held_out(self) -> list[str]:
+        return [self.source.names[index] for index in self.test]
+
+
+def image_size(objects: Iterable[ObjectViews], stride: int) -> tuple[int, int]:
+    """Width and height to which a set's views are brought: the size most objects have, rounded to the stride."""
+    sizes = [(views.cameras.width, views.cameras.height) for views in objects]
+    width, height = max(sorted(set(sizes)), key=sizes.count)
+    return max(1, round(width / stride)) * stride, max(1, round(height / stride)) * stride
+
+
+def load_views(
+    views: ObjectViews, indices: Sequence[int], size: tuple[int, int]
+) -> tuple[UInt8[Tensor, "V H W 4"], Cameras]:
+    """Straight-alpha images and cameras of some views, brought to `size` (width, height)."""
+    images = views.images(list(indices))
+    cameras = views.cameras[list(indices)]
+    if (cameras.width, cameras.height) != size:
+        images = np.stack([_resize(image, size) for image in images])
+        cameras = cameras.resized(*size)
+    return torch.from_numpy(images), cameras
+
+
+def load_object(views: ObjectViews, size: tuple[int, int], *, seed: int, fraction: float = 0.1) -> FittingObject:
+    """Read the training views of an object. Raises ViewError where a view cannot be read."""
+    train, test = hold_out(views.names, views.id, seed=seed, fraction=fraction, test_names=views.test_names)
+    rgba, cameras = load_views(views, train, size)
+    bounds = box_from_silhouettes(rgba[..., 3], cameras)
+    images = torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).contiguous()
+    return FittingObject(views.id, images, cameras, bounds, views, train, test)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees: `rows` of the code store, and views (B, V) of each."""
+
+    rows: Tensor
+    cameras: Cameras
+    images: UInt8[Tensor, "B V 3 H W"]
+    bounds: Float[Tensor, "B 2 3"]
+    latents: Float[Tensor, "B V C h w"] | None
+
+
+class FittingData:
+    """Objects of one stage or wave. What a step sees depends on (seed, phase, step) alone, so a resumed run repeats it."""
+
+    def __init__(self, objects: list[FittingObject], device: torch.device | str = "cpu") -> None:
+        self.objects = objects
+        self.device = torch.device(device)
+        for item in objects:
+            item.images = item.images.to(device)
+            item.cameras = item.cameras.to(device)
+        self.bounds = torch.stack([item.bounds for item in objects]).to(device)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    @property
+    def views(self) -> int:
+        """Training views of all objects together."""
+        return sum(len(item.images) for item in self.objects)
+
+    @torch.no_grad()
+    def cache_latents(self, autoencoder: Autoencoder, half: bool) -> None:
+        """Encode every training view once; kept in 16 bits."""
+        for item in self.objects:
+            parts = []
+            for images in item.images.split(32):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                    parts.append(autoencoder.encode(images.float() / 255.0))
+            item.latents = torch.cat(parts).half()
+
+    def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:
+        """Random distinct training views of the objects `rows`; as many of each as the poorest of them has, at most `views`."""
+        views = min(views, *(len(self.objects[row].images) for row in rows))
+        picks = [torch.randperm(len(self.objects[row].images), generator=generator)[:views] for row in rows]
+        chosen = list(zip([self.objects[row] for row in rows], picks, strict=True))
+        index = torch.tensor(rows, device=self.device)
+        latents = None
+        if all(item.latents is not None for item, _ in chosen):
+            latents = torch.stack([item.latents[pick] for item, pick in chosen if item.latents is not None]).float()
+        return Batch(
+            index,
+            stack([item.cameras[pick] for item, pick in chosen]),
+            torch.stack([item.images[pick] for item, pick in chosen]),
+            self.bounds[index],
+            latents,
+        )
+
+
+def rows_of_step(count: int, per_step: int, step: int, seed: int) -> list[int]:
+    """The objects of a step: each round visits all of them in a new order; the last step of a round is filled up from its start."""
+    per_step = min(per_step, count)
+    steps = -(-count // per_step)
+    generator = torch.Generator().manual_seed(stable_seed(seed, "round", step // steps))
+    order = torch.randperm(count, generator=generator).tolist()
+    start = min((step % steps) * per_step, count - per_step)
+    return order[start : start + per_step]
+
+
+def stable_seed(*parts: int | str) -> int:
+    """A seed that depends on its parts alone, on every machine and in every process."""
+    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    return int.from_bytes(digest[:7], "little")
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize straight-alpha RGBA: colours are weighted by alpha, so that nothing transparent bleeds in."""
+    from PIL import Image
+
+    picture = Image.fromarray(image, "RGBA").convert("RGBa")
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA"))

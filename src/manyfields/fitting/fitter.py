@@ -1,0 +1,200 @@
+"""The fitting loop: one step, and phases made of steps, for the shared part and the codes of a stage or wave."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from manyfields.cameras import Rays
+from manyfields.fields import Codes
+from manyfields.fitting import checkpoints
+from manyfields.fitting.code_store import CodeStore
+from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
+from manyfields.fitting.phases import Phase
+from manyfields.latents.shared_part import SharedPart
+from manyfields.rendering import Sampler, render
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether 16-bit brain floats are faster than float32 here."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+
+
+@dataclass
+class Fitter:
+    """Fits `store` (codes) and the learning parts of `shared` to `data`, phase after phase.
+
+    Every random choice of a step comes from (seed, phase, step), so the state after a step depends on the state before it and
+    nothing else: a run resumed from any checkpoint ends with the same bits on the same machine.
+    """
+
+    shared: SharedPart
+    data: FittingData
+    store: CodeStore
+    sampler: Sampler
+    seed: int = 0
+    half: bool = False
+    """Mixed precision: networks in bf16, compositing and codes in float32."""
+    batch_statistics: bool = False
+    """Whiten latents by each batch's own statistics, for training an autoencoder from scratch."""
+    optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
+
+    def begin(self, phase: Phase) -> None:
+        """Prepare for a phase: which parts learn, a fresh optimizer, cached latents where the phase reads them."""
+        groups = []
+        for name, (parameters, rate) in self._parts(phase).items():
+            for parameter in parameters:
+                parameter.requires_grad_(rate > 0)
+            if rate > 0 and parameters:
+                groups.append({"params": parameters, "lr": rate, "rate": rate, "name": name})
+        device = self.data.device.type
+        fused = device in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=fused) if groups else None
+        self.store.reset_moments()
+        if phase.latent and not phase.trains_encoder and self.shared.autoencoder is not None:
+            self.data.cache_latents(self.shared.autoencoder, self.half)
+
+    def step(self, phase: Phase, index: int) -> dict[str, float]:
+        """One optimisation step; returns its losses."""
+        generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
+        rows = rows_of_step(len(self.data), phase.objects_per_step, index, stable_seed(self.seed, phase.name))
+        batch = self.data.draw(rows, phase.views_per_object, generator)
+        codes = self.store.take(batch.rows)
+        level = self._draw_level(len(codes), phase, generator)
+        if self.shared.autoencoder is None:
+            losses = self._ray_losses(phase, batch, codes, level, generator)
+        else:
+            losses = self._view_losses(phase, batch, codes, level, generator)
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()
+        factor = phase.rate_factor(index)
+        if self.optimizer is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["rate"] * factor
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+        rates = {"weights": phase.weights_rate, "bias": phase.weights_rate, "micro": phase.codes_rate}
+        self.store.update(batch.rows, codes, {name: rate * factor for name, rate in rates.items()})
+        return {name: value.item() for name, value in losses.items()}
+
+    def run(
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+    ) -> None:
+        """Steps `start` to the end of a phase that has begun."""
+        for index in range(start, phase.steps):
+            losses = self.step(phase, index)
+            if after_step is not None:
+                after_step(index + 1, losses)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, besides the seed and the step's number."""
+        return {
+            **checkpoints.pack("shared", self.shared.state_dict()),
+            **checkpoints.pack("codes", self.store.state()),
+            **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
+        }
+
+    def load_shared(self, tensors: dict[str, Tensor]) -> None:
+        """Restore the shared part of `state`: what `begin` prepares depends on it."""
+        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
+
+    def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
+        """Restore `state`, after `begin` with the same phase; without the optimizer where it belongs to a phase that is done."""
+        self.load_shared(tensors)
+        self.store.load(checkpoints.unpack("codes", tensors))
+        if not optimizer:
+            self.store.reset_moments()
+        elif self.optimizer is not None:
+            checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
+
+    def _parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
+        family, autoencoder = self.shared.family, self.shared.autoencoder
+        fields = [*family.hidden.parameters(), *family.output.parameters(), self.shared.background]
+        parts: dict[str, tuple[list[nn.Parameter], float]] = {
+            "base": ([] if family.base is None else [family.base], phase.base_rate),
+            "fields": (fields, phase.fields_rate),
+        }
+        if autoencoder is not None:
+            parts["decoder"] = (list(autoencoder.decoder.parameters()), phase.decoder_rate)
+            parts["encoder"] = (list(autoencoder.encoder.parameters()), phase.encoder_rate)
+        return parts
+
+    def _draw_level(self, count: int, phase: Phase, generator: torch.Generator) -> Tensor | None:
+        """Layers present for each object of a step: finer ones more often (DESIGN.md, decision 6)."""
+        if len(self.shared.family.config.layers) < 2 or not phase.coarse_share:
+            return None
+        coarse = torch.rand(count, generator=generator) < phase.coarse_share
+        return (2 - coarse.long()).to(self.data.device)
+
+    def _view_losses(
+        self, phase: Phase, batch: Batch, codes: Codes, level: Tensor | None, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        autoencoder = self.shared.autoencoder
+        assert autoencoder is not None
+        losses: dict[str, Tensor] = {}
+        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+            plane_field = self.shared.family.field(codes, level)
+            seen = self.shared.pictures_of(
+                plane_field, batch.cameras, batch.bounds, self.sampler, generator=generator, decode=False
+            )
+            rendered = seen.latents.flatten(0, 1)
+            images = (batch.images.float() / 255.0).flatten(0, 1) if phase.rgb or phase.trains_encoder else None
+            if phase.trains_encoder:
+                assert images is not None
+                count = max(1, round(phase.encoder_share * len(images)))
+                picked = torch.randperm(len(images), generator=generator)[:count].to(images.device)
+                encoded = autoencoder.encode(images[picked], self.batch_statistics)
+                decoded = autoencoder.decode(torch.cat([rendered, encoded]))
+                losses["latent"] = phase.latent * functional.mse_loss(rendered[picked], encoded)
+                losses["rgb"] = phase.rgb * functional.mse_loss(decoded[: len(images)], images)
+                losses["autoencoder"] = phase.autoencoder * functional.mse_loss(decoded[len(images) :], images[picked])
+            else:
+                if phase.latent:
+                    assert batch.latents is not None
+                    losses["latent"] = phase.latent * functional.mse_loss(rendered, batch.latents.flatten(0, 1))
+                if phase.rgb:
+                    assert images is not None
+                    losses["rgb"] = phase.rgb * functional.mse_loss(autoencoder.decode(rendered), images)
+        if phase.smoothness:
+            losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
+        return losses
+
+    def _ray_losses(
+        self, phase: Phase, batch: Batch, codes: Codes, level: Tensor | None, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Random rays of the drawn views: what a family in RGB space learns from."""
+        height, width = batch.images.shape[-2:]
+        objects, views = batch.images.shape[:2]
+        shape = (objects, views, max(1, phase.rays_per_object // views))
+        pixels = torch.randint(height * width, shape, generator=generator).to(self.data.device)
+        positions = torch.stack([pixels % width, pixels // width], -1) + 0.5
+        rays = batch.cameras.rays_through(positions)
+        flat = Rays(rays.origins.reshape(objects, -1, 3), rays.directions.reshape(objects, -1, 3))
+        colors = batch.images.flatten(3).gather(3, pixels.unsqueeze(2).expand(-1, -1, 3, -1))
+        target = colors.permute(0, 1, 3, 2).reshape(objects, -1, 3).float() / 255.0
+        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+            plane_field = self.shared.family.field(codes, level)
+            background = self.shared.background
+            seen = render(
+                plane_field, flat, self.sampler, bounds=batch.bounds, background=background, generator=generator
+            )
+        losses = {"rgb": phase.rgb * functional.mse_loss(seen.channels, target)}
+        if phase.smoothness:
+            losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
+        return losses
+
+    def describe(self) -> dict[str, Any]:
+        """What this fitter works on, for logs."""
+        return {"objects": len(self.data), "views": self.data.views, "bf16": self.half, "device": str(self.data.device)}
+
+
+def roughness(planes: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring samples of planes (B, 3, H, W, C): squared total variation."""
+    rows = (planes[:, :, 1:] - planes[:, :, :-1]).square().mean()
+    columns = (planes[:, :, :, 1:] - planes[:, :, :, :-1]).square().mean()
+    return rows + columns

@@ -1,0 +1,62 @@
+"""Phases of fitting: which losses, which parts learn, how fast, for how many steps."""
+
+import math
+from dataclasses import dataclass, replace
+
+from manyfields.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training with fixed losses and rates. A rate of 0 freezes its part."""
+
+    name: str
+    steps: int = 0
+    """Optimisation steps; 0: from `epochs`, once the number of views is known."""
+    epochs: float = 0.0
+    """How often every training view is seen."""
+    latent: float = 0.0
+    rgb: float = 0.0
+    autoencoder: float = 0.0
+    smoothness: float = 0.01
+    codes_rate: float = 1e-2
+    weights_rate: float = 1e-2
+    base_rate: float = 0.0
+    fields_rate: float = 0.0
+    """Tiny decoder and background."""
+    decoder_rate: float = 0.0
+    encoder_rate: float = 0.0
+    final_rate: float = 0.1
+    """Rates decay exponentially to this share of their start."""
+    objects_per_step: int = 4
+    views_per_object: int = 4
+    rays_per_object: int = 1024
+    """In RGB space a step takes random rays instead of whole views."""
+    encoder_share: float = 0.25
+    """Share of a step's views that also go through the encoder (latent loss with gradient, autoencoder loss)."""
+    coarse_share: float = 0.2
+    """How often an object of a step is drawn with layer 0 alone."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.objects_per_step < 1 or self.views_per_object < 1:
+            raise ConfigError(f"phase {self.name!r}: steps, objects and views of a step must be positive")
+        if not (self.latent or self.rgb):
+            raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
+
+    @property
+    def trains_encoder(self) -> bool:
+        return self.encoder_rate > 0
+
+    def rate_factor(self, step: int) -> float:
+        """What the rates are multiplied with at a step: a short linear warm-up, then exponential decay."""
+        warm = min(1.0, (step + 1) / max(1.0, min(50.0, 0.1 * self.steps)))
+        return warm * self.final_rate ** (step / max(1, self.steps))
+
+    def planned(self, objects: int, views: int, factor: float = 1.0) -> "Phase":
+        """The phase with its number of steps: `epochs` over `views` training views of `objects`, times `factor`."""
+        if self.steps and factor == 1.0:
+            return self
+        if self.steps:
+            return replace(self, steps=max(1, round(self.steps * factor)))
+        per_step = min(self.objects_per_step, objects) * min(self.views_per_object, max(1, views // objects))
+        return replace(self, steps=max(1, math.ceil(factor * self.epochs * views / per_step)))
