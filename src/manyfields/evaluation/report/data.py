@@ -1,0 +1,155 @@
+"""What a report shows. Fill in what is known: sections whose data is absent are left out.
+
+Pictures are uint8 RGB `H W 3`, composited on white. Times are seconds, sizes bytes, PSNR dB; None is "not measured".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from manyfields.evaluation.costs import DEFAULT_COUNTS, CostAccount
+from manyfields.evaluation.scores import Scores
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One held-out view: what it should be, what came out, and (if there is one) what layer 0 alone gives."""
+
+    view: str
+    truth: np.ndarray
+    render: np.ndarray
+    layer0: np.ndarray | None = None
+    psnr: float | None = None
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """One object of the set: its figures on held-out views, and one to three pictures."""
+
+    id: str
+    group: str | None = None
+    stage: int = 1  # 1: learned with the shared part, 2: fitted afterwards
+    train_views: int = 0
+    test_views: int = 0
+    scores: Scores = Scores()
+    layer0_psnr: float | None = None
+    bytes: int | None = None
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Means over some of the objects, such as those of stage 1 and those of stage 2."""
+
+    name: str
+    objects: int
+    scores: Scores = Scores()
+    layer0_psnr: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart: a value at each of some wall times, and the steps taken by then."""
+
+    name: str
+    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves that share their axes."""
+
+    title: str
+    unit: str
+    curves: tuple[Curve, ...]
+    logarithmic: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of `compare`, with the figures that the paper gives for it, where it does."""
+
+    name: str
+    scores: Scores = Scores()
+    layer0_psnr: float | None = None
+    seconds: float | None = None  # the whole budget, stage 1 included
+    steps: int | None = None
+    object_bytes: float | None = None
+    shared_bytes: float | None = None
+    render_seconds: float | None = None
+    paper_psnr: float | None = None
+    paper_object_seconds: float | None = None
+    paper_object_bytes: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Variants under one budget, side by side."""
+
+    variants: tuple[Variant, ...]
+    chart: Chart | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was learned from."""
+
+    name: str
+    objects: int
+    views: int  # all views of all objects
+    width: int
+    height: int
+    held_out: str  # the rule, in words
+    groups: int | None = None
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """An object, or one view of it, that was not used, and why."""
+
+    object: str
+    view: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The figures at the top of the page. `lpips_reason` says why there is no LPIPS."""
+
+    scores: Scores = Scores()
+    layer0_psnr: float | None = None
+    lpips_reason: str | None = None
+    object_bytes: float | None = None
+    shared_bytes: float | None = None
+    seconds_per_object: float | None = None
+    render_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All of a report. `when` is ISO 8601, `machine` one line, `config` whatever JSON can hold."""
+
+    title: str
+    when: str = ""
+    machine: str = ""
+    command: str = ""
+    version: str = ""
+    summary: str = ""
+    config: Mapping[str, Any] | None = None
+    dataset: Dataset | None = None
+    headline: Headline | None = None
+    objects: tuple[ObjectResult, ...] = ()
+    splits: tuple[Split, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    comparison: Comparison | None = None
+    costs: CostAccount | None = None
+    cost_counts: tuple[int, ...] = DEFAULT_COUNTS
+    problems: tuple[SetAside, ...] = ()
+    notes: tuple[str, ...] = field(default=())

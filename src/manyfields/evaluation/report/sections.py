@@ -1,0 +1,248 @@
+"""The sections of a report, each an HTML fragment, or an empty string where its data is absent."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from manyfields.evaluation.costs import CostAccount, CostRow
+from manyfields.evaluation.report.data import Comparison, ObjectResult, Picture, ReportData, Split, Variant
+from manyfields.evaluation.report.figures import histogram, line_chart
+from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
+from manyfields.evaluation.report.tables import Column, decimals, table
+from manyfields.evaluation.units import format_bytes, format_seconds
+
+SCORE_COLUMNS = (
+    Column("PSNR", lambda row: row.scores.psnr, decimals(2), "dB", "high"),
+    Column("foreground", lambda row: row.scores.foreground_psnr, decimals(2), "PSNR, dB", "high"),
+    Column("SSIM", lambda row: row.scores.ssim, decimals(4), "", "high"),
+    Column("LPIPS", lambda row: row.scores.lpips, decimals(4), "squeeze", "low"),
+    Column("layer 0", lambda row: row.layer0_psnr, decimals(2), "PSNR, dB", "high"),
+)
+# Without a best value in bold: objects and splits do not compete with one another.
+UNJUDGED_SCORES = tuple(Column(c.title, c.read, c.show, c.unit) for c in SCORE_COLUMNS)
+
+
+def section(title: str, body: str, lead: str = "") -> str:
+    if not body:
+        return ""
+    lead = f"<p class=lead>{escape(lead)}</p>" if lead else ""
+    return f"<section><h2>{escape(title)}</h2>{lead}{body}</section>"
+
+
+def header(data: ReportData) -> str:
+    """Title, what was learned from, and where this page comes from."""
+    parts = []
+    if set_ := data.dataset:
+        groups = f" in {set_.groups:,} groups" if set_.groups is not None else ""
+        parts.append(
+            f"{set_.name}: {set_.objects:,} object{'s' if set_.objects != 1 else ''}{groups}, {set_.views:,} views "
+            f"of {set_.width}×{set_.height} pixels. "
+            f"Held out: {set_.held_out}."
+        )
+    paragraphs = "".join(f"<p class=lead>{escape(text)}</p>" for text in (data.summary, *parts) if text)
+    origin = (("when", data.when), ("machine", data.machine), ("command", data.command), ("manyfields", data.version))
+    rows = "".join(
+        f"<dt>{name}</dt><dd>{f'<code>{escape(value)}</code>' if name == 'command' else escape(value)}</dd>"
+        for name, value in origin
+        if value
+    )
+    return f"<header><h1>{escape(data.title)}</h1>{paragraphs}<dl class=origin>{rows}</dl></header>"
+
+
+def headline(data: ReportData) -> str:
+    """The figures that a colleague asks for first."""
+    if data.headline is None:
+        return ""
+    top, scores = data.headline, data.headline.scores
+
+    def fixed(value: float | None, places: int, unit: str = "") -> str:
+        return "" if value is None else f"{value:.{places}f}{f' {unit}' if unit else ''}"
+
+    no_lpips = "null" if top.lpips_reason else ""
+    tiles = (
+        ("PSNR", fixed(scores.psnr, 2, "dB"), "whole image, held-out views"),
+        ("foreground PSNR", fixed(scores.foreground_psnr, 2, "dB"), "pixels of the object alone"),
+        ("layer 0 PSNR", fixed(top.layer0_psnr, 2, "dB"), "from the first bytes alone"),
+        ("SSIM", fixed(scores.ssim, 4), "1 is identical"),
+        ("LPIPS", fixed(scores.lpips, 4) or no_lpips, top.lpips_reason or "squeeze, 0 is identical"),
+        ("bytes an object", format_bytes(top.object_bytes), "on disk, all layers"),
+        ("shared part", format_bytes(top.shared_bytes), "once for all objects"),
+        ("time an object", format_seconds(top.seconds_per_object), "to fit one more"),
+        ("render", format_seconds(top.render_seconds), "one view"),
+    )  # fmt: skip
+    return "<div class=tiles>" + "".join(
+        f"<div class=tile><span>{name}</span><strong>{_split_unit(value)}</strong><small>{escape(note)}</small></div>"
+        for name, value, note in tiles
+        if value not in ("", "–")
+    ) + "</div>"  # fmt: skip
+
+
+def pictures(objects: Sequence[ObjectResult]) -> str:
+    """Best, median and worst object by PSNR in full, all others folded away."""
+    shown = [o for o in objects if o.pictures]
+    ranked = sorted(shown, key=lambda o: (o.scores.psnr is None, -(o.scores.psnr or 0.0), o.id))
+    if not ranked:
+        return ""
+    picks = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
+    featured: dict[int, list[str]] = {}
+    for word, index in picks.items():
+        featured.setdefault(index, []).append(word)
+    first = "".join(_object(ranked[i], " and ".join(words), True) for i, words in sorted(featured.items()))
+    rest = [o for i, o in enumerate(ranked) if i not in featured]
+    folded = ""
+    if rest:
+        cards = "".join(_object(o, "", False) for o in rest)
+        folded = f"<details><summary>All other objects ({len(rest):,}), best first</summary>{cards}</details>"
+    legend = (
+        f"<p class=note>Error: mean absolute difference, 0 <i class=scale style='background:{error_scale_css()}'></i> "
+        f"{ERROR_FULL_SCALE} of 255 and more; the same scale in all pictures.</p>"
+    )
+    return first + legend + folded
+
+
+def quality(data: ReportData) -> str:
+    """How quality is spread over objects, and over those the shared part has and has not been learned from."""
+    values = [o.scores.psnr for o in data.objects if o.scores.psnr is not None]
+    columns: tuple[Column, ...] = (
+        Column("objects of", lambda row: row.name, text=True),
+        Column("objects", lambda row: row.objects, decimals(0)),
+        *UNJUDGED_SCORES,
+    )
+    splits: Sequence[Split] = data.splits
+    rows = table(columns, splits) if splits else ""
+    return rows + histogram(values, "Objects by PSNR", "dB")
+
+
+def charts(data: ReportData) -> str:
+    drawn = "".join(line_chart(chart) for chart in data.charts)
+    return f"<div class=charts>{drawn}</div>" if drawn else ""
+
+
+def comparison(found: Comparison | None) -> str:
+    """Variants side by side, the paper's figures beside ours."""
+    if found is None or not found.variants:
+        return ""
+    name = Column("variant", lambda v: v.name, text=True)
+    measured = (
+        name,
+        *SCORE_COLUMNS,
+        Column("time", lambda v: v.seconds, format_seconds, "in all"),
+        Column("steps", lambda v: v.steps, decimals(0)),
+        Column("render", lambda v: v.render_seconds, format_seconds, "a view", "low"),
+        Column("bytes", lambda v: v.object_bytes, format_bytes, "an object", "low"),
+        Column("shared", lambda v: v.shared_bytes, format_bytes, "once"),
+    )
+    beside = (
+        name,
+        Column("here", lambda v: v.scores.psnr, decimals(2), "PSNR, dB"),
+        Column("paper", lambda v: v.paper_psnr, decimals(2), "PSNR, dB"),
+        Column("here", lambda v: v.object_bytes, format_bytes, "bytes an object"),
+        Column("paper", lambda v: v.paper_object_bytes, format_bytes, "bytes an object"),
+        Column("paper", lambda v: v.paper_object_seconds, format_seconds, "time an object"),
+    )
+    variants: Sequence[Variant] = found.variants
+    note = f"<p class=note>{escape(found.note)}</p>" if found.note else ""
+    remarks = "".join(f"<li>{escape(v.name)}: {escape(v.note)}</li>" for v in variants if v.note)
+    remarks = f"<ul class=notes>{remarks}</ul>" if remarks else ""
+    quoted = [v for v in variants if (v.paper_psnr, v.paper_object_bytes, v.paper_object_seconds) != (None, None, None)]
+    caution = "<p class=note>The paper's objects are ShapeNet's, on NVIDIA L4 GPUs: compare orders, not digits.</p>"
+    paper = f"<h3>Beside the paper's own figures</h3>{table(beside, quoted)}{caution}" if quoted else ""
+    drawn = line_chart(found.chart) if found.chart else ""
+    return table(measured, variants) + note + remarks + drawn + paper
+
+
+def costs(account: CostAccount | None, counts: Sequence[int]) -> str:
+    """What was measured, and the totals of the paper for N objects."""
+    if account is None:
+        return ""
+    n1 = account.stage1_objects
+    per_view = account.training_views_per_second
+    layers = [(f"layer {i}, mean an object", format_bytes(size)) for i, size in enumerate(account.object_layer_bytes)]
+    lines = [
+        (f"stage 1, {n1:,} object{'s' if n1 != 1 else ''} and the shared part", format_seconds(account.stage1_seconds)),
+        ("stage 2, mean an object", format_seconds(account.object_seconds_mean)),
+        ("stage 2, median an object", format_seconds(account.object_seconds_median)),
+        ("training", "–" if per_view is None else f"{per_view:,.1f} views/s"),
+        ("decode one object", format_seconds(account.decode_seconds)),
+        ("render one view", format_seconds(account.render_seconds)),
+        ("shared part", format_bytes(account.shared_bytes)),
+        ("encoder, for fitting only", format_bytes(account.encoder_bytes)),
+        *(layers if len(layers) > 1 else []),
+        ("bytes, mean an object", format_bytes(account.object_bytes)),
+    ]
+    measured = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in lines if value != "–")
+    columns = (
+        Column("N", lambda row: row.objects, decimals(0), "objects"),
+        Column("t(N)", lambda row: row.seconds, format_seconds),
+        Column("m(N)", lambda row: row.served_bytes, format_bytes, "to serve"),
+        Column("m(N)", lambda row: row.total_bytes, format_bytes, "with encoder"),
+        Column("an object", lambda row: row.bytes_per_object, format_bytes, "with its share"),
+    )
+    rows: Sequence[CostRow] = account.table(counts)
+    formula = (
+        "t(N) = stage 1 + max(0, N − N₁) × stage 2 an object; m(N) = shared part + N × bytes an object. "
+        f"N₁ = {n1:,}; extrapolated from this run."
+    )
+    totals = f"<div>{table(columns, rows)}<p class=note>{formula}</p></div>"
+    return f"<div class=pair><dl class=measured>{measured}</dl>{totals}</div>"
+
+
+def objects(rows: Sequence[ObjectResult]) -> str:
+    columns = (
+        Column("object", lambda row: row.id, text=True),
+        Column("group", lambda row: row.group, text=True),
+        Column("stage", lambda row: row.stage, decimals(0)),
+        Column("train", lambda row: row.train_views, decimals(0), "views"),
+        Column("held out", lambda row: row.test_views, decimals(0), "views"),
+        *UNJUDGED_SCORES,
+        Column("bytes", lambda row: row.bytes, decimals(0), "on disk"),
+    )
+    return table(columns, rows, sortable=True) if rows else ""
+
+
+def problems(data: ReportData) -> str:
+    columns = (
+        Column("object", lambda row: row.object, text=True),
+        Column("view", lambda row: row.view or "whole object", text=True),
+        Column("why", lambda row: row.message, text=True),
+    )
+    return table(columns, data.problems) if data.problems else ""
+
+
+def notes(data: ReportData) -> str:
+    return "<ul class=notes>" + "".join(f"<li>{escape(n)}</li>" for n in data.notes) + "</ul>" if data.notes else ""
+
+
+def config(data: ReportData) -> str:
+    if not data.config:
+        return ""
+    text = escape(json.dumps(dict(data.config), indent=2, default=str))
+    return f"<details><summary>All settings of this run</summary><pre>{text}</pre></details>"
+
+
+def _object(result: ObjectResult, rank: str, lossless: bool) -> str:
+    facts = [f"<b>{result.scores.psnr:.2f} dB</b>"] if result.scores.psnr is not None else []
+    facts += [f"stage {result.stage}"] + ([format_bytes(result.bytes)] if result.bytes is not None else [])
+    badge = f"<span class=rank>{rank}</span>" if rank else ""
+    rows = "".join(_views(picture, lossless) for picture in result.pictures)
+    return (
+        f"<article class=object><h3>{badge}{escape(result.id)}<small>{' · '.join(facts)}</small></h3>{rows}</article>"
+    )
+
+
+def _views(picture: Picture, lossless: bool) -> str:
+    images = [("truth", picture.truth), ("render", picture.render), ("error", error_map(picture.truth, picture.render))]
+    if picture.layer0 is not None:
+        images.append(("layer 0 alone", picture.layer0))
+    quality = f" · {picture.psnr:.2f} dB" if picture.psnr is not None else ""
+    cells = "".join(
+        f'<figure><img src="{data_uri(image, lossless)}" width={image.shape[1]} height={image.shape[0]} loading=lazy '
+        f'alt="{name}, view {escape(picture.view)}"><figcaption>{name}</figcaption></figure>'
+        for name, image in images
+    )
+    return f"<div class=view><p>view {escape(picture.view)}{quality}</p><div class=strip>{cells}</div></div>"
+
+
+def _split_unit(value: str) -> str:
+    number, _, unit = value.partition(" ")
+    return f"{escape(number)}<em>{escape(unit)}</em>" if unit else escape(number)
