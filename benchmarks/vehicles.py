@@ -1,0 +1,177 @@
+"""Results of record on the real vehicles (../shared/data): quality, layers, Tri-Planes at equal time, adding an object.
+
+    python benchmarks/vehicles.py views    --work W                 # render them once: 160 views of each
+    python benchmarks/vehicles.py fit      --work W --minutes 40    # 40 designs: 24 learn the shared part, 16 are new
+    python benchmarks/vehicles.py baseline --work W --minutes 5     # 8 designs: fused planes beside Tri-Planes in RGB
+    python benchmarks/vehicles.py add      --work W --minutes 6     # one new design, beside Tri-Planes on it alone
+
+Each step writes its rows to benchmarks/results/vehicles.json from what is stored in the runs under W. One thread count
+for all (`--threads`); quote ratios within one machine only.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+
+from manyfields import runs
+from manyfields._io import read_json
+from manyfields.collection import open_collection
+from manyfields.commands._progress import PlainLines, to_stderr
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, presets, settings_to_json
+from manyfields.views.render_set import render_set
+
+SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
+RESULTS = Path(__file__).parent / "results" / "vehicles.json"
+STAGE1, STAGE2, FEW = 24, 16, 8
+RATES = (3e-3, 1e-2, 3e-2)
+
+
+def designs(work: Path) -> list[str]:
+    """One vehicle of each design (`group`), in an order that has nothing to do with its looks."""
+    groups = defaultdict(list)
+    for entry in read_json(SHARED / "data" / "models" / "vehicles" / "manifest.json"):
+        if (work / "views" / entry["id"] / "transforms.json").exists():
+            groups[entry["group"]].append(entry["id"])
+    return [sorted(groups[name])[0] for name in sorted(groups, key=lambda n: hashlib.sha256(n.encode()).hexdigest())]
+
+
+def folder_of(work: Path, name: str, ids: list[str]) -> Path:
+    """A set of some of the rendered vehicles, as links."""
+    folder = work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for item in ids:
+        (folder / item).symlink_to((work / "views" / item).resolve(), target_is_directory=True)
+    return folder
+
+
+def fit(work: Path, minutes: float) -> list[Record]:
+    data = folder_of(work, "forty", designs(work)[: STAGE1 + STAGE2])
+    run = work / "run-forty"
+    runs.fit(
+        data, run, minutes=minutes, stage1_objects=STAGE1, resume=run.exists(), say=to_stderr,
+        progress=PlainLines("fit", sys.stderr),
+    )
+    whole, coarse = runs.evaluate(run), runs.evaluate(run, level=1)
+    record, collection = RunRecord.load(run), open_collection(run)
+    note = (
+        f"{len(record.stage1)} objects in stage 1, {len(record.stage2)} of other designs in stage 2, 144 + 16 views at 128x128, "
+        f"{minutes:g} minutes planned, {torch.get_num_threads()} threads"
+    )
+    rows = [new_record(f"vehicles.fused_planes.{name}", value, unit, note) for name, value, unit in (
+        ("psnr", whole["mean"]["psnr"], "dB"), ("ssim", whole["mean"]["ssim"], ""),
+        ("lpips_squeeze", whole["mean"]["lpips"], ""), ("foreground_psnr", whole["mean"]["foreground_psnr"], "dB"),
+        ("layer0.psnr", coarse["mean"]["psnr"], "dB"),
+        ("object_bytes", collection.sizes()["per_object"]["layers"], "bytes"),
+        ("layer0.bytes", collection.sizes()["per_object"]["layer0"], "bytes"),
+        ("shared_bytes", collection.sizes()["shared"], "bytes"),
+        ("stage1_seconds", record.seconds["stage1"], "s"),
+    ) if value is not None]
+    for stage in ("stage1", "stage2"):
+        rows += [
+            new_record(f"vehicles.fused_planes.{stage}.psnr", whole["stages"][stage]["psnr"], "dB", note),
+            new_record(f"vehicles.fused_planes.{stage}.layer0.psnr", coarse["stages"][stage]["psnr"], "dB", note),
+        ]
+    second = sum(v for k, v in record.seconds.items() if k.startswith("stage 2") and "/" not in k)
+    rows.append(new_record("vehicles.fused_planes.stage2_seconds_per_object", second / len(record.stage2), "s", note))
+    return rows
+
+
+def time_to(curve: list[tuple[float, float]], quality: float) -> float | None:
+    """Seconds at which a curve of (seconds, PSNR) first reaches a quality, between its points by a straight line."""
+    before = (0.0, 0.0)
+    for seconds, value in curve:
+        if value >= quality:
+            share = (quality - before[1]) / max(value - before[1], 1e-9)
+            return before[0] + max(0.0, share) * (seconds - before[0])
+        before = (seconds, value)
+    return None
+
+
+def curve_of(run: Path) -> list[tuple[float, float]]:
+    points = [p for p in RunRecord.load(run).curves if p.get("held_out_psnr") is not None]
+    return [(point["seconds"], point["held_out_psnr"]) for point in points]
+
+
+def triplanes(data: Path, run: Path, minutes: float, rate: float) -> float:
+    """Tri-Planes in RGB at one learning rate; returns the mean held-out PSNR from stored bytes."""
+    stored = settings_to_json(presets()["tri-planes"])
+    phases = [{**phase, "codes_rate": rate, "fields_rate": rate / 2} for phase in stored["stage1"]]
+    runs.fit(data, run, minutes=minutes, preset="tri-planes", stage1=phases, resume=run.exists(), report=False)
+    return runs.evaluate(run)["mean"]["psnr"]
+
+
+def baseline(work: Path, minutes: float) -> list[Record]:
+    data = folder_of(work, "eight", designs(work)[:FEW])
+    ours = work / "run-eight"
+    runs.fit(data, ours, minutes=minutes, resume=ours.exists(), report=False)
+    psnr = runs.evaluate(ours)["mean"]["psnr"]
+    qualities = {rate: triplanes(data, work / f"run-eight-triplanes-{rate:g}", minutes, rate) for rate in RATES}
+    best = max(qualities, key=lambda rate: qualities[rate])
+    reached = time_to(curve_of(ours), max(v for _, v in curve_of(work / f"run-eight-triplanes-{best:g}")))
+    spent = RunRecord.load(work / f"run-eight-triplanes-{best:g}").seconds["stage1"]
+    tried = ", ".join(f"{rate:g}: {value:.2f} dB" for rate, value in qualities.items())
+    note = f"{FEW} vehicles, {minutes:g} minutes each, {torch.get_num_threads()} threads; Tri-Planes by rate: {tried}"
+    rows = [
+        new_record("vehicles.same_time.fused_planes.psnr", psnr, "dB", note),
+        new_record("vehicles.same_time.triplanes.psnr", qualities[best], "dB", note),
+        new_record("vehicles.gain_over_triplanes_same_time", psnr - qualities[best], "dB", note),
+    ]
+    if reached is not None:
+        text = f"{note}; time of Tri-Planes over the time in which fused planes reach their final quality (curves, 8 views)"
+        rows.append(new_record("vehicles.speedup_to_equal_psnr", spent / reached, "x", text))
+    return rows
+
+
+def add(work: Path, minutes: float) -> list[Record]:
+    """One new design: `add` against the forty, and Tri-Planes on it alone until `minutes` are over."""
+    name = designs(work)[STAGE1 + STAGE2]
+    data = folder_of(work, "one", [name])
+    run = work / "run-add"
+    if not run.exists():
+        shutil.copytree(work / "run-forty", run, ignore=shutil.ignore_patterns("checkpoints"))
+        began = time.monotonic()
+        runs.add(run, data)
+        wall = time.monotonic() - began
+        (run / "add-seconds.txt").write_text(str(wall))
+    wall = float((run / "add-seconds.txt").read_text())
+    psnr = open_collection(run).entry(name).metrics["psnr"]
+    alone = work / "run-one-triplanes"
+    best = triplanes(data, alone, minutes, 1e-2)
+    reached = time_to(curve_of(alone), psnr)
+    spent = reached if reached is not None else RunRecord.load(alone).seconds["stage1"]
+    bound = "reached it" if reached is not None else f"only reached {best:.2f} dB: a lower bound"
+    note = f"{name}: add took {wall:.1f} s, everything included, for {psnr:.2f} dB; Tri-Planes {bound} in {spent:.0f} s"
+    return [
+        new_record("vehicles.add.psnr", psnr, "dB", note),
+        new_record("vehicles.add.seconds", wall, "s", note),
+        new_record("vehicles.add.speedup", spent / wall, "x", note),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=("views", "fit", "baseline", "add"))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.step == "views":
+        render_set(SHARED / "data" / "models" / "vehicles", arguments.work / "views", views=160, size=128, depth=False)
+        return
+    step = {"fit": fit, "baseline": baseline, "add": add}[arguments.step]
+    for row in write_records(RESULTS, step(arguments.work, arguments.minutes)):
+        print(f"{row.name:48} {row.value:10.3f} {row.unit:5} {row.note}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The command line: one file a command, each a thin call into the library.
+
+Exit status: 0 done, 1 a mistake in the input (one line on stderr, no traceback), 2 wrong usage, 130 Ctrl-C.
+With MANYFIELDS_TRACEBACK=1 in the environment a mistake shows its traceback instead.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Union
+
+import tyro
+
+from manyfields.commands._command import Command
+from manyfields.commands.add import Add
+from manyfields.commands.compare import Compare
+from manyfields.commands.demo import Demo
+from manyfields.commands.eval import Eval
+from manyfields.commands.fit import Fit
+from manyfields.commands.info import Info
+from manyfields.commands.inventory import Inventory
+from manyfields.commands.render import Render
+from manyfields.commands.verify import Verify
+from manyfields.commands.views import Views
+from manyfields.errors import ManyfieldsError
+
+COMMANDS: dict[str, type[Command]] = {
+    "demo": Demo,
+    "inventory": Inventory,
+    "views": Views,
+    "fit": Fit,
+    "add": Add,
+    "eval": Eval,
+    "compare": Compare,
+    "render": Render,
+    "info": Info,
+    "verify": Verify,
+}
+
+# Which extra brings an optional module, for the message when it is missing.
+_EXTRA_OF = {
+    "vtk": "meshes",
+    "vtkmodules": "meshes",
+    "trimesh": "meshes",
+    "skimage": "meshes",
+    "scipy": "meshes",
+    "diffusers": "sd",
+    "imageio": "video",
+    "imageio_ffmpeg": "video",
+    "torchmetrics": "metrics",
+    "pycolmap": "colmap",
+    "cv2": "photos",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status.
+
+    argv: the words after the program's name; None takes them from `sys.argv`.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        from manyfields import __version__
+
+        print(f"manyfields {__version__}")
+        return 0
+    try:
+        command = parse(words)
+    except SystemExit as stop:  # help and usage errors, already printed
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    try:
+        status = command.run()
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; to go on: {command.resume_hint()}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) went away. Python would complain once more while it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ManyfieldsError, OSError, ModuleNotFoundError) as mistake:
+        message = _one_line(mistake)
+        if message is None or os.environ.get("MANYFIELDS_TRACEBACK") == "1":
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command that a command line names. Raises SystemExit (0 for help, 2 for wrong usage)."""
+    choices: Any = Union[  # noqa: UP007 - the members come from the table, so they cannot be written with |
+        tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in COMMANDS.items())
+    ]
+    return tyro.cli(
+        choices,
+        prog="manyfields",
+        description="Large sets of 3D objects as neural fields that share what they have in common.",
+        args=words,
+        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+
+
+def _one_line(mistake: Exception) -> str | None:
+    """The line that tells a user what to do; None for what is a fault of the program, which keeps its traceback."""
+    if isinstance(mistake, ModuleNotFoundError):
+        module = (mistake.name or "").split(".")[0]
+        if module not in _EXTRA_OF:
+            return None
+        return f"this needs the package {module}; install it with: pip install 'manyfields[{_EXTRA_OF[module]}]'"
+    if isinstance(mistake, OSError) and mistake.strerror and mistake.filename is not None:
+        return f"{mistake.filename}: {mistake.strerror}"
+    return " ".join(str(mistake).split()) or type(mistake).__name__

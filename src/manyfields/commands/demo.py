@@ -1,0 +1,28 @@
+"""`manyfields demo`: the whole way, from meshes that it makes itself to a report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyfields.commands._command import Command
+from manyfields.commands._progress import progress
+
+
+@dataclass(frozen=True)
+class Demo(Command):
+    """Show the whole way in about ten minutes on a CPU, offline: inventory, views, fit, report."""
+
+    out: Path = Path("demo")
+    """Folder for everything that the demo makes."""
+    minutes: float = 6.0
+    """Time for the fit; the rest takes a few minutes more."""
+
+    def run(self) -> int:
+        from manyfields import runs
+
+        with progress("demo") as report:
+            page = runs.demo(self.out, minutes=self.minutes, progress=report)
+        print(f"done; open {page} in a browser")
+        return 0
+
+    def resume_hint(self) -> str:
+        return "run the same command again; steps that are finished are kept"

@@ -1,0 +1,74 @@
+"""`manyfields fit`: views of many objects to a collection."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
+from manyfields.commands._progress import progress, to_stderr
+
+
+@dataclass(frozen=True)
+class Fit(Command):
+    """Fit a set of objects: learn the shared part, then every object, and write a collection with its report."""
+
+    data: DataFolder
+    """Folder of posed images: one object, or a folder of objects."""
+    out: Path
+    """Run folder to make: the collection, checkpoints/ and report.html."""
+    minutes: OptionalMinutes = None
+    """Time to spend, turned into a recorded number of steps after a short pilot; the preset's steps if not given."""
+    resume: bool = False
+    """Go on with the run in --out, with the settings it was started with."""
+    seed: OptionalCount = None
+    """The same seed on the same machine gives the same result; the preset's, 0, if not given."""
+    stage1_objects: OptionalCount = None
+    """How many objects learn the shared part (split by group); all of them up to 500 if not given."""
+    policy: Annotated[Literal["joint", "frozen"] | None, tyro.conf.arg(metavar="{joint,frozen}")] = None
+    """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
+    autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Latent space: compact (ships with the package; the default), taesd, sd, or a path of weights."""
+    preset: str = "fused-planes"
+    """Variant of the family; a wrong name lists the presets there are."""
+    config: OptionalFile = None
+    """JSON file of settings that replace those of the preset; flags win over it."""
+    threads: OptionalCount = None
+    """CPU threads for torch; its own choice if not given."""
+    no_report: bool = False
+    """Do not write report.html."""
+
+    def run(self) -> int:
+        import torch
+
+        from manyfields import runs
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        with progress("fit") as report:
+            runs.fit(
+                self.data,
+                self.out,
+                minutes=self.minutes,
+                resume=self.resume,
+                seed=self.seed,
+                stage1_objects=self.stage1_objects,
+                policy=self.policy,
+                autoencoder=self.autoencoder,
+                preset=self.preset,
+                config=self.config,
+                report=not self.no_report,
+                progress=report,
+                say=to_stderr,
+            )
+        print(
+            f"collection in {self.out}"
+            if self.no_report
+            else f"collection in {self.out}, its report in {self.out / 'report.html'}"
+        )
+        return 0
+
+    def resume_hint(self) -> str:
+        return shlex.join(["manyfields", "fit", str(self.data), "--out", str(self.out), "--resume"])

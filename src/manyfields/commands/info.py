@@ -1,0 +1,112 @@
+"""`manyfields info`: what a collection holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyfields.commands._command import Command, RunFolder
+from manyfields.commands._run_folder import open_run
+from manyfields.commands._tables import print_table
+from manyfields.errors import ConfigError
+
+if TYPE_CHECKING:
+    from manyfields.collection import Collection, ObjectEntry
+
+OBJECTS_SHOWN = 40
+LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True)
+class Info(Command):
+    """Show what a run holds: its config, its objects, bytes by part and by object, and quality."""
+
+    folder: RunFolder
+    """Run folder, or any collection."""
+    all: bool = False
+    """List every object, not only the first 40."""
+    totals: tuple[int, ...] = ()
+    """Also the time and bytes that sets of so many objects would take, as this run measured them."""
+
+    def run(self) -> int:
+        collection = open_run(self.folder)
+        settings = {**dict(flattened(collection.config)), **dict(flattened(collection.properties))}
+        print_table(["setting", "value"], [[name, shortened(value)] for name, value in settings.items()], "Config")
+        print_sizes(collection)
+        print_objects(collection, None if self.all else OBJECTS_SHOWN)
+        if self.totals:
+            print_totals(self.folder, collection, self.totals)
+        return 0
+
+
+def flattened(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"a": {"b": 1}}` as `("a.b", 1)`."""
+    for name, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from flattened(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
+
+
+def shortened(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def print_sizes(collection: "Collection") -> None:
+    from manyfields.evaluation.units import format_bytes
+
+    sizes = collection.sizes()
+    each = sizes["per_object"]
+    rows = [
+        ["shared part", sizes["shared"], each.get("shared")],
+        ["objects: layer 0", sizes["codes_layer0"], each.get("layer0")],
+        ["objects: finer layers", sizes["codes_finer"], each["layers"] - each["layer0"] if each else None],
+        ["index, tables, manifest", sizes["index"] + sizes["codes_tables"] + sizes["manifest"], each.get("index")],
+    ]
+    served = sum(row[1] for row in rows)
+    rows.append(["served in all", served, served / len(collection) if each else None])
+    if sizes["encoder"]:
+        rows.append(["encoder (for fitting)", sizes["encoder"], None])
+    cells = [[part, count, format_bytes(count), format_bytes(share)] for part, count, share in rows]
+    title = f"{len(collection):,} objects, shared part {collection.shared_hash[:16]}"
+    print_table(["part", "bytes", "size", "for each object"], cells, title)
+
+
+def print_objects(collection: "Collection", limit: int | None) -> None:
+    entries = [collection.entry(name) for name in islice(collection, limit)]
+    metrics = sorted({name for entry in entries for name in entry.metrics})
+    rows = [row_of(entry, metrics) for entry in entries]
+    if len(entries) == len(collection) and entries:
+        means = [mean([entry.metrics.get(name) for entry in entries]) for name in metrics]
+        rows.append(["mean", None, None, None, round(mean([entry.bytes for entry in entries]) or 0), *means])
+    print_table(["object", "label", "group", "layers", "bytes", *metrics], rows, "Objects")
+    if len(entries) < len(collection):
+        print(f"and {len(collection) - len(entries):,} more (--all lists them)")
+
+
+def print_totals(folder: Path, collection: "Collection", counts: tuple[int, ...]) -> None:
+    """The paper's t(N) and m(N)."""
+    from manyfields.evaluation.units import format_bytes, format_seconds
+    from manyfields.runs.record import RunRecord
+    from manyfields.runs.reporting import cost_account
+
+    if min(counts) < 1:
+        raise ConfigError(f"--totals {min(counts)}: a set has at least 1 object")
+    rows = [
+        [row.objects, format_seconds(row.seconds), format_bytes(row.served_bytes), format_bytes(row.bytes_per_object)]
+        for row in cost_account(collection, RunRecord.load(folder)).table(counts)
+    ]
+    print_table(["objects", "time to fit", "bytes served", "for each object"], rows, "Totals")
+
+
+def row_of(entry: "ObjectEntry", metrics: list[str]) -> list[Any]:
+    quality = [entry.metrics.get(name) for name in metrics]
+    return [entry.id, entry.label, entry.group, len(entry.ranges), entry.bytes, *quality]
+
+
+def mean(values: list[float | None]) -> float | None:
+    """The mean of those that were measured."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,109 @@
+"""`manyfields views`: make posed images from meshes, and find what is wrong with a folder of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from manyfields.commands._command import Command, DataFolder, OptionalCount, OutFolder
+from manyfields.commands._progress import progress
+from manyfields.commands._tables import print_table
+
+
+@dataclass(frozen=True)
+class RenderViews(Command):
+    """Render GLB, glTF, OBJ and PLY meshes to posed RGBA views. Runs headless, without a GPU, and resumes."""
+
+    meshes: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESHES")]
+    """A mesh file, or a folder of them."""
+    out: OutFolder
+    """Folder of objects to write."""
+    views: int = 160
+    """Views of each object."""
+    size: int = 128
+    """Width and height in pixels."""
+    seed: int = 0
+    """Seed of the cameras."""
+    viewpoints: Literal["hemisphere", "sphere", "front"] = "hemisphere"
+    """Where the cameras stand."""
+    depth: bool = True
+    """Also write a depth image for each view."""
+    up: Literal["y", "z"] | None = None
+    """Up axis of the files; that of their format if not given."""
+    workers: OptionalCount = None
+    """Parallel processes; one for each core if not given."""
+
+    def run(self) -> int:
+        from manyfields.views.render_set import render_set
+
+        with progress("views render") as report:
+            summary = render_set(
+                self.meshes,
+                self.out,
+                views=self.views,
+                size=self.size,
+                seed=self.seed,
+                viewpoints=self.viewpoints,
+                depth=self.depth,
+                up=self.up,
+                workers=self.workers,
+                progress=lambda done, total, name: report("objects", done, total, last=name),
+            )
+        if summary.failed:
+            print_table(["set aside", "why"], summary.failed.items())
+        print(
+            f"{len(summary.done)} objects rendered, {len(summary.skipped)} were complete, "
+            f"{len(summary.failed)} set aside, in {self.out}"
+        )
+        return 0
+
+    def resume_hint(self) -> str:
+        return "run the same command again; objects that are finished are kept"
+
+
+@dataclass(frozen=True)
+class CheckViews(Command):
+    """Say what is wrong with which object and view, in one table."""
+
+    data: DataFolder
+    """Folder of posed images: one object, or a folder of objects."""
+    strict: bool = False
+    """Exit with status 1 on any problem, not only where no object is usable."""
+
+    def run(self) -> int:
+        from manyfields.views import read_views, usable_views
+
+        found = read_views(self.data)
+        usable, problems = usable_views(found)
+        if problems:
+            rows = [
+                [p.object, p.view, p.kind, f"{p.message} (object set aside)" if p.fatal else p.message]
+                for p in problems
+            ]
+            print_table(["object", "view", "kind", "what is wrong"], rows)
+        print(
+            f"{plural(len(problems), 'problem')}; usable: {plural(len(usable), 'object')}, "
+            f"{plural(sum(map(len, usable)), 'view')}"
+        )
+        return 1 if len(usable) == 0 or (self.strict and problems) else 0
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+Action = Annotated[RenderViews, tyro.conf.subcommand("render")] | Annotated[CheckViews, tyro.conf.subcommand("check")]
+
+
+@dataclass(frozen=True)
+class Views(Command):
+    """Posed images of many objects: render them from meshes, check them."""
+
+    action: Action
+
+    def run(self) -> int:
+        return self.action.run()
+
+    def resume_hint(self) -> str:
+        return self.action.resume_hint()

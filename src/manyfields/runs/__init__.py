@@ -1,0 +1,23 @@
+"""What a run folder is: fitting, adding, measuring and comparing whole sets, on disk."""
+
+from manyfields.runs.add import add
+from manyfields.runs.compare import compare
+from manyfields.runs.demo import demo
+from manyfields.runs.evaluate import evaluate
+from manyfields.runs.fit import fit
+from manyfields.runs.pictures import render_object
+from manyfields.runs.record import RunRecord
+from manyfields.runs.settings import FitSettings, presets, settings_to_json
+
+__all__ = [
+    "FitSettings",
+    "RunRecord",
+    "add",
+    "compare",
+    "demo",
+    "evaluate",
+    "fit",
+    "presets",
+    "render_object",
+    "settings_to_json",
+]

@@ -1,0 +1,88 @@
+"""`add`: new objects to an existing run, against its frozen shared part."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from manyfields.collection import Collection, open_collection
+from manyfields.collection.objects import open_shared_part
+from manyfields.errors import RunError, ViewError
+from manyfields.fitting.code_store import CodeStore
+from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.memory import keep_freed_memory
+from manyfields.runs.fit import fit_wave
+from manyfields.runs.loading import load_objects, split_views
+from manyfields.runs.record import RunRecord
+from manyfields.runs.trainer import Progress, seconds_per_step, silent
+from manyfields.views import read_views, usable_views
+
+
+def add(run: Path | str, data: Path | str, *, minutes: float | None = None, progress: Progress = silent) -> Collection:
+    """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
+
+    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes` is for all
+    new objects together; without it each gets the steps of the run's stage 2. Raises RunError where the run is not
+    finished, ViewError where no new object is usable.
+    """
+    folder = Path(run)
+    keep_freed_memory()
+    record = RunRecord.load(folder)
+    if not record.finished:
+        raise RunError(f"{run} is not finished: go on with `manyfields fit {record.data[0]} --out {run} --resume`")
+    collection = open_collection(folder)
+    kept, problems = usable_views(read_views(data))
+    new = [item for item in kept if item.id not in collection]
+    if not new:
+        if len(kept):
+            return collection
+        raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
+    source = str(Path(data).resolve())
+    if source not in record.data:
+        record.data.append(source)
+    for item in new:
+        train, test = split_views(item, record)
+        held = {"source": record.data.index(source), "views": [item.names[i] for i in test], "trained": len(train)}
+        record.held_out[item.id] = held
+    record.problems += [asdict(problem) for problem in problems]
+    size = record.settings.wave
+    waves = [new[start : start + size] for start in range(0, len(new), size)]
+    first = load_objects(waves[0], record, progress)
+    _plan(record, collection, first, len(waves), minutes, progress)
+    record.save(folder)
+    for wave in waves:
+        number = collection.sizes()["waves"]
+        began = time.monotonic()
+        objects = first if wave is waves[0] else load_objects(wave, record)
+        fit_wave(folder, record, collection, objects, f"add.{number}", progress)
+        record.seconds[f"add.{number}/objects"] = float(len(wave))
+        record.seconds[f"add.{number}/wall"] = time.monotonic() - began
+    record.save(folder)
+    return collection
+
+
+def _plan(
+    record: RunRecord,
+    collection: Collection,
+    first: list[FittingObject],
+    waves: int,
+    minutes: float | None,
+    progress: Progress,
+) -> None:
+    """Steps of the phases of stage 2 for waves of this size, scaled to `minutes` by a pilot where they are given."""
+    data = FittingData(first)
+    record.phases2 = [phase.planned(len(data), data.views) for phase in record.settings.stage2]
+    if minutes is None:
+        return
+
+    def fitter() -> Fitter:
+        shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
+        store = CodeStore(shared.family.average_codes(len(data)))
+        return Fitter(shared, data, store, record.settings.sampler, record.settings.seed, has_fast_bf16(data.device))
+
+    progress("pilot", 0, 1)
+    times = seconds_per_step(fitter, record.phases2)
+    progress("pilot", 1, 1)
+    seconds = waves * sum(time * phase.steps for time, phase in zip(times, record.phases2, strict=True))
+    factor = 60 * minutes / seconds
+    record.phases2 = [phase.planned(len(data), data.views, factor) for phase in record.phases2]

@@ -1,0 +1,240 @@
+"""`fit`: views of many objects to a run folder with a collection and its report."""
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from manyfields._io import read_json
+from manyfields.collection import Collection, create_collection, open_collection
+from manyfields.collection.objects import open_shared_part, shared_config, shared_tensors
+from manyfields.errors import RunError, ViewError
+from manyfields.evaluation.machine import describe_machine
+from manyfields.fitting.data import FittingData, FittingObject, image_size
+from manyfields.fitting.fitter import Fitter
+from manyfields.latents import SharedPart
+from manyfields.memory import keep_freed_memory
+from manyfields.runs.building import new_fitter, new_shared
+from manyfields.runs.loading import load_objects, split_views
+from manyfields.runs.plan import plan_steps, waves_of
+from manyfields.runs.probe import held_out_probe
+from manyfields.runs.record import FILE, RunRecord
+from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, settings_from
+from manyfields.runs.stages import split_stages
+from manyfields.runs.storing import store_objects
+from manyfields.runs.trainer import Progress, StageTrainer, silent
+from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
+
+
+def fit(
+    data: Path | str,
+    out: Path | str,
+    *,
+    minutes: float | None = None,
+    resume: bool = False,
+    preset: str = "fused-planes",
+    config: Path | str | None = None,
+    report: bool = True,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda text: None,
+    **changes: Any,
+) -> Collection:
+    """Fit all objects of a folder of views, both stages, and write the collection, the checkpoints and the report to `out`.
+
+    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a JSON
+    file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and win
+    over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its last
+    checkpoint, with its recorded settings. Raises RunError where `out` holds another run, ViewError
+    where no object is usable, ConfigError for settings without meaning.
+    """
+    run = Path(out)
+    keep_freed_memory()
+    if resume:
+        record = RunRecord.load(run)
+        if Path(data).resolve() != Path(record.data[0]):
+            raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
+        if record.finished:
+            return open_collection(run)
+        views = _usable(read_views(record.data[0]), record.stage1 + record.stage2)
+        first = load_objects([views[name] for name in record.stage1], record, progress)
+    else:
+        if (run / FILE).exists() or (run / "collection.json").exists():
+            raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
+        settings = settings_from(preset, {**_read_config(config), **_given(changes)})
+        record, views, first = _start(Path(data), settings, minutes, progress, say)
+        run.mkdir(parents=True, exist_ok=True)
+        record.save(run)
+    collection = _fit_stages(run, record, views, first, progress)
+    record.finished = True
+    record.save(run)
+    if report:
+        from manyfields.runs.reporting import write_run_report
+
+        write_run_report(run, progress=progress)
+    return collection
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _read_config(path: Path | str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = read_json(Path(path))
+    except (OSError, ValueError) as error:
+        raise RunError(f"config {path} cannot be read as JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise RunError(f"config {path} must hold one JSON object of settings")
+    return values
+
+
+def _usable(views: ViewSet, ids: Sequence[str]) -> dict[str, ObjectViews]:
+    """The objects of a recorded run, without the views that were set aside then."""
+    kept, _ = usable_views(views)
+    absent = sorted(set(ids) - set(kept.ids))
+    if absent:
+        raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")
+    return {name: kept[name] for name in ids}
+
+
+def _start(
+    data: Path, settings: FitSettings, minutes: float | None, progress: Progress, say: Callable[[str], None]
+) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
+    """Read and split the views, plan the steps: everything that is decided before any training."""
+    kept, problems = usable_views(read_views(data))
+    for problem in problems:
+        where = f"object {problem.object}" + (f", view {problem.view}" if problem.view else "")
+        say(f"{'set aside' if problem.fatal or problem.view else 'remark'}: {where}: {problem.message}")
+    if not len(kept):
+        raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
+    stage1, stage2 = split_stages(kept.objects, settings.stage1_objects or STAGE1_OBJECTS, settings.seed)
+    record = RunRecord(
+        settings=settings,
+        data=[str(data.resolve())],
+        size=image_size(kept.objects, new_shared(settings, len(stage1)).stride),
+        stage1=[item.id for item in stage1],
+        stage2=[item.id for item in stage2],
+        held_out={},
+        machine=describe_machine().line,
+        command=shlex.join(["manyfields", *sys.argv[1:]]),
+        problems=[asdict(problem) for problem in problems],
+    )
+    for views in kept:
+        train, test = split_views(views, record)
+        record.held_out[views.id] = {"source": 0, "views": [views.names[i] for i in test], "trained": len(train)}
+    first = load_objects(stage1, record, progress)
+    if not first:
+        raise ViewError(f"{data}: no object of stage 1 could be read")
+    say(plan_steps(record, first, minutes, progress))
+    return record, {views.id: views for views in kept}, first
+
+
+def _fit_stages(
+    run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
+) -> Collection:
+    settings = record.settings
+    fitter = new_fitter(record, new_shared(settings, len(first)), FittingData(first), average=False)
+    trainer = StageTrainer(
+        "stage 1",
+        fitter,
+        record.phases1,
+        run / "checkpoints" / "stage1.safetensors",
+        every_seconds=record.settings.checkpoint_seconds,
+        progress=progress,
+        probe=held_out_probe(fitter, settings.final_sampler, record.size),
+    )
+    trainer.run()
+    _note(record, run, "stage1", trainer)
+    fitter.shared.family.remember_average(fitter.store.all())
+    if settings.policy == "joint" and record.stage2:
+        second = load_objects([views[name] for name in record.stage2], record, progress)
+        return _finish_jointly(run, record, first + second, fitter, progress)
+    collection = _publish(run, record, fitter.shared)
+    _store(run, record, collection, fitter, 1)
+    for number, wave in enumerate(waves_of(record)):
+        new = [views[name] for name in wave if name not in collection]
+        fit_wave(run, record, collection, load_objects(new, record), f"stage 2.{number + 1}", progress)
+    return collection
+
+
+def fit_wave(
+    run: Path, record: RunRecord, collection: Collection, objects: list[FittingObject], name: str, progress: Progress
+) -> None:
+    """Fit the codes of some objects against the published shared part, and store them as one wave."""
+    if not objects:
+        return
+    shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
+    fitter = new_fitter(record, shared, FittingData(objects), average=True)
+    checkpoint = run / "checkpoints" / f"{name.replace(' ', '-')}.safetensors"
+    trainer = StageTrainer(
+        name,
+        fitter,
+        record.phases2,
+        checkpoint,
+        every_seconds=record.settings.checkpoint_seconds,
+        progress=progress,
+        probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
+    )
+    trainer.run()
+    _note(record, run, name, trainer)
+    _store(run, record, collection, fitter, 2)
+
+
+def _finish_jointly(
+    run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
+) -> Collection:
+    """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, so it does not forget them."""
+    together = new_fitter(record, fitter.shared, FittingData(objects), average=True)
+    for name, tensor in together.store.codes.items():
+        tensor[: len(fitter.store)] = fitter.store.codes[name]
+    trainer = StageTrainer(
+        "stage 2",
+        together,
+        record.phases2,
+        run / "checkpoints" / "stage2.safetensors",
+        every_seconds=record.settings.checkpoint_seconds,
+        progress=progress,
+        probe=held_out_probe(together, record.settings.final_sampler, record.size),
+    )
+    trainer.run()
+    _note(record, run, "stage2", trainer)
+    together.shared.family.remember_average(together.store.all())
+    collection = _publish(run, record, together.shared)
+    _store(run, record, collection, together, 1)
+    return collection
+
+
+def _publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
+    if (run / "collection.json").exists():
+        return open_collection(run)
+    tensors, encoder = shared_tensors(shared)
+    properties = {
+        "preset": record.settings.preset,
+        "policy": record.settings.policy,
+        "stage1_objects": len(record.stage1),
+        "stage1_seconds": round(record.seconds.get("stage1", 0.0), 1),
+        "seed": record.settings.seed,
+        "width": record.size[0],
+        "height": record.size[1],
+    }
+    config = shared_config(shared, record.settings.final_sampler)
+    return create_collection(run, shared=tensors, config=config, encoder=encoder, properties=properties)
+
+
+def _store(run: Path, record: RunRecord, collection: Collection, fitter: Fitter, stage: int) -> None:
+    missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
+    if missing:
+        objects = [fitter.data.objects[row] for row in missing]
+        store_objects(collection, objects, fitter.store.all()[missing], record, stage)
+
+
+def _note(record: RunRecord, run: Path, name: str, trainer: StageTrainer) -> None:
+    record.seconds[name] = sum(trainer.seconds.values())
+    for phase, seconds in trainer.seconds.items():
+        record.seconds[f"{name}/{phase}"] = seconds
+    record.curves = [point for point in record.curves if point["stage"] != trainer.name] + trainer.curves
+    record.save(run)

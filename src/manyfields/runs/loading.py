@@ -1,0 +1,35 @@
+"""Views of a run's objects into memory; an object that cannot be read is set aside, and the run goes on."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from manyfields.errors import ViewError
+from manyfields.fitting.data import FittingObject, load_object
+from manyfields.runs.record import RunRecord
+from manyfields.runs.trainer import Progress, silent
+from manyfields.views import ObjectViews, Problem, hold_out
+
+
+def split_views(views: ObjectViews, record: RunRecord) -> tuple[list[int], list[int]]:
+    """Indices of the views that are trained on, and of those that are held out."""
+    settings = record.settings
+    return hold_out(
+        views.names, views.id, seed=settings.seed, fraction=settings.held_out, test_names=views.test_names
+    )
+
+
+def load_objects(
+    objects: Sequence[ObjectViews], record: RunRecord, progress: Progress = silent
+) -> list[FittingObject]:
+    """Objects with their training views read. What fails to read leaves the record's stages and enters its problems."""
+    loaded = []
+    for number, views in enumerate(objects):
+        try:
+            loaded.append(load_object(views, record.size, seed=record.settings.seed, fraction=record.settings.held_out))
+        except ViewError as error:
+            record.problems.append(asdict(Problem(views.id, None, "unreadable", str(error), True)))
+            record.stage1 = [name for name in record.stage1 if name != views.id]
+            record.stage2 = [name for name in record.stage2 if name != views.id]
+            record.held_out.pop(views.id, None)
+        progress("reading views", number + 1, len(objects))
+    return loaded

@@ -1,0 +1,77 @@
+"""Held-out views of stored objects beside what their bytes render."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from manyfields.collection import Collection
+from manyfields.evaluation.lpips import Lpips
+from manyfields.evaluation.scores import Scores, mean_scores, score_views
+from manyfields.fields import Codes
+from manyfields.fitting.data import load_views
+from manyfields.rendering import Sampler
+from manyfields.views import ObjectViews, composite
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out views of one object and their renderings, channels last in [0, 1]."""
+
+    names: list[str]
+    truth: Float[Tensor, "V H W 3"]
+    alpha: Float[Tensor, "V H W"]
+    rendered: Float[Tensor, "V H W 3"]
+
+    def scores(self, lpips: Lpips | None = None) -> list[Scores]:
+        """One for each view."""
+        return score_views(self.rendered, self.truth, self.alpha, lpips)
+
+
+@torch.no_grad()
+def render_codes(
+    collection: Collection,
+    codes: Codes,
+    bounds: Float[Tensor, "2 3"],
+    source: ObjectViews,
+    views: Sequence[int],
+    size: tuple[int, int],
+    level: int | None = None,
+) -> HeldOut:
+    """Render the held-out views `views` of one object (codes: B = 1), without jitter, in float32."""
+    shared = collection.shared_part
+    sampler = Sampler(**collection.config["sampler"])
+    rgba, cameras = load_views(source, views, size)
+    parts = []
+    for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
+        seen = shared.pictures(codes, cameras[part][None], bounds.float()[None], sampler, level=level)
+        assert seen.images is not None
+        parts.append(seen.images[0].clamp(0, 1))
+    truth = torch.from_numpy(composite(rgba.numpy())).float() / 255.0
+    names = [source.names[index] for index in views]
+    return HeldOut(names, truth, rgba[..., 3].float() / 255.0, torch.cat(parts).permute(0, 2, 3, 1).contiguous())
+
+
+def measure_codes(
+    collection: Collection,
+    codes: Codes,
+    bounds: Float[Tensor, "2 3"],
+    source: ObjectViews,
+    views: Sequence[int],
+    size: tuple[int, int],
+) -> dict[str, float]:
+    """PSNR of the held-out views, of the whole object and of layer 0 alone; empty without held-out views."""
+    if not views:
+        return {}
+    whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
+    metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
+    if len(collection.shared_part.family.config.layers) > 1:
+        coarse = render_codes(collection, codes, bounds, source, views, size, level=1)
+        metrics["layer0_psnr"] = mean_scores(coarse.scores()).psnr
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def as_bytes(images: Float[Tensor, "V H W 3"]) -> UInt8[Tensor, "V H W 3"]:
+    return (images * 255.0).round().to(torch.uint8)

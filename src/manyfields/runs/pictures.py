@@ -1,0 +1,94 @@
+"""`render_object`: a still, a contact sheet, or an orbit film of one stored object."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from manyfields._io import write_atomic
+from manyfields.cameras import orbit
+from manyfields.collection import Collection, open_collection
+from manyfields.errors import ConfigError
+
+FRAMES_PER_SECOND = 24
+FILMS = (".mp4", ".webm", ".gif")
+STILLS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def render_object(
+    run: Path | str,
+    object_id: str,
+    out: Path | str,
+    *,
+    size: int = 256,
+    views: int = 1,
+    elevation: float = 25.0,
+    level: int | None = None,
+) -> None:
+    """Render an object into a file: one view (.png, .jpg), a sheet of several, or an orbit (.mp4, .webm, .gif).
+
+    Raises ConfigError for another ending or a size that does not divide by the latent stride, CollectionError where the object
+    is not there or damaged. A fit on 128x128 views is sharpest at that size; other sizes render the field on another grid.
+    """
+    path = Path(out)
+    ending = path.suffix.lower()
+    if ending not in (*FILMS, *STILLS):
+        raise ConfigError(
+            f"{path}: cannot write {ending or 'a file without an ending'}; use .png, .jpg, .mp4, .webm or .gif"
+        )
+    images = orbit_views(open_collection(run), object_id, size, views, elevation, level)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ending in FILMS:
+        _write_film(path, images)
+    else:
+        _write_still(path, contact_sheet(images))
+
+
+def orbit_views(
+    collection: Collection, object_id: str, size: int, views: int, elevation: float = 25.0, level: int | None = None
+) -> UInt8[np.ndarray, "V H W 3"]:
+    """Views on a circle around an object, through the decoder of the collection."""
+    stride = collection.shared_part.stride
+    if size % stride:
+        raise ConfigError(f"size {size} does not divide by {stride}, the stride of this collection's latent images")
+    item = collection[object_id]
+    pictures = item.render(orbit(views, elevation=elevation, width=size, height=size), level=level)
+    assert pictures.images is not None
+    return (pictures.images[0].permute(0, 2, 3, 1).numpy() * 255.0).round().astype(np.uint8)
+
+
+def contact_sheet(images: UInt8[np.ndarray, "V H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    """Images side by side in a grid about as wide as high; empty places are white."""
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    height, width = images.shape[1:3]
+    sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = image
+    return sheet
+
+
+def _write_still(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, STILLS[path.suffix.lower()], quality=95)
+    write_atomic(path, stream.getvalue())
+
+
+def _write_film(path: Path, images: UInt8[np.ndarray, "V H W 3"]) -> None:
+    try:
+        import imageio.v3 as imageio
+    except ImportError as error:
+        raise ConfigError(f"{path}: films need the extra 'video' (pip install 'manyfields[video]')") from error
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    if path.suffix.lower() == ".gif":
+        imageio.imwrite(partial, images, duration=1000 / FRAMES_PER_SECOND, loop=0)
+    else:
+        codec = "libx264" if path.suffix.lower() == ".mp4" else "libvpx-vp9"
+        imageio.imwrite(partial, images, fps=FRAMES_PER_SECOND, codec=codec, macro_block_size=2)
+    partial.replace(path)

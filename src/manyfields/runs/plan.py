@@ -1,0 +1,92 @@
+"""How many steps each phase takes, decided once and recorded, and the forecast that follows from a pilot."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from manyfields.collection.objects import codec_of, shared_tensors
+from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
+from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.phases import Phase
+from manyfields.runs.building import new_fitter, new_shared
+from manyfields.runs.record import RunRecord
+from manyfields.runs.trainer import Progress, seconds_per_step
+
+SHARE_FOR_FITTING = 0.9
+"""Of the minutes asked for; the rest goes to storing and measuring."""
+STEPS_OF_A_LONG_RUN = 300
+
+
+def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | None, progress: Progress) -> str:
+    """Set the phases of the record with their steps: the settings' epochs, scaled to `minutes` where they are given.
+
+    Returns a forecast in words from a pilot on this machine, or nothing for a short run without a time.
+    """
+    settings = record.settings
+    first = FittingData(stage1)
+    waves = waves_of(record)
+    views2 = [record.held_out[name]["trained"] for name in waves[0]] if waves else []
+
+    def plan(factor: float) -> None:
+        record.phases1 = [phase.planned(len(first), first.views, factor) for phase in settings.stage1]
+        if waves:
+            phases = settings.stage2 if settings.policy == "frozen" else _joint(settings.stage2, settings.stage1)
+            record.phases2 = [phase.planned(len(views2), sum(views2), factor) for phase in phases]
+
+    plan(1.0)
+    if minutes is None and sum(phase.steps for phase in record.phases1 + record.phases2) < STEPS_OF_A_LONG_RUN:
+        return ""
+    progress("pilot", 0, 1)
+    times = seconds_per_step(
+        lambda: new_fitter(record, new_shared(settings, len(first)), first, average=False), record.phases1
+    )
+    if waves:
+        pilot = FittingData(first.objects[: len(waves[0])])
+        times += seconds_per_step(
+            lambda: new_fitter(record, new_shared(settings, len(first)), pilot, average=True), record.phases2
+        )
+    progress("pilot", 1, 1)
+    if minutes is not None:
+        plan(60 * minutes * SHARE_FOR_FITTING / _total(times, record, len(waves)))
+    return _forecast(record, times, len(waves), 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING))
+
+
+def waves_of(record: RunRecord) -> list[list[str]]:
+    """Objects of stage 2 that are fitted side by side: all at once where they change the shared part together."""
+    size = record.settings.wave if record.settings.policy == "frozen" else max(1, len(record.stage2))
+    return [record.stage2[start : start + size] for start in range(0, len(record.stage2), size)]
+
+
+def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
+    """Stage 2 of the paper: the shared part is fine-tuned with the codes, at a tenth of its rates of stage 1."""
+    rates = {"base_rate": stage1[-1].base_rate / 10, "fields_rate": stage1[-1].fields_rate / 10}
+    decoder = stage1[-1].decoder_rate / 10
+    return tuple(replace(phase, **rates, decoder_rate=decoder if phase.rgb else 0.0) for phase in stage2)
+
+
+def _phases(record: RunRecord, waves: int) -> list[tuple[str, Phase, int]]:
+    """Name, phase, and how often it is run."""
+    first = [(f"stage 1: {phase.name}", phase, 1) for phase in record.phases1]
+    return first + [(f"stage 2: {phase.name}", phase, waves) for phase in record.phases2 if waves]
+
+
+def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
+    phases = _phases(record, waves)
+    return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
+
+
+def _forecast(record: RunRecord, times: Sequence[float], waves: int, fixed: float) -> str:
+    shared = new_shared(record.settings, len(record.stage1))
+    rendering, _ = shared_tensors(shared)
+    pilots = tuple(
+        PhasePilot(name, seconds, phase.steps * count)
+        for seconds, (name, phase, count) in zip(times, _phases(record, waves), strict=True)
+    )
+    return forecast(
+        Pilot(
+            phases=pilots,
+            objects=len(record.stage1) + len(record.stage2),
+            shared_bytes=sum(tensor.nbytes for tensor in rendering.values()),
+            object_bytes=sum(codec_of(shared).layer_bytes()),
+            fixed_seconds=fixed,
+        )
+    ).text

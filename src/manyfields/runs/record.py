@@ -1,0 +1,56 @@
+"""What a run folder remembers besides the collection: settings, plan, split and held-out views, in run.json."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from manyfields._io import read_json, write_json
+from manyfields.errors import RunError
+from manyfields.fitting.phases import Phase
+from manyfields.runs.settings import FitSettings, settings_from_json, settings_to_json
+
+FILE = "run.json"
+
+
+@dataclass
+class RunRecord:
+    """Everything that a resumed run must not decide anew, and what a finished one tells."""
+
+    settings: FitSettings
+    data: list[str]
+    """Folders of views: that of the fit, then those of each `add`."""
+    size: tuple[int, int]
+    stage1: list[str]
+    stage2: list[str]
+    held_out: dict[str, dict[str, Any]]
+    """By object: `source` (index into `data`), `views` (names never trained on), `trained` (how many were)."""
+    phases1: list[Phase] = field(default_factory=list)
+    phases2: list[Phase] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time spent: `stage1`, `stage2` (all objects), by phase, and of each wave."""
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    machine: str = ""
+    command: str = ""
+    finished: bool = False
+
+    def save(self, run: Path) -> None:
+        values = asdict(self)
+        values["settings"] = settings_to_json(self.settings)
+        write_json(run / FILE, values)
+
+    @staticmethod
+    def load(run: Path) -> "RunRecord":
+        """Raises RunError where the folder holds no run, or its record is damaged."""
+        path = run / FILE
+        if not path.is_file():
+            raise RunError(f"{run} is not a run folder (no {FILE}): give the folder that `manyfields fit --out` made")
+        try:
+            values = read_json(path)
+            values["settings"] = settings_from_json(values["settings"])
+            values["size"] = tuple(values["size"])
+            for name in ("phases1", "phases2"):
+                values[name] = [Phase(**phase) for phase in values[name]]
+            return RunRecord(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{path} is damaged ({error}): restore it, or fit again into another folder") from error

@@ -1,0 +1,223 @@
+"""The report of a run: everything it shows is read back from the run folder and its stored bytes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from manyfields import __version__
+from manyfields.cameras import orbit
+from manyfields.collection import Collection, open_collection
+from manyfields.collection.objects import codec_of
+from manyfields.evaluation.costs import CostAccount, object_seconds
+from manyfields.evaluation.lpips import load_lpips
+from manyfields.evaluation.report import (
+    Chart,
+    Curve,
+    Dataset,
+    Headline,
+    ObjectResult,
+    Picture,
+    ReportData,
+    SetAside,
+    Split,
+    write_report,
+)
+from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.runs.evaluate import held_out_views
+from manyfields.runs.measuring import HeldOut, as_bytes
+from manyfields.runs.record import RunRecord
+from manyfields.runs.trainer import Progress, silent
+
+OBJECTS_WITH_PICTURES = 48
+PICTURES_OF_AN_OBJECT = 2
+COUNTS = (100, 1_000, 10_000)
+
+
+def write_run_report(run: Path | str, *, counts: Sequence[int] = COUNTS, progress: Progress = silent) -> Path:
+    """Measure the run from its stored bytes and write RUN/report.html. `counts`: the N of the cost account's totals."""
+    folder = Path(run)
+    collection, record = open_collection(folder), RunRecord.load(folder)
+    path = folder / "report.html"
+    write_report(path, run_report(collection, record, counts, progress))
+    return path
+
+
+def run_report(collection: Collection, record: RunRecord, counts: Sequence[int], progress: Progress) -> ReportData:
+    """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
+    lpips, reason = load_lpips()
+    objects = []
+    for item, held_out in held_out_views(collection, record, progress=progress):
+        entry = item.entry
+        pictures: tuple[Picture, ...] = ()
+        views = held_out.scores(lpips)
+        if len(objects) < OBJECTS_WITH_PICTURES:
+            pictures = _pictures(collection, record, entry.id, held_out, views)
+        objects.append(
+            ObjectResult(
+                id=entry.id,
+                group=entry.group,
+                stage=int(entry.metrics.get("stage", 1)),
+                train_views=int(record.held_out[entry.id].get("trained", 0)),
+                test_views=len(held_out.names),
+                scores=mean_scores(views),
+                layer0_psnr=entry.metrics.get("layer0_psnr"),
+                bytes=entry.bytes,
+                pictures=pictures,
+            )
+        )
+    costs = cost_account(collection, record)
+    total = mean_scores(item.scores for item in objects) if objects else Scores()
+    layer0 = _mean([item.layer0_psnr for item in objects])
+    headline = Headline(
+        scores=total,
+        layer0_psnr=layer0,
+        lpips_reason=reason,
+        object_bytes=costs.object_bytes,
+        shared_bytes=costs.shared_bytes,
+        seconds_per_object=costs.object_seconds_mean or costs.stage1_seconds / max(1, costs.stage1_objects),
+        render_seconds=costs.render_seconds,
+    )
+    return ReportData(
+        title=f"{Path(record.data[0]).name}: {len(collection)} objects as {record.settings.preset}",
+        when=time.strftime("%Y-%m-%dT%H:%M:%S"),
+        machine=record.machine,
+        command=record.command,
+        version=__version__,
+        summary=_summary(record),
+        config=asdict(record.settings),
+        dataset=_dataset(collection, record),
+        headline=headline,
+        objects=tuple(objects),
+        splits=_splits(objects),
+        charts=charts(record),
+        costs=costs,
+        cost_counts=tuple(counts),
+        problems=tuple(SetAside(p["object"], p["view"], p["message"]) for p in record.problems),
+        notes=("All figures are measured on held-out views, from the bytes stored in the collection.",),
+    )
+
+
+@torch.no_grad()
+def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
+    """What the run cost, measured: training from its record, decoding and rendering now, bytes from the files."""
+    sizes = collection.sizes()
+    shared = collection.shared_part
+    first = collection.ids[0]
+    codec = codec_of(shared)
+    layers = collection.layers(first)
+    decode = _median_seconds(lambda: codec.decode([layers]))
+    cameras = orbit(8, width=record.size[0], height=record.size[1])
+    item = collection[first]
+    render = _median_seconds(lambda: item.render(cameras)) / len(cameras)
+    stage2 = len(record.stage2)
+    seconds = [time for name, time in record.seconds.items() if name.startswith("stage 2") and "/" not in name]
+    per_object = [sum(seconds) / stage2] * stage2 if stage2 and seconds else []
+    if "stage2" in record.seconds and stage2:
+        per_object = [record.seconds["stage2"] / stage2] * stage2
+    return CostAccount(
+        stage1_seconds=record.seconds.get("stage1", 0.0),
+        stage1_objects=len(record.stage1),
+        shared_bytes=sizes["shared"],
+        encoder_bytes=sizes["encoder"],
+        object_layer_bytes=tuple(float(size) for size in codec.layer_bytes()),
+        decode_seconds=decode,
+        render_seconds=render,
+        training_views_per_second=_views_per_second(record),
+        **object_seconds(per_object),
+    )
+
+
+def charts(record: RunRecord) -> tuple[Chart, ...]:
+    """Losses by phase, and held-out PSNR during training, over wall time."""
+    stages = list(dict.fromkeys(point["stage"] for point in record.curves))
+    quality, losses = [], []
+    for stage in stages:
+        points = [point for point in record.curves if point["stage"] == stage]
+        quality.append(_curve(stage, points, "held_out_psnr"))
+        losses += [_curve(f"{stage}: {name}", points, name) for name in ("latent", "rgb", "autoencoder")]
+    made = []
+    if any(curve.values for curve in quality):
+        note = (
+            "A look at up to eight held-out views during training, from floats; final figures come from stored bytes."
+        )
+        made.append(Chart("Held-out PSNR while fitting", "dB", tuple(c for c in quality if c.values), note=note))
+    if any(curve.values for curve in losses):
+        made.append(Chart("Losses", "weighted loss", tuple(c for c in losses if len(c.values) > 1), logarithmic=True))
+    return tuple(made)
+
+
+def _curve(name: str, points: list[dict], key: str) -> Curve:
+    held = [point for point in points if point.get(key) is not None]
+    return Curve(
+        name, tuple(p["seconds"] for p in held), tuple(p[key] for p in held), tuple(int(p["step"]) for p in held)
+    )
+
+
+def _pictures(
+    collection: Collection, record: RunRecord, name: str, held_out: HeldOut, scores: Sequence[Scores]
+) -> tuple[Picture, ...]:
+    coarse: np.ndarray | None = None
+    if len(collection.shared_part.family.config.layers) > 1:
+        single = replace(record, held_out={name: record.held_out[name]})
+        for item, held in held_out_views(collection, single, level=1):
+            if item.entry.id == name:
+                coarse = as_bytes(held.rendered).numpy()
+    truth, rendered = as_bytes(held_out.truth).numpy(), as_bytes(held_out.rendered).numpy()
+    shown = np.linspace(0, len(truth) - 1, min(PICTURES_OF_AN_OBJECT, len(truth))).round().astype(int)
+    return tuple(
+        Picture(held_out.names[i], truth[i], rendered[i], None if coarse is None else coarse[i], scores[i].psnr)
+        for i in shown
+    )
+
+
+def _summary(record: RunRecord) -> str:
+    n1, n2 = len(record.stage1), len(record.stage2)
+    second = f"; {n2} more were fitted in stage 2 ({record.settings.policy})" if n2 else ""
+    return f"{n1} objects learned the shared part{second}."
+
+
+def _dataset(collection: Collection, record: RunRecord) -> Dataset:
+    views = sum(item["trained"] + len(item["views"]) for item in record.held_out.values())
+    groups = {collection.entry(name).group or name for name in collection}
+    rule = f"the data's own test views, else the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
+    width, height = record.size
+    return Dataset(Path(record.data[0]).name, len(collection), views, width, height, rule, len(groups))
+
+
+def _splits(objects: Sequence[ObjectResult]) -> tuple[Split, ...]:
+    names = {1: "stage 1: learned with the shared part", 2: "stage 2: fitted to it"}
+    made = []
+    for stage, name in names.items():
+        held = [item for item in objects if item.stage == stage]
+        if held:
+            layer0 = _mean([item.layer0_psnr for item in held])
+            made.append(Split(name, len(held), mean_scores(item.scores for item in held), layer0))
+    return tuple(made) if len(made) > 1 else ()
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _views_per_second(record: RunRecord) -> float | None:
+    """Training views a second in the longest phase of stage 1 that renders whole views."""
+    phases = [phase for phase in record.phases1 if record.seconds.get(f"stage1/{phase.name}")]
+    if not phases:
+        return None
+    phase = max(phases, key=lambda item: item.steps)
+    per_step = min(phase.objects_per_step, len(record.stage1)) * phase.views_per_object
+    return phase.steps * per_step / record.seconds[f"stage1/{phase.name}"]
+
+
+def _median_seconds(work, times: int = 5) -> float:
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return sorted(spent)[times // 2]

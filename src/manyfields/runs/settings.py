@@ -1,0 +1,166 @@
+"""Settings of a run, and the variants of the family by name. Stored as JSON with the run."""
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from manyfields.errors import ConfigError
+from manyfields.fields import FusedPlanesConfig
+from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
+
+STAGE1_OBJECTS = 500
+"""Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
+
+
+def _stage1() -> tuple[Phase, ...]:
+    rates = {"base_rate": 1e-2, "fields_rate": 5e-3}
+    return (
+        Phase("warm-up", epochs=4, latent=1.0, final_rate=0.5, **rates),
+        Phase("joint", epochs=60, latent=0.02, rgb=1.0, autoencoder=0.1, decoder_rate=1e-3, encoder_rate=2e-4, **rates),
+    )
+
+
+def _stage2() -> tuple[Phase, ...]:
+    return (Phase("latent", epochs=6, latent=1.0, final_rate=0.5), Phase("align", epochs=24, rgb=1.0))
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """All that decides a fit, besides the views. The defaults are the fused planes of the paper, at a size for CPUs."""
+
+    preset: str = "fused-planes"
+    micro_features: int = 10
+    macro_features: int = 22
+    base_planes: int | None = None
+    """M; None: a quarter of the objects of stage 1, at most the paper's 50, so that base planes cannot memorise objects."""
+    resolution: int = 64
+    hidden: int = 64
+    space: Literal["latent", "rgb"] = "latent"
+    density_gain: float = 4.0
+    autoencoder: str = "compact"
+    stage1_objects: int | None = None
+    policy: Literal["joint", "frozen"] = "frozen"
+    seed: int = 0
+    held_out: float = 0.1
+    sampler: Sampler = Sampler(16, 16)
+    final_sampler: Sampler = Sampler(32, 32)
+    stage1: tuple[Phase, ...] = field(default_factory=_stage1)
+    stage2: tuple[Phase, ...] = field(default_factory=_stage2)
+    wave: int = 16
+    """Objects that stage 2 fits side by side and stores as one shard."""
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    checkpoint_seconds: float = 120.0
+    """Time between checkpoints; how often they are written does not change the result."""
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("joint", "frozen"):
+            raise ConfigError(f"policy {self.policy!r}: joint or frozen")
+        if not 0.0 < self.held_out < 1.0:
+            raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
+        if self.wave < 1:
+            raise ConfigError(f"wave {self.wave}: at least 1 object")
+        if self.stage1_objects is not None and self.stage1_objects < 1:
+            raise ConfigError(f"stage1_objects {self.stage1_objects}: at least 1")
+
+    def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
+        """The family's config, once the number of stage-1 objects and the channels of the latent space are known."""
+        planes = self.base_planes
+        if planes is None:
+            planes = min(50, max(1, stage1_objects // 4)) if self.macro_features else 0
+        return FusedPlanesConfig(
+            self.micro_features,
+            self.macro_features,
+            planes,
+            self.resolution,
+            self.hidden,
+            channels,
+            self.space,
+            self.density_gain,
+        )
+
+
+def _rays(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+    """The phases of a family in RGB space: all of them learn colours from random rays."""
+    return tuple(
+        replace(
+            phase,
+            name=f"rays-{phase.name}",
+            latent=0.0,
+            rgb=1.0,
+            autoencoder=0.0,
+            decoder_rate=0.0,
+            encoder_rate=0.0,
+            smoothness=1e-3,
+        )
+        for phase in phases
+    )
+
+
+def _rgb(settings: FitSettings, **changes: Any) -> FitSettings:
+    return replace(
+        settings,
+        space="rgb",
+        sampler=Sampler(32, 32),
+        final_sampler=Sampler(48, 48),
+        stage1=_rays(settings.stage1[1:]),
+        stage2=_rays(settings.stage2[1:]),
+        **changes,
+    )
+
+
+def presets() -> dict[str, FitSettings]:
+    """The variants of the paper's tables, by name."""
+    base = FitSettings()
+    return {
+        "fused-planes": base,
+        "tri-planes": _rgb(base, preset="tri-planes", micro_features=32, macro_features=0, base_planes=0),
+        "rgb": _rgb(base, preset="rgb"),
+        "micro-only": replace(base, preset="micro-only", micro_features=32, macro_features=0, base_planes=0),
+        "macro-only": replace(base, preset="macro-only", micro_features=0, macro_features=32, base_planes=50),
+        **{f"m{count}": replace(base, preset=f"m{count}", base_planes=count) for count in (1, 25, 50, 75)},
+    }
+
+
+def settings_from(preset: str, changes: dict[str, Any]) -> FitSettings:
+    """A preset with some settings changed. Raises ConfigError for a name or a setting that is not known."""
+    known = presets()
+    if preset not in known:
+        raise ConfigError(f"preset {preset!r}: one of {', '.join(known)}")
+    return _changed(known[preset], changes, "settings")
+
+
+def settings_to_json(settings: FitSettings) -> dict[str, Any]:
+    return dataclasses.asdict(settings)
+
+
+def settings_from_json(stored: dict[str, Any]) -> FitSettings:
+    """Inverse of `settings_to_json`; also reads a part of the settings. Raises ConfigError."""
+    return settings_from(stored.get("preset", "fused-planes"), stored)
+
+
+def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitSettings:
+    names = {item.name for item in dataclasses.fields(FitSettings)}
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in names:
+            raise ConfigError(f"{where}: no setting is called {name!r}; there are {', '.join(sorted(names))}")
+        if name in ("sampler", "final_sampler") and isinstance(value, dict):
+            value = _build(Sampler, value, f"{where}.{name}")
+        if name in ("stage1", "stage2"):
+            value = tuple(v if isinstance(v, Phase) else _build(Phase, v, f"{where}.{name}") for v in value)
+        values[name] = value
+    try:
+        return replace(settings, **values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: a value has the wrong kind ({error})") from error
+
+
+def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
+    names = {item.name for item in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - names):
+        raise ConfigError(f"{where}: no setting is called {unknown[0]!r}; there are {', '.join(sorted(names))}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error

@@ -1,0 +1,128 @@
+"""Runs the phases of a stage with checkpoints, progress and curves, and picks up where a killed run stopped."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
+from manyfields.fitting.fitter import Fitter
+from manyfields.fitting.phases import Phase
+
+POINTS_OF_A_CURVE = 60
+PROBES_OF_A_PHASE = 6
+
+
+class Progress(Protocol):
+    """Told how far a phase is; figures are what to show beside it."""
+
+    def __call__(self, phase: str, done: int, total: int, **figures: float | int | str) -> None: ...
+
+
+def silent(phase: str, done: int, total: int, **figures: float | int | str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass
+class StageTrainer:
+    """One stage of one fitter. `name` names its checkpoint and its curves."""
+
+    name: str
+    fitter: Fitter
+    phases: Sequence[Phase]
+    checkpoint: Path
+    every_seconds: float = 120.0
+    progress: Progress = silent
+    probe: Callable[[], float] | None = None
+    """Held-out PSNR of the floats in training, for curves."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """All phases that are not done yet. Checkpoints are written every `every_seconds` and at the end of each phase."""
+        first, step = 0, 0
+        tensors = None
+        if self.checkpoint.is_file():
+            tensors, record = load_checkpoint(self.checkpoint)
+            first, step = record["phase"], record["step"]
+            self.seconds, self.curves = record["seconds"], record["curves"]
+        if first == len(self.phases):
+            assert tensors is not None
+            self.fitter.load(tensors, optimizer=False)
+            return
+        for number in range(first, len(self.phases)):
+            phase = self.phases[number]
+            if tensors is not None:
+                # The shared part first: what a phase prepares (cached latents) is made with it.
+                self.fitter.load_shared(tensors)
+            self.fitter.begin(phase)
+            if tensors is not None:
+                self.fitter.load(tensors, optimizer=step > 0)
+            self._run_phase(number, phase, step)
+            tensors, step = None, 0
+        self._save(len(self.phases), 0)
+
+    def _run_phase(self, number: int, phase: Phase, start: int) -> None:
+        began = time.monotonic()
+        spent = self.seconds.get(phase.name, 0.0)
+        saved = began
+        every = max(1, phase.steps // POINTS_OF_A_CURVE)
+        probe_every = max(1, phase.steps // PROBES_OF_A_PHASE)
+        sums: dict[str, float] = {}
+        counted = 0
+        shown: dict[str, float] = {}
+
+        def after_step(done: int, losses: dict[str, float]) -> None:
+            nonlocal saved, counted, sums, shown
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+            counted += 1
+            now = time.monotonic()
+            self.seconds[phase.name] = spent + now - began
+            if done % every == 0 or done == phase.steps:
+                point = {name: value / counted for name, value in sums.items()}
+                if self.probe is not None and (done % probe_every == 0 or done == phase.steps):
+                    point["held_out_psnr"] = self.probe()
+                self.curves.append(
+                    {
+                        "stage": self.name,
+                        "phase": phase.name,
+                        "step": done,
+                        "seconds": sum(self.seconds.values()),
+                        **point,
+                    }
+                )
+                shown = {**shown, **point}
+                sums, counted = {}, 0
+            if now - saved > self.every_seconds and done < phase.steps:
+                self._save(number, done)
+                saved = time.monotonic()
+            self.progress(f"{self.name}: {phase.name}", done, phase.steps, **_shown(shown))
+
+        self.progress(f"{self.name}: {phase.name}", start, phase.steps)
+        self.fitter.run(phase, start, after_step)
+        self._save(number + 1, 0)
+
+    def _save(self, phase: int, step: int) -> None:
+        record = {"phase": phase, "step": step, "seconds": self.seconds, "curves": self.curves}
+        save_checkpoint(self.checkpoint, self.fitter.state(), record)
+
+
+def _shown(losses: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in losses.items() if name in ("latent", "rgb", "held_out_psnr")}
+
+
+def seconds_per_step(make_fitter: Callable[[], Fitter], phases: Sequence[Phase], steps: int = 6) -> list[float]:
+    """Wall time of a step of each phase, from a pilot on a fitter that is thrown away. The first two steps warm up."""
+    times = []
+    for phase in phases:
+        fitter = make_fitter()
+        fitter.begin(phase)
+        spent = []
+        for index in range(steps):
+            began = time.monotonic()
+            fitter.step(phase, index)
+            spent.append(time.monotonic() - began)
+        times.append(sorted(spent[2:])[(steps - 2) // 2])
+    return times

@@ -1,0 +1,88 @@
+"""Commands over a run pass on what the user said, in the words of the functions in `manyfields.runs`."""
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+from manyfields import runs
+from manyfields.commands import main
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Replace a function of `runs`: what it is called with must fit its real signature, and is kept."""
+
+    def replace(name: str, result):
+        signature, calls = inspect.signature(getattr(runs, name)), []
+
+        def stand_in(*args, **kwargs):
+            calls.append(signature.bind(*args, **kwargs).arguments)
+            return result
+
+        monkeypatch.setattr(runs, name, stand_in)
+        return calls
+
+    return replace
+
+
+def said(call: dict, **expected):
+    assert {name: call.get(name) for name in expected} == expected
+
+
+def test_fit(recorded):
+    calls = recorded("fit", None)
+    assert main(["fit", "data", "--out", "run", "--minutes", "3", "--seed", "5", "--policy", "frozen", "--resume"]) == 0
+    said(calls[0], data=Path("data"), out=Path("run"), minutes=3.0, resume=True, report=True)
+    said(calls[0]["changes"], seed=5, policy="frozen", autoencoder=None)
+
+
+def test_fit_without_report(recorded):
+    calls = recorded("fit", None)
+    assert main(["fit", "data", "--out", "run", "--no-report", "--preset", "tri-planes"]) == 0
+    said(calls[0], report=False, preset="tri-planes")
+
+
+def test_add(recorded):
+    calls = recorded("add", None)
+    assert main(["add", "run", "new", "--minutes", "1"]) == 0
+    assert [str(value) for value in list(calls[0].values())[:2]] == ["run", "new"]
+    said(calls[0], minutes=1.0)
+
+
+def test_eval_prints_a_table_and_writes_json(recorded, tmp_path, capsys):
+    figures = {
+        "mean": {"psnr": 29.0, "lpips": None},
+        "objects": {"truck": {"psnr": 29.0, "lpips": None}},
+        "notes": ["lpips: no weights"],
+    }
+    calls = recorded("evaluate", figures)
+    assert main(["eval", "run", "--level", "1", "--json", str(tmp_path / "figures.json")]) == 0
+    said(calls[0], level=1)
+    assert json.loads((tmp_path / "figures.json").read_text()) == figures
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-1] == "lpips: no weights"
+    rows = [line.split() for line in shown]
+    assert ["truck", "29.00", "-"] in rows and ["mean", "29.00", "-"] in rows
+
+
+def test_compare_prints_a_row_a_variant(recorded, capsys):
+    calls = recorded("compare", [{"variant": "fused-planes", "psnr": 28.5}, {"variant": "tri-planes", "psnr": 24.5}])
+    assert main(["compare", "data", "--minutes", "2", "--variants", "fused-planes", "tri-planes"]) == 0
+    said(calls[0], minutes=2.0, variants=("fused-planes", "tri-planes"))
+    assert ["tri-planes", "24.50"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(("file", "views"), [("a.png", 1), ("a.MP4", 72)])
+def test_render_chooses_the_number_of_views_by_the_file(recorded, file, views):
+    calls = recorded("render_object", None)
+    assert main(["render", "run", "--object", "truck", "--out", file]) == 0
+    said(calls[0], views=views, size=256, level=None)
+
+
+def test_demo(recorded, tmp_path, capsys):
+    calls = recorded("demo", tmp_path / "report.html")
+    assert main(["demo", "--out", str(tmp_path), "--minutes", "1"]) == 0
+    said(calls[0], minutes=1.0)
+    assert "report.html" in capsys.readouterr().out
