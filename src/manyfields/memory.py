@@ -9,8 +9,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 def keep_freed_memory() -> None:
     """Let glibc keep the pages of freed tensors for the next ones instead of returning them to the system.
 
-    A training step on CPU frees and takes the same large blocks over and over; without this every one of them is mapped and cleared
-    anew, which costs a third of the step (measured in docs/performance.md). Elsewhere than on Linux with glibc: nothing happens.
+    A training step on CPU frees and takes the same large blocks over and over; without this every one of them is
+    mapped and cleared anew, which costs a third of the step (measured in docs/performance.md). Elsewhere than on Linux
+    with glibc: nothing happens.
     """
     if sys.platform != "linux":
         return

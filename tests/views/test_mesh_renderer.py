@@ -61,7 +61,8 @@ def test_a_face_seen_straight_on_covers_the_pixels_that_geometry_says(renderer):
 def test_depth_is_the_distance_along_the_ray(renderer):
     _, depth = shown(renderer, cube(side=0.8), pose=front_pose())
     middle = np.arange(SIZE // 2 - 3, SIZE // 2 + 3)
-    slope = ((middle + 0.5) / SIZE * 2 - 1 + 0.25 / SIZE) * np.tan(CAMERA_ANGLE_X / 2)  # the sample an eighth of a pixel off
+    sample = (middle + 0.5 + 1 / 8) / SIZE  # an eighth of a pixel off the centre
+    slope = (2 * sample - 1) * np.tan(CAMERA_ANGLE_X / 2)
     expected = 2.3 * np.sqrt(1 + slope[None] ** 2 + slope[:, None] ** 2)
     np.testing.assert_allclose(depth[np.ix_(middle, middle)], expected, atol=1e-4)
 
@@ -146,7 +147,8 @@ def test_the_studio_is_brighter_above():
 
 def test_no_display_is_needed_and_nothing_is_printed():
     code = (
-        "import numpy as np; from manyfields.views.mesh_renderer import MeshRenderer; from manyfields.views.meshes import *;"
+        "import numpy as np; from manyfields.views.mesh_renderer import MeshRenderer;"
+        "from manyfields.views.meshes import Mesh, Surface;"
         "r = MeshRenderer(16); m = Surface(np.eye(3), np.array([[0, 1, 2]])); r.show(Mesh((m,), np.eye(4)));"
         f"from manyfields.views.viewpoints import camera_poses; r.render(camera_poses(1)[0]); print({NEAR})"
     )

@@ -109,13 +109,8 @@ def test_strips_and_fans_become_triangles_of_one_orientation():
 
 
 def test_materials_are_read_as_stored(tmp_path):
-    materials = [
-        {
-            "pbrMetallicRoughness": {"baseColorFactor": [0.1, 0.2, 0.3, 0.4], "metallicFactor": 0.5, "roughnessFactor": 0.6},
-            "emissiveFactor": [1, 0, 0],
-            "alphaMode": "BLEND",
-        }
-    ]
+    base = {"baseColorFactor": [0.1, 0.2, 0.3, 0.4], "metallicFactor": 0.5, "roughnessFactor": 0.6}
+    materials = [{"pbrMetallicRoughness": base, "emissiveFactor": [1, 0, 0], "alphaMode": "BLEND"}]
     path = write_gltf(tmp_path / "a.gltf", primitive={"material": 0}, materials=materials)
     material = read_mesh(path).surfaces[0].material
     assert material.base_color == (0.1, 0.2, 0.3, 0.4)
@@ -190,7 +185,7 @@ BAD = {
     "resource": (lambda f: write_gltf(f / "r.gltf", buffers=[{"uri": "x.bin"}]), "refers to x.bin, which is not there"),
     "outside": (lambda f: write_gltf(f / "r.gltf", buffers=[{"uri": "../x.bin"}]), "outside its own folder"),
     "short": (
-        lambda f: write_gltf(f / "s.gltf", bufferViews=[{"buffer": 0, "byteLength": 30}, {"buffer": 0, "byteLength": 6}]),
+        lambda f: write_gltf(f / "s.gltf", bufferViews=[{"buffer": 0, "byteLength": n} for n in (30, 6)]),
         "buffer view 0 is shorter than its accessor says",
     ),
 }

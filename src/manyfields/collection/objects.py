@@ -25,8 +25,9 @@ CODEC = "float16"
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
-    """What is stored of a shared part, in 16 bits but for statistics: what rendering needs, and the encoder (if any)."""
-    rendering, encoder = {}, {}
+    """What is stored of a shared part, in 16 bits but for statistics: what rendering needs, and the encoder or None."""
+    rendering: dict[str, Tensor] = {}
+    encoder: dict[str, Tensor] = {}
     for name, tensor in shared.state_dict().items():
         kept = tensor.detach().cpu() if name in EXACT else tensor.detach().cpu().half()
         (encoder if name.startswith(ENCODER) else rendering)[name] = kept.contiguous()
@@ -45,7 +46,7 @@ def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
 
 
 def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
-    """The shared part of a collection in float32, frozen. Raises CollectionError where the files do not fit together."""
+    """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
     config = collection.config
     tensors = dict(collection.shared())
     encoder = collection.encoder() if with_encoder else None
@@ -63,13 +64,21 @@ def open_shared_part(collection: Collection, with_encoder: bool = False) -> Shar
         absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
         if absent or unexpected:
             raise CollectionError(f"{collection.path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
-    except (ConfigError, RuntimeError, KeyError, TypeError) as error:
+    except (ConfigError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CollectionError(
             f"{collection.path}: the shared part cannot be built from its config ({error})"
         ) from error
     if autoencoder is not None and not with_encoder:
         autoencoder.encoder = torch.nn.Identity()
     return shared.eval().requires_grad_(False)
+
+
+def stored_sampler(collection: Collection) -> Sampler:
+    """How many samples a ray gets in this collection. Raises CollectionError."""
+    try:
+        return Sampler(**collection.config["sampler"])
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CollectionError(f"{collection.path}: the config has no usable sampler ({error})") from error
 
 
 def codec_of(shared: SharedPart) -> RawCodec:
@@ -92,19 +101,22 @@ class StoredObject:
 
     def code(self, level: int | None = None) -> Codes:
         """The decoded code (B = 1) from the first `level` layers, all when None; absent layers are zeros."""
-        shared = self.collection.shared_part
-        return codec_of(shared).decode([self.collection.layers(self.entry.id, level)])
+        layers = self.collection.layers(self.entry.id, level)
+        try:
+            return codec_of(self.collection.shared_part).decode([layers])
+        except CollectionError as error:
+            raise CollectionError(f"{self.collection.path}: object {self.entry.id!r}: {error}") from error
 
     @torch.no_grad()
     def render(self, cameras: Cameras, level: int | None = None, sampler: Sampler | None = None) -> Pictures:
         """Render views (V,) of the object, from its first `level` layers.
 
-        Cameras are in object coordinates; their image sides must divide by the stride of the latent space. Of the pictures
-        (B = 1, V) `images` holds RGB (1, V, 3, H, W) in [0, 1]. Raises ConfigError for sizes that do not divide,
-        CollectionError for damaged bytes.
+        Cameras are in object coordinates; their image sides must divide by the stride of the latent space. Of the
+        pictures (B = 1, V) `images` holds RGB (1, V, 3, H, W) in [0, 1]. Raises ConfigError for sizes that do not
+        divide, CollectionError for damaged bytes.
         """
         shared = self.collection.shared_part
-        sampler = sampler or Sampler(**self.collection.config["sampler"])
+        sampler = sampler or stored_sampler(self.collection)
         bounds = torch.as_tensor(self.entry.bounds, dtype=torch.float32)[None]
         views = []
         for part in torch.arange(len(cameras)).split(8):

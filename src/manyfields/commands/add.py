@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalMinutes, RunFolder
-from manyfields.commands._progress import progress
+from manyfields.commands._progress import progress, to_stderr
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Add(Command):
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         with progress("add") as report:
-            runs.add(self.folder, self.data, minutes=self.minutes, progress=report)
+            runs.add(self.folder, self.data, minutes=self.minutes, progress=report, say=to_stderr)
         print(f"added to the collection in {self.folder}")
         return 0
 

@@ -13,7 +13,10 @@ FLOAT16_LIMIT = 65504.0
 
 
 class RawCodec:
-    """Codes to layers of float16 bytes. `layers` names the tensors of each layer, `shapes` the shape of each for one object."""
+    """Codes to layers of float16 bytes.
+
+    `layers` names the tensors of each layer, `shapes` the shape of each tensor for one object.
+    """
 
     def __init__(self, layers: Sequence[Sequence[str]], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.layers = [tuple(names) for names in layers]

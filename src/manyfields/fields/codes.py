@@ -19,6 +19,8 @@ class Codes:
     def __getitem__(self, rows: int | slice | Sequence[int] | Tensor) -> "Codes":
         """The codes of some objects; a single index keeps the leading dimension (B = 1)."""
         if isinstance(rows, int):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"object {rows} of {len(self)}")
             rows = slice(rows, rows + 1) if rows != -1 else slice(rows, None)
         return Codes({name: tensor[rows] for name, tensor in self.tensors.items()})
 

@@ -10,7 +10,10 @@ FAMILIES = {"fused-planes": (FusedPlanesConfig, FusedPlanes)}
 
 
 def family_from_config(stored: dict[str, Any]) -> FusedPlanes:
-    """A family with untrained parameters, from `{"family": name, ...sizes}`. Raises ConfigError on what is not known."""
+    """A family with untrained parameters, from `{"family": name, ...sizes}`.
+
+    Raises ConfigError on what is not known.
+    """
     sizes = dict(stored)
     name = sizes.pop("family", None)
     if name not in FAMILIES:

@@ -1,4 +1,4 @@
-"""Fused-Planes: planes of an object = its own micro planes, beside a weighted sum of base planes that all objects share.
+"""Fused-Planes: an object's planes are its own micro planes beside a weighted sum of base planes that objects share.
 
     T_i = T_i^mic (+) (sum_k w_i^k B_k + b_i)        (Fused-Planes, ICLR 2026, section 3; the preprint's equation 2)
 
@@ -31,10 +31,17 @@ class FusedPlanesConfig:
     hidden: int = 64
     channels: int = 16
     space: Literal["latent", "rgb"] = "latent"
-    density_gain: float = 4.0
-    """Density is gain * softplus(x - 1): the paper's 1 needs many more steps to become opaque."""
+    density_gain: float = 15.0
+    """Density is gain * softplus(x - 1): with the paper's 1, surfaces need many more steps to become opaque."""
 
     def __post_init__(self) -> None:
+        if self.space not in ("latent", "rgb"):
+            raise ConfigError(f"space {self.space!r}: either 'latent' or 'rgb'")
+        if min(self.hidden, self.channels) < 1 or self.base_planes < 0:
+            raise ConfigError(
+                f"hidden {self.hidden}, channels {self.channels}, base_planes {self.base_planes}: "
+                "the first two must be above 0, the last not below"
+            )
         if self.micro_features < 0 or self.macro_features < 0 or self.micro_features + self.macro_features == 0:
             raise ConfigError("a family needs micro or macro features: raise micro_features or macro_features above 0")
         if (self.macro_features > 0) != (self.base_planes > 0):
@@ -110,7 +117,10 @@ class FusedPlanes(nn.Module):
             self.start.copy_(torch.cat([codes.tensors["weights"], codes.tensors["bias"]], -1).mean(0))
 
     def planes(self, codes: Codes, level: Tensor | int | None = None) -> Float[Tensor, "B 3 H W C"]:
-        """The fused planes of objects. `level` counts the layers present (1: macro alone), one number or one per object."""
+        """The fused planes of objects.
+
+        `level` counts the layers present (1: macro alone), as one number or one per object.
+        """
         parts = []
         if self.config.micro_features:
             micro = codes.tensors["micro"]

@@ -1,7 +1,7 @@
 """Features of points from three axis-aligned planes: one weighted gather forward, one weighted scatter back.
 
-A point reads 12 rows of a table (3 planes x 4 corners) and sums them with bilinear weights. As a sum over a bag of rows it
-runs 10 to 30 times faster on CPU than `grid_sample`, because features are stored last and nothing in between is kept.
+A point reads 12 rows of a table (3 planes x 4 corners) and sums them with bilinear weights. As a sum over a bag of rows
+it runs 10 to 30 times faster on CPU than `grid_sample`: features are stored last, and nothing in between is kept.
 The backward pass is the transposed sum: the same entries sorted by row instead of by point.
 """
 
@@ -18,8 +18,8 @@ ROW_AXES = (1, 2, 2)
 def plane_features(planes: Float[Tensor, "B 3 H W C"], points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N C"]:
     """The sum over planes XY, XZ, YZ of their bilinear features at `points`.
 
-    The corners of a plane lie at -1 and 1 (`align_corners=True` of `grid_sample`); points outside are clamped to the border.
-    Gradients reach the planes, not the points. Equation 1 of EG3D (Chan et al. 2022), with YZ in place.
+    The corners of a plane lie at -1 and 1 (`align_corners=True` of `grid_sample`); points outside are clamped to the
+    border. Gradients reach the planes, not the points. Equation 1 of EG3D (Chan et al. 2022), with YZ in place.
     """
     objects, count, _ = points.shape
     if planes.shape[0] != objects:

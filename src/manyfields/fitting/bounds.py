@@ -14,8 +14,8 @@ def box_from_silhouettes(
 ) -> Float[Tensor, "2 3"]:
     """Lowest and highest corner of the visual hull, widened by `margin` and kept within [-1, 1]^3.
 
-    A grid point belongs to the hull unless some view sees past it. Views without transparency give the whole cube. The margin makes
-    room for latent pixels, which see several image pixels beyond the silhouette.
+    A grid point belongs to the hull unless some view sees past it. Views without transparency give the whole cube. The
+    margin makes room for latent pixels, which see several image pixels beyond the silhouette.
     """
     cube = torch.tensor([[-1.0] * 3, [1.0] * 3])
     if bool((alpha > 0).all()):

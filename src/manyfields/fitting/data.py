@@ -73,7 +73,7 @@ class Batch:
 
 
 class FittingData:
-    """Objects of one stage or wave. What a step sees depends on (seed, phase, step) alone, so a resumed run repeats it."""
+    """Objects of one stage or wave. What a step sees depends on (seed, phase, step) alone: a resumed run repeats it."""
 
     def __init__(self, objects: list[FittingObject], device: torch.device | str = "cpu") -> None:
         self.objects = objects
@@ -102,7 +102,7 @@ class FittingData:
             item.latents = torch.cat(parts).half()
 
     def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:
-        """Random distinct training views of the objects `rows`; as many of each as the poorest of them has, at most `views`."""
+        """Random distinct training views of the objects `rows`: `views` of each, or what the poorest of them has."""
         views = min(views, *(len(self.objects[row].images) for row in rows))
         picks = [torch.randperm(len(self.objects[row].images), generator=generator)[:views] for row in rows]
         chosen = list(zip([self.objects[row] for row in rows], picks, strict=True))
@@ -120,7 +120,7 @@ class FittingData:
 
 
 def rows_of_step(count: int, per_step: int, step: int, seed: int) -> list[int]:
-    """The objects of a step: each round visits all of them in a new order; the last step of a round is filled up from its start."""
+    """The objects of a step: a round visits all in a new order, and its last step is filled up with earlier ones."""
     per_step = min(per_step, count)
     steps = -(-count // per_step)
     generator = torch.Generator().manual_seed(stable_seed(seed, "round", step // steps))

@@ -29,8 +29,8 @@ def has_fast_bf16(device: torch.device) -> bool:
 class Fitter:
     """Fits `store` (codes) and the learning parts of `shared` to `data`, phase after phase.
 
-    Every random choice of a step comes from (seed, phase, step), so the state after a step depends on the state before it and
-    nothing else: a run resumed from any checkpoint ends with the same bits on the same machine.
+    Every random choice of a step comes from (seed, phase, step), so the state after a step depends on the state before
+    it and nothing else: a run resumed from any checkpoint ends with the same bits on the same machine.
     """
 
     shared: SharedPart
@@ -104,7 +104,7 @@ class Fitter:
         self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
 
     def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
-        """Restore `state`, after `begin` with the same phase; without the optimizer where it belongs to a phase that is done."""
+        """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         self.store.load(checkpoints.unpack("codes", tensors))
         if not optimizer:

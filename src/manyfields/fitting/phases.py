@@ -20,7 +20,7 @@ class Phase:
     autoencoder: float = 0.0
     smoothness: float = 0.01
     codes_rate: float = 1e-2
-    weights_rate: float = 1e-2
+    weights_rate: float = 3e-2
     base_rate: float = 0.0
     fields_rate: float = 0.0
     """Tiny decoder and background."""
@@ -28,11 +28,11 @@ class Phase:
     encoder_rate: float = 0.0
     final_rate: float = 0.1
     """Rates decay exponentially to this share of their start."""
-    objects_per_step: int = 4
-    views_per_object: int = 4
+    objects_per_step: int = 8
+    views_per_object: int = 2
     rays_per_object: int = 1024
     """In RGB space a step takes random rays instead of whole views."""
-    encoder_share: float = 0.25
+    encoder_share: float = 0.125
     """Share of a step's views that also go through the encoder (latent loss with gradient, autoencoder loss)."""
     coarse_share: float = 0.2
     """How often an object of a step is drawn with layer 0 alone."""

@@ -11,8 +11,9 @@ class Autoencoder(nn.Module):
     """An image encoder and an image decoder around latents that are whitened per channel with stored statistics.
 
     Whitened latents have zero mean and unit variance per channel, so one set of learning rates and losses fits every
-    autoencoder. `encoder` maps images (V, 3, H, W) in [0, 1] to raw latents (V, C, H / stride, W / stride); `decoder` maps
-    raw latents back, not clamped. `architecture` is what `autoencoder_from_config` rebuilds it from.
+    autoencoder. `encoder` maps images (V, 3, H, W) in [0, 1] to raw latents (V, C, H / stride, W / stride); `decoder`
+    maps raw latents back, not clamped. `architecture` is what `autoencoder_from_config` rebuilds it from.
+    `needs_whitening`: the statistics are not those of views yet; call `whiten` on some before fitting.
     """
 
     mean: Tensor
@@ -27,12 +28,15 @@ class Autoencoder(nn.Module):
         self.channels = channels
         self.stride = stride
         self.architecture = architecture
+        self.needs_whitening = False
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
 
     def encode(self, images: Float[Tensor, "V 3 H W"], batch_statistics: bool = False) -> Float[Tensor, "V C h w"]:
-        """Whitened latent images. With `batch_statistics` they are whitened by this batch's own mean and deviation, which
-        then move the stored ones by 2 %: so a training encoder cannot lower a latent loss by shrinking its latents.
+        """Whitened latent images.
+
+        With `batch_statistics` they are whitened by this batch's own mean and deviation, which then move the stored
+        ones by 2 %: so a training encoder cannot lower a latent loss by shrinking its latents.
         """
         if images.shape[-1] % self.stride or images.shape[-2] % self.stride:
             raise ValueError(f"images of {tuple(images.shape[-2:])} do not divide by the stride {self.stride}")
@@ -55,3 +59,4 @@ class Autoencoder(nn.Module):
         raw = self.encoder(images).float()
         self.mean.copy_(raw.mean((0, 2, 3)))
         self.std.copy_(raw.std((0, 2, 3)) + 1e-4)
+        self.needs_whitening = False

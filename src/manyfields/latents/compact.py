@@ -1,4 +1,4 @@
-"""The compact autoencoder: nearly all of its work happens at latent resolution, so a CPU decodes an image in milliseconds.
+"""The compact autoencoder: most of its work is done at latent resolution, so a CPU decodes an image in milliseconds.
 
     image (3, H, W) -> unshuffle by the stride -> 1x1 -> residual blocks -> 3x3 -> latent (C, H/s, W/s)
     latent -> 3x3 -> residual blocks -> shuffle x2 -> one residual block -> shuffle x(s/2) -> image
@@ -8,6 +8,7 @@ needed (Fixup, Zhang et al. 2019).
 """
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as functional
@@ -31,15 +32,17 @@ class CompactConfig:
     def __post_init__(self) -> None:
         if self.stride < 2 or self.stride & (self.stride - 1):
             raise ConfigError(f"autoencoder stride {self.stride}: a power of two from 2 on")
+        if min(self.channels, self.width, self.fine_width) < 1 or min(self.encoder_blocks, self.decoder_blocks) < 0:
+            raise ConfigError(f"autoencoder sizes must be above 0 (blocks may be 0): {asdict(self)}")
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, padding_mode: str) -> None:
+    def __init__(self, width: int, padding_mode: Literal["zeros", "replicate"]) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1, padding_mode=padding_mode)
         self.second = nn.Conv2d(width, width, 3, padding=1, padding_mode=padding_mode)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.silu(self.first(functional.silu(x))))
@@ -85,4 +88,5 @@ def compact_autoencoder(config: CompactConfig | None = None) -> Autoencoder:
     autoencoder = Autoencoder(
         CompactEncoder(config), CompactDecoder(config), config.channels, config.stride, architecture
     )
-    return autoencoder.to(memory_format=torch.channels_last)
+    # torch's stubs of Module.to know no memory_format, its documentation does.
+    return autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

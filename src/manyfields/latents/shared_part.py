@@ -1,4 +1,4 @@
-"""The shared part of a set: the family of fields, the background, and the autoencoder whose latent images they render."""
+"""The shared part of a set: family of fields, background, and the autoencoder whose latent images the fields render."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from manyfields.rendering import Rendering, Sampler, render
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rendered views. `latents` are what fields rendered (RGB for a family in RGB space); opacity and depth have their size."""
+    """Rendered views: `latents` are what fields rendered (RGB for a family in RGB space); opacity, depth: same size."""
 
     latents: Float[Tensor, "B V C h w"]
     opacity: Float[Tensor, "B V h w"]

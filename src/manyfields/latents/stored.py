@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import textwrap
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,17 @@ SHIPPED = "compact"
 def load_autoencoder(name: str) -> Autoencoder:
     """An autoencoder with weights.
 
-    `name`: "compact" (shipped with the package), "taesd" or "taesd3" (a folder with the published files is found through
-    MANYFIELDS_TAESD, else the hub is asked), "sd" (Stable Diffusion VAE through diffusers), or the path of a file written by
-    `autoencoder_bytes`. Raises ConfigError where the name or the file is not known.
+    `name`: "compact" (shipped with the package), "taesd" or "taesd3" (a folder with the published files is found
+    through MANYFIELDS_TAESD, else the hub is asked), "sd" (Stable Diffusion VAE through diffusers), the folder of an
+    autoencoder saved by diffusers, or the path of a file written by `autoencoder_bytes`. Raises ConfigError where the
+    name or the file is not known.
     """
+    if name == SHIPPED:
+        return _read(resources.files("manyfields.latents") / "weights" / "compact.safetensors")
     if name in ("taesd", "taesd3", "sd") or Path(name).is_dir():
         from manyfields.latents.stable_diffusion import load_published
 
         return load_published(name)
-    if name == SHIPPED:
-        return _read(resources.files("manyfields.latents") / "weights" / "compact.safetensors")
     if not Path(name).is_file():
         raise ConfigError(f"autoencoder {name!r}: not compact, taesd, taesd3 or sd, and no such file")
     return _read(Path(name))
@@ -49,7 +51,10 @@ def autoencoder_from_config(stored: dict[str, Any]) -> Autoencoder:
         known = {field.name for field in dataclasses.fields(CompactConfig)}
         if unknown := sorted(set(sizes) - known):
             raise ConfigError(f"autoencoder 'compact' has no setting {unknown[0]!r}: a newer version may read it")
-        return compact_autoencoder(CompactConfig(**sizes))
+        try:
+            return compact_autoencoder(CompactConfig(**sizes))
+        except (TypeError, RuntimeError) as error:
+            raise ConfigError(f"autoencoder 'compact': settings of the wrong kind ({one_line(error)})") from error
     if kind == "diffusers":
         from manyfields.latents.stable_diffusion import from_diffusers_config
 
@@ -58,7 +63,10 @@ def autoencoder_from_config(stored: dict[str, Any]) -> Autoencoder:
 
 
 def autoencoder_bytes(autoencoder: Autoencoder, properties: dict[str, Any]) -> bytes:
-    """A safetensors file of the weights in 16 bits (statistics in 32), with the architecture and `properties` as metadata."""
+    """A safetensors file of the weights in 16 bits, the statistics in 32.
+
+    The architecture and `properties` are its metadata.
+    """
     tensors: dict[str, Tensor] = {}
     for name, tensor in autoencoder.state_dict().items():
         tensors[name] = (tensor if name in ("mean", "std") else tensor.half()).contiguous()
@@ -71,6 +79,12 @@ def _read(path: Any) -> Autoencoder:
             autoencoder = autoencoder_from_config(json.loads((opened.metadata() or {})["architecture"]))
             state = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118
         autoencoder.load_state_dict(state)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"autoencoder file {path}: not one of ours, or damaged ({error})") from error
-    return autoencoder.to(memory_format=torch.channels_last)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(f"autoencoder file {path}: not one of ours, or damaged ({one_line(error)})") from error
+    # torch's stubs of Module.to know no memory_format, its documentation does.
+    return autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error of torch or a file library, which may have many lines, in one of at most 200 letters."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...")

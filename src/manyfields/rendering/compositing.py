@@ -6,9 +6,10 @@ from torch import Tensor
 
 
 def compositing_weights(density: Float[Tensor, "B R S"], lengths: Float[Tensor, "B R S"]) -> Float[Tensor, "B R S"]:
-    """The share of each sample in the ray's value: alpha_i * prod_{j<i} (1 - alpha_j), alpha = 1 - exp(-density * length).
+    """The share of each sample in the ray's value: alpha_i * prod_{j<i} (1 - alpha_j).
 
-    Max 1995; NeRF (Mildenhall et al. 2020), equation 3. A sample stands for the stretch of ray of its length.
+    alpha = 1 - exp(-density * length): Max 1995; NeRF (Mildenhall et al. 2020), equation 3. A sample stands for the
+    stretch of ray of its length.
     """
     optical = density * lengths
     passed = torch.cumsum(optical, -1) - optical
@@ -18,7 +19,7 @@ def compositing_weights(density: Float[Tensor, "B R S"], lengths: Float[Tensor, 
 def stretch_lengths(
     distances: Float[Tensor, "B R S"], near: Float[Tensor, "B R"], far: Float[Tensor, "B R"]
 ) -> Float[Tensor, "B R S"]:
-    """The stretch of ray that each sorted sample stands for: up to half way to its neighbours, near and far at the ends."""
+    """The stretch of ray that each sorted sample stands for: half way to its neighbours, near and far at the ends."""
     middles = 0.5 * (distances[..., 1:] + distances[..., :-1])
     edges = torch.cat([near.unsqueeze(-1), middles, far.unsqueeze(-1)], -1)
     return (edges[..., 1:] - edges[..., :-1]).clamp(min=0.0)

@@ -33,9 +33,9 @@ def render(
 ) -> Rendering:
     """Render B objects, each along its own R rays (origins and directions: (B, R, 3)).
 
-    Rays are clipped to each object's box and to the unit sphere, and those that meet neither cost nothing. Samples are
-    jittered by `generator`, and deterministic without one. Behind the object lies `background` (zeros when None). The depth of a ray that
-    sees no object is 0.
+    Rays are clipped to each object's box and to the unit sphere, and those that miss either cost nothing. Samples are
+    jittered by `generator`, and deterministic without one. Behind the object lies `background` (zeros when None). The
+    depth of a ray that sees no object is 0.
     """
     near, far = clip_to_sphere(rays.origins, rays.directions)
     if bounds is not None:

@@ -11,7 +11,7 @@ from manyfields.errors import ConfigError
 
 @dataclass(frozen=True)
 class Sampler:
-    """How many samples a ray gets. The paper's are 48 + 48 over a whole cube; boxes fitted to the objects need fewer."""
+    """How many samples a ray gets: the paper's 48 + 48 cross a whole cube, boxes fitted to the objects need fewer."""
 
     stratified: int = 16
     importance: int = 16

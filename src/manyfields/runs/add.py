@@ -1,29 +1,37 @@
 """`add`: new objects to an existing run, against its frozen shared part."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
-from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.fitting.fitter import Fitter
 from manyfields.memory import keep_freed_memory
+from manyfields.runs.building import new_fitter
 from manyfields.runs.fit import fit_wave
-from manyfields.runs.loading import load_objects, split_views
+from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, seconds_per_step, silent
 from manyfields.views import read_views, usable_views
 
 
-def add(run: Path | str, data: Path | str, *, minutes: float | None = None, progress: Progress = silent) -> Collection:
+def add(
+    run: Path | str,
+    data: Path | str,
+    *,
+    minutes: float | None = None,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda text: None,
+) -> Collection:
     """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
 
-    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes` is for all
-    new objects together; without it each gets the steps of the run's stage 2. Raises RunError where the run is not
-    finished, ViewError where no new object is usable.
+    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes`
+    is for all new objects together; without it each gets the steps of the run's stage 2. `say` gets what was set aside.
+    Raises RunError where the run is not finished, ViewError where no new object is usable.
     """
     folder = Path(run)
     keep_freed_memory()
@@ -32,6 +40,7 @@ def add(run: Path | str, data: Path | str, *, minutes: float | None = None, prog
         raise RunError(f"{run} is not finished: go on with `manyfields fit {record.data[0]} --out {run} --resume`")
     collection = open_collection(folder)
     kept, problems = usable_views(read_views(data))
+    tell_problems(problems, say)
     new = [item for item in kept if item.id not in collection]
     if not new:
         if len(kept):
@@ -48,6 +57,8 @@ def add(run: Path | str, data: Path | str, *, minutes: float | None = None, prog
     size = record.settings.wave
     waves = [new[start : start + size] for start in range(0, len(new), size)]
     first = load_objects(waves[0], record, progress)
+    if not first:
+        raise ViewError(f"{data}: object {waves[0][0].id} and those after it could not be read; add them again")
     _plan(record, collection, first, len(waves), minutes, progress)
     record.save(folder)
     for wave in waves:
@@ -77,8 +88,7 @@ def _plan(
 
     def fitter() -> Fitter:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-        store = CodeStore(shared.family.average_codes(len(data)))
-        return Fitter(shared, data, store, record.settings.sampler, record.settings.seed, has_fast_bf16(data.device))
+        return new_fitter(record, shared, data, average=True)
 
     progress("pilot", 0, 1)
     times = seconds_per_step(fitter, record.phases2)

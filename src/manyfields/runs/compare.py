@@ -44,8 +44,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Fit `data` with each variant for `minutes`, one after the other, and measure each from its stored bytes.
 
-    Each variant is a run of its own in `out`; those that are finished are not fitted again. Writes compare.json and report.html. Returns
-    one row a variant. Raises ConfigError for a variant that is not known.
+    Each variant is a run of its own in `out`; those that are finished are not fitted again. Writes compare.json and
+    report.html. Returns one row a variant. Raises ConfigError for a variant that is not known.
     """
     names = tuple(variants) or VARIANTS
     if unknown := [name for name in names if name not in presets()]:

@@ -21,9 +21,9 @@ from manyfields.views import ObjectViews, read_views
 def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = silent) -> dict[str, Any]:
     """PSNR, SSIM, LPIPS (squeeze) and foreground PSNR on held-out views, per object and as the mean over objects.
 
-    Every figure comes from the bytes in the collection, of the first `level` layers (all when None). Returns {"mean": {...},
-    "objects": {id: {...}}, "stages": {...}, "notes": [...]}; a metric is None where it could not be measured, with the reason in the notes. Raises
-    RunError where the run has no held-out views, ViewError where they are gone.
+    Every figure comes from the bytes in the collection, of the first `level` layers (all when None). Returns {"mean":
+    {...}, "objects": {id: {...}}, "stages": {...}, "notes": [...]}; a metric is None where it could not be measured,
+    with the reason in the notes. Raises RunError where the run has no held-out views, ViewError where they are gone.
     """
     collection = open_collection(run)
     record = RunRecord.load(Path(run))

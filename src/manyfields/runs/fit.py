@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from manyfields.fitting.fitter import Fitter
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import new_fitter, new_shared
-from manyfields.runs.loading import load_objects, split_views
+from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.plan import plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe
 from manyfields.runs.record import FILE, RunRecord
@@ -41,13 +41,13 @@ def fit(
     say: Callable[[str], None] = lambda text: None,
     **changes: Any,
 ) -> Collection:
-    """Fit all objects of a folder of views, both stages, and write the collection, the checkpoints and the report to `out`.
+    """Fit all objects of a folder of views, both stages; write the collection, the checkpoints and the report to `out`.
 
-    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a JSON
-    file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and win
-    over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its last
-    checkpoint, with its recorded settings. Raises RunError where `out` holds another run, ViewError
-    where no object is usable, ConfigError for settings without meaning.
+    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
+    JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
+    win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
+    last checkpoint, with its recorded settings. Raises RunError where `out` holds another run, ViewError where no
+    object is usable, ConfigError for settings without meaning.
     """
     run = Path(out)
     keep_freed_memory()
@@ -56,8 +56,10 @@ def fit(
         if Path(data).resolve() != Path(record.data[0]):
             raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
         if record.finished:
+            if report and not (run / "report.html").exists():
+                _report(run, progress)
             return open_collection(run)
-        views = _usable(read_views(record.data[0]), record.stage1 + record.stage2)
+        views = _usable(read_views(record.data[0]), record)
         first = load_objects([views[name] for name in record.stage1], record, progress)
     else:
         if (run / FILE).exists() or (run / "collection.json").exists():
@@ -70,10 +72,14 @@ def fit(
     record.finished = True
     record.save(run)
     if report:
-        from manyfields.runs.reporting import write_run_report
-
-        write_run_report(run, progress=progress)
+        _report(run, progress)
     return collection
+
+
+def _report(run: Path, progress: Progress) -> None:
+    from manyfields.runs.reporting import write_run_report
+
+    write_run_report(run, progress=progress)
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
@@ -92,13 +98,24 @@ def _read_config(path: Path | str | None) -> dict[str, Any]:
     return values
 
 
-def _usable(views: ViewSet, ids: Sequence[str]) -> dict[str, ObjectViews]:
-    """The objects of a recorded run, without the views that were set aside then."""
+def _usable(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
+    """The objects of a recorded run, without the views that were set aside then. Raises where they are others now."""
     kept, _ = usable_views(views)
+    ids = record.stage1 + record.stage2
     absent = sorted(set(ids) - set(kept.ids))
     if absent:
         raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")
+    for name in ids:
+        train, test = split_views(kept[name], record)
+        if _held_out(kept[name], train, test) != record.held_out[name]:
+            raise RunError(
+                f"{views.path}: object {name} has other views than when this run began: fit it into a new run"
+            )
     return {name: kept[name] for name in ids}
+
+
+def _held_out(views: ObjectViews, train: list[int], test: list[int]) -> dict[str, Any]:
+    return {"source": 0, "views": [views.names[i] for i in test], "trained": len(train)}
 
 
 def _start(
@@ -106,9 +123,7 @@ def _start(
 ) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
     """Read and split the views, plan the steps: everything that is decided before any training."""
     kept, problems = usable_views(read_views(data))
-    for problem in problems:
-        where = f"object {problem.object}" + (f", view {problem.view}" if problem.view else "")
-        say(f"{'set aside' if problem.fatal or problem.view else 'remark'}: {where}: {problem.message}")
+    tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
     stage1, stage2 = split_stages(kept.objects, settings.stage1_objects or STAGE1_OBJECTS, settings.seed)
@@ -125,7 +140,7 @@ def _start(
     )
     for views in kept:
         train, test = split_views(views, record)
-        record.held_out[views.id] = {"source": 0, "views": [views.names[i] for i in test], "trained": len(train)}
+        record.held_out[views.id] = _held_out(views, train, test)
     first = load_objects(stage1, record, progress)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
@@ -187,7 +202,7 @@ def fit_wave(
 def _finish_jointly(
     run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
 ) -> Collection:
-    """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, so it does not forget them."""
+    """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
@@ -204,7 +219,7 @@ def _finish_jointly(
     _note(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
     collection = _publish(run, record, together.shared)
-    _store(run, record, collection, together, 1)
+    _store(run, record, collection, together, 2)
     return collection
 
 
@@ -216,7 +231,6 @@ def _publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
         "preset": record.settings.preset,
         "policy": record.settings.policy,
         "stage1_objects": len(record.stage1),
-        "stage1_seconds": round(record.seconds.get("stage1", 0.0), 1),
         "seed": record.settings.seed,
         "width": record.size[0],
         "height": record.size[1],

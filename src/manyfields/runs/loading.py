@@ -1,6 +1,6 @@
 """Views of a run's objects into memory; an object that cannot be read is set aside, and the run goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from manyfields.errors import ViewError
@@ -13,14 +13,17 @@ from manyfields.views import ObjectViews, Problem, hold_out
 def split_views(views: ObjectViews, record: RunRecord) -> tuple[list[int], list[int]]:
     """Indices of the views that are trained on, and of those that are held out."""
     settings = record.settings
-    return hold_out(
-        views.names, views.id, seed=settings.seed, fraction=settings.held_out, test_names=views.test_names
-    )
+    return hold_out(views.names, views.id, seed=settings.seed, fraction=settings.held_out, test_names=views.test_names)
 
 
-def load_objects(
-    objects: Sequence[ObjectViews], record: RunRecord, progress: Progress = silent
-) -> list[FittingObject]:
+def tell_problems(problems: Sequence[Problem], say: Callable[[str], None]) -> None:
+    """One line for each: what was set aside, and why."""
+    for problem in problems:
+        where = f"object {problem.object}" + (f", view {problem.view}" if problem.view else "")
+        say(f"{'set aside' if problem.fatal or problem.view else 'remark'}: {where}: {problem.message}")
+
+
+def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Progress = silent) -> list[FittingObject]:
     """Objects with their training views read. What fails to read leaves the record's stages and enters its problems."""
     loaded = []
     for number, views in enumerate(objects):

@@ -8,11 +8,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.collection import Collection
+from manyfields.collection.objects import stored_sampler
 from manyfields.evaluation.lpips import Lpips
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_views
-from manyfields.rendering import Sampler
 from manyfields.views import ObjectViews, composite
 
 
@@ -42,7 +42,7 @@ def render_codes(
 ) -> HeldOut:
     """Render the held-out views `views` of one object (codes: B = 1), without jitter, in float32."""
     shared = collection.shared_part
-    sampler = Sampler(**collection.config["sampler"])
+    sampler = stored_sampler(collection)
     rgba, cameras = load_views(source, views, size)
     parts = []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):

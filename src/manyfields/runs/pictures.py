@@ -28,8 +28,9 @@ def render_object(
 ) -> None:
     """Render an object into a file: one view (.png, .jpg), a sheet of several, or an orbit (.mp4, .webm, .gif).
 
-    Raises ConfigError for another ending or a size that does not divide by the latent stride, CollectionError where the object
-    is not there or damaged. A fit on 128x128 views is sharpest at that size; other sizes render the field on another grid.
+    Raises ConfigError for another ending or a size that does not divide by the latent stride, CollectionError where the
+    object is not there or damaged. A fit on 128x128 views is sharpest at that size; other sizes render the field on
+    another grid.
     """
     path = Path(out)
     ending = path.suffix.lower()
@@ -50,6 +51,8 @@ def orbit_views(
 ) -> UInt8[np.ndarray, "V H W 3"]:
     """Views on a circle around an object, through the decoder of the collection."""
     stride = collection.shared_part.stride
+    if size < stride or views < 1:
+        raise ConfigError(f"{views} views of {size}x{size} pixels: at least 1 view of {stride}x{stride}")
     if size % stride:
         raise ConfigError(f"size {size} does not divide by {stride}, the stride of this collection's latent images")
     item = collection[object_id]

@@ -1,6 +1,6 @@
 """How many steps each phase takes, decided once and recorded, and the forecast that follows from a pilot."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from manyfields.collection.objects import codec_of, shared_tensors
@@ -24,7 +24,10 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     settings = record.settings
     first = FittingData(stage1)
     waves = waves_of(record)
-    views2 = [record.held_out[name]["trained"] for name in waves[0]] if waves else []
+    drawn2 = waves[0] if waves else []
+    if settings.policy == "joint":
+        drawn2 = record.stage1 + drawn2
+    views2 = [record.held_out[name]["trained"] for name in drawn2]
 
     def plan(factor: float) -> None:
         record.phases1 = [phase.planned(len(first), first.views, factor) for phase in settings.stage1]
@@ -58,9 +61,16 @@ def waves_of(record: RunRecord) -> list[list[str]]:
 
 def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
     """Stage 2 of the paper: the shared part is fine-tuned with the codes, at a tenth of its rates of stage 1."""
-    rates = {"base_rate": stage1[-1].base_rate / 10, "fields_rate": stage1[-1].fields_rate / 10}
-    decoder = stage1[-1].decoder_rate / 10
-    return tuple(replace(phase, **rates, decoder_rate=decoder if phase.rgb else 0.0) for phase in stage2)
+    before = stage1[-1]
+    return tuple(
+        replace(
+            phase,
+            base_rate=before.base_rate / 10,
+            fields_rate=before.fields_rate / 10,
+            decoder_rate=before.decoder_rate / 10 if phase.rgb else 0.0,
+        )
+        for phase in stage2
+    )
 
 
 def _phases(record: RunRecord, waves: int) -> list[tuple[str, Phase, int]]:

@@ -1,4 +1,4 @@
-"""A quick look at held-out views while a fit goes on, for its curves. Figures of record come from stored bytes instead."""
+"""A quick look at held-out views during a fit, for its curves. Figures of record come from stored bytes instead."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ OBJECTS_OF_A_PROBE = 8
 
 
 def held_out_probe(fitter: Fitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
-    """A function that gives the mean PSNR of the first held-out view of up to eight objects; None without such views."""
+    """A function that gives the mean PSNR of the first held-out view of up to 8 objects; None without such views."""
     rows = [row for row, item in enumerate(fitter.data.objects) if item.test]
     rows = rows[:: max(1, len(rows) // OBJECTS_OF_A_PROBE)][:OBJECTS_OF_A_PROBE]
     if not rows:

@@ -49,7 +49,7 @@ def write_run_report(run: Path | str, *, counts: Sequence[int] = COUNTS, progres
 def run_report(collection: Collection, record: RunRecord, counts: Sequence[int], progress: Progress) -> ReportData:
     """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
     lpips, reason = load_lpips()
-    objects = []
+    objects: list[ObjectResult] = []
     for item, held_out in held_out_views(collection, record, progress=progress):
         entry = item.entry
         pictures: tuple[Picture, ...] = ()
@@ -183,7 +183,8 @@ def _summary(record: RunRecord) -> str:
 def _dataset(collection: Collection, record: RunRecord) -> Dataset:
     views = sum(item["trained"] + len(item["views"]) for item in record.held_out.values())
     groups = {collection.entry(name).group or name for name in collection}
-    rule = f"the data's own test views, else the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
+    share = f"the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
+    rule = f"the data's own test views, else {share}"
     width, height = record.size
     return Dataset(Path(record.data[0]).name, len(collection), views, width, height, rule, len(groups))
 

@@ -1,8 +1,10 @@
 """Settings of a run, and the variants of the family by name. Stored as JSON with the run."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
@@ -14,15 +16,28 @@ STAGE1_OBJECTS = 500
 
 
 def _stage1() -> tuple[Phase, ...]:
-    rates = {"base_rate": 1e-2, "fields_rate": 5e-3}
-    return (
-        Phase("warm-up", epochs=4, latent=1.0, final_rate=0.5, **rates),
-        Phase("joint", epochs=60, latent=0.02, rgb=1.0, autoencoder=0.1, decoder_rate=1e-3, encoder_rate=2e-4, **rates),
+    warm_up = Phase(
+        "warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5
     )
+    joint = replace(
+        warm_up,
+        name="joint",
+        epochs=60,
+        latent=0.02,
+        rgb=1.0,
+        autoencoder=0.1,
+        decoder_rate=2e-3,
+        encoder_rate=2e-4,
+        final_rate=0.03,
+    )
+    return warm_up, joint
 
 
 def _stage2() -> tuple[Phase, ...]:
-    return (Phase("latent", epochs=6, latent=1.0, final_rate=0.5), Phase("align", epochs=24, rgb=1.0))
+    return (
+        Phase("latent", epochs=4, latent=1.0, codes_rate=0.08, final_rate=0.5),
+        Phase("align", epochs=26, rgb=1.0, codes_rate=0.08, final_rate=0.05),
+    )
 
 
 @dataclass(frozen=True)
@@ -33,11 +48,11 @@ class FitSettings:
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
-    """M; None: a quarter of the objects of stage 1, at most the paper's 50, so that base planes cannot memorise objects."""
+    """M; None: a quarter of the objects of stage 1, at most the paper's 50: base planes must not memorise objects."""
     resolution: int = 64
     hidden: int = 64
     space: Literal["latent", "rgb"] = "latent"
-    density_gain: float = 4.0
+    density_gain: float = 15.0
     autoencoder: str = "compact"
     stage1_objects: int | None = None
     policy: Literal["joint", "frozen"] = "frozen"
@@ -58,6 +73,8 @@ class FitSettings:
             raise ConfigError(f"policy {self.policy!r}: joint or frozen")
         if not 0.0 < self.held_out < 1.0:
             raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
+        if not self.stage1 or not self.stage2:
+            raise ConfigError("stage1 and stage2 need at least one phase each")
         if self.wave < 1:
             raise ConfigError(f"wave {self.wave}: at least 1 object")
         if self.stage1_objects is not None and self.stage1_objects < 1:
@@ -92,6 +109,7 @@ def _rays(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
             decoder_rate=0.0,
             encoder_rate=0.0,
             smoothness=1e-3,
+            rays_per_object=512,
         )
         for phase in phases
     )
@@ -145,22 +163,53 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
     for name, value in changes.items():
         if name not in names:
             raise ConfigError(f"{where}: no setting is called {name!r}; there are {', '.join(sorted(names))}")
-        if name in ("sampler", "final_sampler") and isinstance(value, dict):
+        if name in ("sampler", "final_sampler"):
             value = _build(Sampler, value, f"{where}.{name}")
-        if name in ("stage1", "stage2"):
-            value = tuple(v if isinstance(v, Phase) else _build(Phase, v, f"{where}.{name}") for v in value)
+        if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
+            value = tuple(_build(Phase, each, f"{where}.{name}") for each in value)
         values[name] = value
-    try:
-        return replace(settings, **values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: a value has the wrong kind ({error})") from error
+    _check_kinds(FitSettings, values, where)
+    return replace(settings, **values)
 
 
-def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
+def _build(kind: Any, values: Any, where: str) -> Any:
+    if isinstance(values, kind):
+        return values
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: {values!r} must be an object of settings")
     names = {item.name for item in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - names):
         raise ConfigError(f"{where}: no setting is called {unknown[0]!r}; there are {', '.join(sorted(names))}")
+    _check_kinds(kind, values, where)
     try:
         return kind(**values)
     except TypeError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _check_kinds(kind: Any, values: dict[str, Any], where: str) -> None:
+    """Raises ConfigError where a value is not of the kind that its field has."""
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if not _is_of(value, hints[name]):
+            raise ConfigError(f"{where}.{name}: {value!r} is not {_in_words(hints[name])}")
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    if isinstance(hint, UnionType):
+        return any(_is_of(value, each) for each in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint in (int, float):
+        kinds = (int, float) if hint is float else int
+        return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, get_origin(hint) or hint)
+
+
+def _in_words(hint: Any) -> str:
+    if isinstance(hint, UnionType):
+        return " or ".join(_in_words(each) for each in get_args(hint))
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(get_args(hint))
+    words = {int: "a whole number", float: "a number", str: "a text", type(None): "null"}
+    return words.get(hint, "a list of phases")

@@ -11,8 +11,8 @@ def split_stages(
 ) -> tuple[list[ObjectViews], list[ObjectViews]]:
     """Objects of stage 1 and stage 2; objects of one `group` (variants of one design) stay on one side.
 
-    Groups are taken in the order of a seeded hash until stage 1 has `stage1_objects`; a group that does not fit whole is passed
-    over, so stage 1 may have a few objects less. Where not even one group fits, the first is taken.
+    Groups are taken in the order of a seeded hash until stage 1 has `stage1_objects`; a group that does not fit whole
+    is passed over, so stage 1 may have a few objects less. Where not even one group fits, the first is taken.
     """
     groups: dict[str, list[ObjectViews]] = {}
     for item in objects:
@@ -20,6 +20,8 @@ def split_stages(
     order = sorted(groups, key=lambda name: stable_seed(seed, "stage 1", name))
     chosen: set[str] = set()
     for name in order:
-        if len(chosen) + len(groups[name]) <= stage1_objects or not chosen:
+        if len(chosen) + len(groups[name]) <= stage1_objects:
             chosen.update(item.id for item in groups[name])
+    if not chosen:
+        chosen.update(item.id for name in order[:1] for item in groups[name])
     return [item for item in objects if item.id in chosen], [item for item in objects if item.id not in chosen]

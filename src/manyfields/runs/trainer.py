@@ -11,7 +11,7 @@ from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
 
 POINTS_OF_A_CURVE = 60
-PROBES_OF_A_PHASE = 6
+PROBES_OF_A_PHASE = 12
 
 
 class Progress(Protocol):
@@ -37,16 +37,25 @@ class StageTrainer:
     probe: Callable[[], float] | None = None
     """Held-out PSNR of the floats in training, for curves."""
     seconds: dict[str, float] = field(default_factory=dict)
+    """Time spent in steps, by phase; looking at held-out views and writing checkpoints do not count."""
     curves: list[dict[str, Any]] = field(default_factory=list)
+    _since: list[dict[str, float]] = field(default_factory=list)
+    """Losses of the steps since the last point of the curve."""
 
     def run(self) -> None:
-        """All phases that are not done yet. Checkpoints are written every `every_seconds` and at the end of each phase."""
+        """All phases that are not done yet. Checkpoints are written every `every_seconds` and at the end of each phase.
+
+        A checkpoint of other objects (an `add` that was interrupted, and then given other data) is not used.
+        """
+        for partial in self.checkpoint.parent.glob(f".{self.checkpoint.name}.*.tmp"):
+            partial.unlink(missing_ok=True)  # what a killed run was writing
         first, step = 0, 0
         tensors = None
         if self.checkpoint.is_file():
-            tensors, record = load_checkpoint(self.checkpoint)
-            first, step = record["phase"], record["step"]
-            self.seconds, self.curves = record["seconds"], record["curves"]
+            found, record = load_checkpoint(self.checkpoint)
+            if record["objects"] == self._objects():
+                tensors, first, step = found, record["phase"], record["step"]
+                self.seconds, self.curves, self._since = record["seconds"], record["curves"], record["since"]
         if first == len(self.phases):
             assert tensors is not None
             self.fitter.load(tensors, optimizer=False)
@@ -61,29 +70,26 @@ class StageTrainer:
                 self.fitter.load(tensors, optimizer=step > 0)
             self._run_phase(number, phase, step)
             tensors, step = None, 0
-        self._save(len(self.phases), 0)
 
     def _run_phase(self, number: int, phase: Phase, start: int) -> None:
         began = time.monotonic()
         spent = self.seconds.get(phase.name, 0.0)
         saved = began
+        aside = 0.0
         every = max(1, phase.steps // POINTS_OF_A_CURVE)
-        probe_every = max(1, phase.steps // PROBES_OF_A_PHASE)
-        sums: dict[str, float] = {}
-        counted = 0
+        probe_every = every * (POINTS_OF_A_CURVE // PROBES_OF_A_PHASE)
         shown: dict[str, float] = {}
 
         def after_step(done: int, losses: dict[str, float]) -> None:
-            nonlocal saved, counted, sums, shown
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-            counted += 1
+            nonlocal saved, shown, aside
+            self._since.append(losses)
             now = time.monotonic()
-            self.seconds[phase.name] = spent + now - began
+            self.seconds[phase.name] = spent + now - began - aside
             if done % every == 0 or done == phase.steps:
-                point = {name: value / counted for name, value in sums.items()}
+                point = {name: sum(each[name] for each in self._since) / len(self._since) for name in losses}
                 if self.probe is not None and (done % probe_every == 0 or done == phase.steps):
                     point["held_out_psnr"] = self.probe()
+                    aside += time.monotonic() - now
                 self.curves.append(
                     {
                         "stage": self.name,
@@ -94,10 +100,12 @@ class StageTrainer:
                     }
                 )
                 shown = {**shown, **point}
-                sums, counted = {}, 0
+                self._since = []
             if now - saved > self.every_seconds and done < phase.steps:
+                paused = time.monotonic()
                 self._save(number, done)
                 saved = time.monotonic()
+                aside += saved - paused
             self.progress(f"{self.name}: {phase.name}", done, phase.steps, **_shown(shown))
 
         self.progress(f"{self.name}: {phase.name}", start, phase.steps)
@@ -105,8 +113,18 @@ class StageTrainer:
         self._save(number + 1, 0)
 
     def _save(self, phase: int, step: int) -> None:
-        record = {"phase": phase, "step": step, "seconds": self.seconds, "curves": self.curves}
+        record = {
+            "objects": self._objects(),
+            "phase": phase,
+            "step": step,
+            "seconds": self.seconds,
+            "curves": self.curves,
+            "since": self._since,
+        }
         save_checkpoint(self.checkpoint, self.fitter.state(), record)
+
+    def _objects(self) -> list[str]:
+        return [item.id for item in self.fitter.data.objects]
 
 
 def _shown(losses: dict[str, float]) -> dict[str, float]:

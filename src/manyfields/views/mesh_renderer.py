@@ -11,8 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import vtk
-from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers what draws; `import vtk` would load ten times as much)
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.util.vtkConstants import VTK_FLOAT, VTK_UNSIGNED_CHAR
+from vtkmodules.vtkCommonCore import vtkFloatArray, vtkObject, vtkPoints, vtkUnsignedCharArray
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow, vtkTexture
 
 from manyfields.views.meshes import Material, Mesh, Surface, linear_to_srgb, srgb_to_linear
 from manyfields.views.viewpoints import CAMERA_ANGLE_X
@@ -51,8 +56,8 @@ class MeshRenderer:
     def __init__(self, size: int = 128, camera_angle_x: float = CAMERA_ANGLE_X) -> None:
         self.size = size
         self._pixels = size * SUPERSAMPLING
-        vtk.vtkObject.GlobalWarningDisplayOff()
-        self._renderer = vtk.vtkRenderer()
+        vtkObject.GlobalWarningDisplayOff()
+        self._renderer: Any = vtkRenderer()
         self._renderer.SetBackground(0, 0, 0)
         self._renderer.SetBackgroundAlpha(0.0)
         self._renderer.AutomaticLightCreationOff()
@@ -60,7 +65,7 @@ class MeshRenderer:
         self._renderer.SetMaximumNumberOfPeels(8)
         self._light()
         with quiet_stderr():
-            self._window = vtk.vtkRenderWindow()
+            self._window = vtkRenderWindow()
             self._window.SetOffScreenRendering(1)
             self._window.SetMultiSamples(0)
             self._window.SetAlphaBitPlanes(1)
@@ -95,11 +100,11 @@ class MeshRenderer:
         with quiet_stderr():
             self._window.Render()
         last, samples = self._pixels - 1, SUPERSAMPLING
-        raw = vtk.vtkUnsignedCharArray()
-        self._window.GetRGBACharPixelData(0, 0, last, last, 0, raw)
+        raw = vtkUnsignedCharArray()
+        self._window.GetRGBACharPixelData(0, 0, last, last, 0, raw, 0)
         large = vtk_to_numpy(raw).reshape(self._pixels, self._pixels, 4)[::-1]
         rgba = straight_alpha(large, samples)
-        buffer = vtk.vtkFloatArray()
+        buffer = vtkFloatArray()
         self._window.GetZbufferData(0, 0, last, last, buffer)
         z = vtk_to_numpy(buffer).reshape(self._pixels, self._pixels)[::-1]
         middle = slice(samples // 2, None, samples)
@@ -114,7 +119,7 @@ class MeshRenderer:
             self._window.Finalize()
 
     def _light(self) -> None:
-        texture = vtk.vtkTexture()
+        texture = vtkTexture()
         texture.SetInputData(_image_data(studio(), float))
         texture.SetColorModeToDirectScalars()
         texture.MipmapOn()
@@ -160,10 +165,10 @@ def studio(height: int = 64) -> np.ndarray:
 def _image_data(pixels: np.ndarray, kind: type) -> Any:
     """vtk keeps row 0 at the bottom."""
     height, width, channels = pixels.shape
-    image = vtk.vtkImageData()
+    image = vtkImageData()
     image.SetDimensions(width, height, 1)
     flat = np.ascontiguousarray(pixels[::-1]).reshape(-1, channels)
-    array = numpy_to_vtk(flat, deep=True, array_type=vtk.VTK_FLOAT if kind is float else vtk.VTK_UNSIGNED_CHAR)
+    array = numpy_to_vtk(flat, deep=True, array_type=VTK_FLOAT if kind is float else VTK_UNSIGNED_CHAR)
     image.GetPointData().SetScalars(array)
     return image
 
@@ -172,7 +177,7 @@ def _texture(pixels: np.ndarray, srgb: bool) -> Any:
     while max(pixels.shape[:2]) > _LARGEST_TEXTURE:
         even = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2].astype(np.uint16)
         pixels = ((even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2] + 2) // 4).astype(np.uint8)
-    texture = vtk.vtkTexture()
+    texture = vtkTexture()
     texture.SetInputData(_image_data(pixels, int))
     texture.SetColorModeToDirectScalars()
     texture.SetUseSRGBColorSpace(srgb)
@@ -205,20 +210,20 @@ def _actor(surface: Surface) -> Any:
     data = _poly_data(surface)
     textured = surface.uv is not None and material.base_image is not None
     if surface.normals is None:
-        normals = vtk.vtkPolyDataNormals()
+        normals = vtkPolyDataNormals()
         normals.SetInputData(data)
         normals.SetFeatureAngle(35)
         normals.ConsistencyOff()
         normals.Update()
         data = normals.GetOutput()
     if surface.uv is not None and material.normal_image is not None:
-        tangents = vtk.vtkPolyDataTangents()
+        tangents = vtkPolyDataTangents()
         tangents.SetInputData(data)
         tangents.Update()
         data = tangents.GetOutput()
-    mapper = vtk.vtkPolyDataMapper()
+    mapper = vtkPolyDataMapper()
     mapper.SetInputData(data)
-    actor = vtk.vtkActor()
+    actor = vtkActor()
     actor.SetMapper(mapper)
     look = actor.GetProperty()
     look.SetInterpolationToPBR()
@@ -257,11 +262,11 @@ def _actor(surface: Surface) -> Any:
 
 
 def _poly_data(surface: Surface) -> Any:
-    data = vtk.vtkPolyData()
-    points = vtk.vtkPoints()
+    data = vtkPolyData()
+    points = vtkPoints()
     points.SetData(numpy_to_vtk(surface.vertices.astype(np.float32), deep=True))
     data.SetPoints(points)
-    cells = vtk.vtkCellArray()
+    cells = vtkCellArray()
     cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces.reshape(-1)), deep=True))
     data.SetPolys(cells)
     attributes = data.GetPointData()

@@ -157,7 +157,7 @@ def _read_with_trimesh(path: Path) -> list[Surface]:
     import trimesh
 
     try:
-        loaded = trimesh.load_scene(path, process=False, maintain_order=True)
+        loaded = trimesh.load_scene(path, process=False)
         meshes = [geometry for geometry in loaded.dump() if isinstance(geometry, trimesh.Trimesh)]
     except Exception as error:  # trimesh raises whatever its parsers raise
         raise MeshError(f"{path}: cannot be read as a mesh ({_one_line(error)}); export it again") from error

@@ -208,7 +208,7 @@ def _tower(model: Model, g: np.random.Generator) -> None:
     colors = [pale(g), bright(g)]
     wall = patterned(stripes(colors, 4 * int(g.integers(1, 3)), 2), 0.8) if chance(g, 0.3) else _wall(g)
     if chance(g, 0.3):
-        wall = patterned(np.repeat(stripes(colors, int(g.integers(4, 10))).transpose(1, 0, 2), 1, axis=0), 0.8)
+        wall = patterned(stripes(colors, int(g.integers(4, 10))).transpose(1, 0, 2), 0.8)
     model.add(cylinder(radius, height, sides, 0.0, radius * top), wall)
     crown, roof = radius * top * between(g, 1.1, 1.35), _roof_finish(g)
     model.add(cylinder(crown, 0.1, sides).moved(z=height), painted(grey(g), 0.9))

@@ -165,9 +165,10 @@ def _table(model: Model, g: np.random.Generator) -> None:
         model.add(cylinder(radius, 0.045, 36, 0.015).moved(z=height), top)
         stem = [(0.06, 0.05), (0.045, height * 0.3), (0.08, height * 0.6), (0.04, height * 0.8), (0.1, height)]
         model.add(lathe(stem, 18), frame)
-        for i in range(int(g.integers(3, 5))):
+        count = int(g.integers(3, 6))
+        for i in range(count):
             leg = tube([(0, 0, 0.14), (radius * 0.35, 0, 0.09), (radius * 0.65, 0, 0.02)], [0.035, 0.03, 0.025], 10)
-            model.add(leg.turned("z", 120.0 * i if chance(g, 0) else 90.0 * i), frame)
+            model.add(leg.turned("z", 360 * i / count), frame)
     else:
         _legs(model, g, frame, width * 0.94, depth * 0.92, height)
         model.add(rounded_box((width, depth, 0.045), (0, 0, height + 0.02), 0.015), top)
@@ -260,10 +261,8 @@ def _lamp(model: Model, g: np.random.Generator) -> None:
     model.add(cylinder(base, 0.04, 28, 0.015), frame)
     if height < 0.9 and chance(g, 0.7):
         belly = between(g, 0.08, 0.17)
-        angles = np.linspace(0.15, np.pi - 0.1, 14)
-        profile = [
-            (belly * np.sin(a) ** between(g, 0.8, 1.0), 0.03 + height * 0.62 * (1 - np.cos(a)) / 2) for a in angles
-        ]
+        angles, fullness = np.linspace(0.15, np.pi - 0.1, 14), between(g, 0.7, 1.1)
+        profile = [(belly * np.sin(a) ** fullness, 0.03 + height * 0.62 * (1 - np.cos(a)) / 2) for a in angles]
         model.add(lathe(profile, 26), patterned(any_pattern(g, [any_color(g), any_color(g), pale(g)]), 0.4))
     model.add(cylinder(0.014, height, 12), frame)
     low, high, tall = between(g, 0.16, 0.3), between(g, 0.08, 0.2), between(g, 0.18, 0.35)

@@ -1,0 +1,165 @@
+import math
+
+import pytest
+import torch
+
+from manyfields.errors import ConfigError
+from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig
+
+TINY = FusedPlanesConfig(micro_features=2, macro_features=3, base_planes=4, resolution=5, hidden=6, channels=7)
+
+
+def tiny_family(seed=0, **changes):
+    return FusedPlanes(FusedPlanesConfig(**{**vars(TINY), **changes}), torch.Generator().manual_seed(seed))
+
+
+def code_bytes(config: FusedPlanesConfig, name: str) -> int:
+    return 4 * math.prod(config.code_shapes()[name])
+
+
+def test_sizes_are_the_papers():
+    fused = FusedPlanesConfig()
+    assert code_bytes(fused, "micro") == 491_520
+    assert fused.code_shapes()["weights"] == (50,) and fused.code_shapes()["bias"] == (1,)
+    family = FusedPlanes(fused)
+    assert family.base is not None
+    # The paper's [M, 3, F_mac, 64, 64], with features last in memory.
+    assert family.base.permute(0, 1, 4, 2, 3).shape == (50, 3, 22, 64, 64)
+    assert family.hidden.weight.shape == (64, 32) and family.output.weight.shape == (17, 64)
+    triplanes = FusedPlanesConfig(micro_features=32, macro_features=0, base_planes=0, channels=3, space="rgb")
+    assert code_bytes(triplanes, "micro") == 1_572_864  # 1.5 MB
+    ultra_light = FusedPlanesConfig(micro_features=0, macro_features=32)
+    assert sum(code_bytes(ultra_light, name) for name in ultra_light.code_shapes()) == 204
+
+
+def test_macro_planes_are_the_weighted_sum_of_base_planes_plus_bias():
+    family = tiny_family()
+    codes = family.new_codes(3, torch.Generator().manual_seed(1))
+    codes.tensors["bias"].copy_(torch.tensor([[0.5], [-1.0], [2.0]]))
+    planes = family.planes(codes)
+    assert planes.shape == (3, 3, 5, 5, 5)
+    for i in range(3):
+        expected = torch.zeros(3, 5, 5, 3)
+        for k in range(4):
+            expected += codes.tensors["weights"][i, k] * family.base[k]
+        torch.testing.assert_close(planes[i, ..., 2:], expected + codes.tensors["bias"][i])
+        assert torch.equal(planes[i, ..., :2], codes.tensors["micro"][i])
+
+
+def test_level_1_ignores_micro_planes_and_keeps_macro_planes():
+    family = tiny_family()
+    codes = family.new_codes(2)
+    louder = Codes({**codes.tensors, "micro": codes.tensors["micro"] + 5})
+    assert torch.equal(family.planes(codes, 1), family.planes(louder, 1))
+    assert torch.equal(family.planes(codes, 1)[..., 2:], family.planes(codes)[..., 2:])
+    assert torch.equal(family.planes(codes, 2), family.planes(codes))
+    mixed = family.planes(codes, torch.tensor([1, 2]))
+    assert torch.equal(mixed[0], family.planes(codes, 1)[0]) and torch.equal(mixed[1], family.planes(codes)[1])
+
+
+def test_level_1_gives_micro_planes_no_gradient():
+    family = tiny_family()
+    codes = family.new_codes(2)
+    codes.tensors["micro"].requires_grad_()
+    family.planes(codes, torch.tensor([1, 2])).square().sum().backward()
+    gradient = codes.tensors["micro"].grad
+    assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("count", [1, 25, 75])
+def test_mixed_macro_planes_start_as_loud_as_micro_planes(count):
+    family = tiny_family(base_planes=count, resolution=16)
+    planes = family.planes(family.new_codes(64, torch.Generator().manual_seed(2)))
+    loudness = planes.square().mean((0, 1, 2, 3)).sqrt()
+    torch.testing.assert_close(loudness[2:].mean(), loudness[:2].mean(), rtol=0.25, atol=0)
+
+
+def test_density_is_gain_times_softplus_of_the_first_output_minus_one():
+    family = tiny_family(density_gain=2.5)
+    features = torch.randn(2, 9, 5)
+    hidden = torch.log1p(torch.exp(features @ family.hidden.weight.T + family.hidden.bias))
+    values = hidden @ family.output.weight.T + family.output.bias
+    samples = family.decode(features)
+    torch.testing.assert_close(samples.density, 2.5 * torch.log1p(torch.exp(values[..., 0] - 1)))
+    torch.testing.assert_close(samples.channels, values[..., 1:])
+
+
+def test_rgb_space_reaches_black_and_white():
+    family = tiny_family(channels=3, space="rgb")
+    with torch.no_grad():
+        family.output.bias[1:] = torch.tensor([-50.0, 0.0, 50.0])
+        family.output.weight.zero_()
+    channels = family.decode(torch.randn(1, 2, 5)).channels
+    assert channels[0, 0, 0] <= 0 and channels[0, 0, 2] >= 1
+    torch.testing.assert_close(channels[0, :, 1], torch.full((2,), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "layers"),
+    [
+        ({}, (("weights", "bias"), ("micro",))),
+        ({"micro_features": 0}, (("weights", "bias"),)),
+        ({"macro_features": 0, "base_planes": 0}, (("micro",),)),
+        ({"base_planes": 1}, (("weights", "bias"), ("micro",))),
+    ],
+)
+def test_variants_render_and_name_their_layers(sizes, layers):
+    family = tiny_family(**sizes)
+    assert family.config.layers == layers
+    codes = family.new_codes(2)
+    assert set(codes.tensors) == {name for names in layers for name in names}
+    assert all(tensor.shape == (2, *family.config.code_shapes()[name]) for name, tensor in codes.tensors.items())
+    for start in (codes, family.average_codes(2)):
+        for level in (None, 1, len(layers)):
+            samples = family.field(start, level)(torch.rand(2, 3, 3))
+            assert samples.density.shape == (2, 3) and samples.channels.shape == (2, 3, 7)
+
+
+def test_triplanes_have_no_level_to_leave_out():
+    family = tiny_family(macro_features=0, base_planes=0)
+    codes = family.new_codes(1)
+    assert torch.equal(family.planes(codes, 1), codes.tensors["micro"])
+
+
+def test_average_codes_are_the_mean_of_fitted_ones_with_silent_micro_planes():
+    family = tiny_family()
+    fitted = family.new_codes(6)
+    fitted.tensors["bias"].add_(1)
+    family.remember_average(fitted)
+    again = tiny_family(seed=9)
+    again.load_state_dict(family.state_dict())  # the start is stored with the shared part
+    start = again.average_codes(3)
+    torch.testing.assert_close(start.tensors["weights"][1], fitted.tensors["weights"].mean(0))
+    torch.testing.assert_close(start.tensors["bias"][2], fitted.tensors["bias"].mean(0))
+    assert start.tensors["micro"].abs().sum() == 0
+    start.tensors["weights"][0] += 1  # objects own their starts
+    assert not torch.equal(start.tensors["weights"][0], again.start[:-1])
+    torch.testing.assert_close(start.tensors["weights"][1], again.start[:-1])
+
+
+def test_the_same_generator_makes_the_same_family_and_codes():
+    one, two = tiny_family(3), tiny_family(3)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    make = torch.Generator
+    first, second = (one.new_codes(2, make().manual_seed(5)).tensors for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"micro_features": 0, "macro_features": 0, "base_planes": 0}, "needs micro or macro features"),
+        ({"micro_features": -1}, "needs micro or macro features"),
+        ({"base_planes": 0}, "both are 0, or neither is"),
+        ({"macro_features": 0}, "both are 0, or neither is"),
+        ({"macro_features": 0, "base_planes": -1}, "base_planes -1"),
+        ({"resolution": 1}, "resolution 1"),
+        ({"space": "rgb"}, "has 3 channels, not 16"),
+        ({"space": "hsv"}, "space 'hsv'"),
+        ({"hidden": 0}, "hidden 0"),
+        ({"channels": 0}, "channels 0"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_config_errors(sizes, message):
+    with pytest.raises(ConfigError, match=message):
+        FusedPlanesConfig(**sizes)

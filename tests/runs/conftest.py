@@ -1,0 +1,95 @@
+"""A tiny run, fitted once, for tests of what is done with it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from manyfields.runs import fit
+
+SAMPLES = {"stratified": 4, "importance": 4}
+SMALL = {"objects_per_step": 2, "views_per_object": 2}
+SHARED = {"base_rate": 0.01, "fields_rate": 0.005}
+TINY: dict[str, Any] = {
+    "micro_features": 3,
+    "macro_features": 5,
+    "resolution": 16,
+    "hidden": 16,
+    "sampler": SAMPLES,
+    "final_sampler": SAMPLES,
+    "wave": 1,
+    "checkpoint_seconds": 0.0,
+    "stage1": [
+        {"name": "warm-up", "steps": 3, "latent": 1.0, **SHARED, **SMALL},
+        {
+            **{"name": "joint", "steps": 4, "latent": 0.02, "rgb": 1.0, "autoencoder": 0.1},
+            **{"decoder_rate": 0.001, "encoder_rate": 0.0002, **SHARED, **SMALL},
+        },
+    ],
+    "stage2": [
+        {"name": "latent", "steps": 3, "latent": 1.0, **SMALL},
+        {"name": "align", "steps": 3, "rgb": 1.0, **SMALL},
+    ],
+}
+STORED = ("collection.json", "shared-*", "encoder-*", "objects-*", "codes-*")
+
+
+def stored_hashes(run: Path) -> dict[str, str]:
+    """SHA-256 of every file of the collection in a run folder."""
+    files = sorted(path for pattern in STORED for path in run.glob(pattern))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="session")
+def hashes() -> Callable[[Path], dict[str, str]]:
+    return stored_hashes
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums in one order, also where tests run beside other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory) -> Path:
+    """A JSON file of settings under which a fit takes seconds; checkpoints are written after every step."""
+    path = tmp_path_factory.mktemp("settings") / "tiny.json"
+    path.write_text(json.dumps(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory, shapes) -> Path:
+    """Four objects of ten views, 32 pixels a side."""
+    folder = tmp_path_factory.mktemp("views") / "set"
+    return shapes.write_set(folder, ["ball_blue", "ball_red", "box_flat", "box_tall"])
+
+
+@pytest.fixture(scope="session")
+def _fitted(tmp_path_factory, data, settings) -> Path:
+    torch.set_num_threads(1)
+    run = tmp_path_factory.mktemp("fitted") / "run"
+    fit(data, run, config=settings, stage1_objects=2)
+    return run
+
+
+@pytest.fixture
+def run(tmp_path, _fitted) -> Path:
+    """A finished run (two objects in stage 1, two waves of one in stage 2) that a test may change."""
+    shutil.copytree(_fitted, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def new_data(tmp_path, shapes) -> Path:
+    """An object that the run does not have yet."""
+    return shapes.write_set(tmp_path / "new", ["box_wide"])

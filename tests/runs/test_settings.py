@@ -1,0 +1,103 @@
+"""Settings survive JSON, and what has no meaning is named."""
+
+import json
+
+import pytest
+
+from manyfields.errors import ConfigError
+from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
+from manyfields.runs.settings import presets, settings_from, settings_from_json, settings_to_json
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_survives_json(name):
+    settings = presets()[name]
+    assert settings.preset == name
+    assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
+
+
+def test_changes_win_and_parts_become_what_they_are():
+    changes = {
+        "seed": 5,
+        "sampler": {"stratified": 3, "importance": 0},
+        "stage2": [{"name": "a", "rgb": 1, "steps": 2}],
+    }
+    settings = settings_from("m25", changes)
+    assert (settings.seed, settings.base_planes, settings.sampler) == (5, 25, Sampler(3, 0))
+    assert settings.stage2 == (Phase("a", 2, rgb=1.0),) and settings.stage1 == presets()["m25"].stage1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sead": 3}, "no setting is called 'sead'; there are .*seed"),
+        ({"stage1": [{"name": "a", "rgb": 1.0, "rate": 2}]}, r"settings\.stage1: no setting is called 'rate'"),
+        ({"stage1": [{"rgb": 1.0}]}, r"settings\.stage1: .*name"),
+        ({"stage1": [3]}, r"settings\.stage1: 3 must be"),
+        ({"stage1": []}, "stage1 and stage2 need at least one phase"),
+        ({"stage1": "joint"}, "not a list of phases"),
+        ({"stage1": [{"name": "a", "rgb": 1.0, "steps": "9"}]}, r"settings\.stage1\.steps: '9' is not a whole number"),
+        ({"stage1": [{"name": "a"}]}, "phase 'a' has no loss"),
+        ({"sampler": 3}, r"settings\.sampler: 3 must be"),
+        ({"sampler": {"stratified": 1}}, "at least 2"),
+        ({"policy": "both"}, "'both' is not one of joint, frozen"),
+        ({"space": "hsv"}, "'hsv' is not one of latent, rgb"),
+        ({"resolution": 3.5}, "3.5 is not a whole number"),
+        ({"seed": True}, "True is not a whole number"),
+        ({"held_out": 1.5}, "held_out 1.5: a share"),
+        ({"held_out": float("nan")}, "nan is not a number"),
+        ({"wave": 0}, "wave 0: at least 1"),
+        ({"stage1_objects": 0}, "stage1_objects 0: at least 1"),
+        ({"base_planes": "many"}, "'many' is not a whole number or null"),
+    ],
+)
+def test_settings_without_meaning(changes, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        settings_from("fused-planes", changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_preset_lists_those_there_are():
+    with pytest.raises(ConfigError, match="preset 'fused': one of fused-planes, tri-planes"):
+        settings_from("fused", {})
+
+
+def code_bytes(name: str, stage1_objects: int) -> dict[str, int]:
+    settings = presets()[name]
+    shapes = settings.family(stage1_objects, 3 if settings.space == "rgb" else 16).code_shapes()
+    sizes = {}
+    for tensor, shape in shapes.items():
+        sizes[tensor] = 4
+        for side in shape:
+            sizes[tensor] *= side
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "micro", "weights"),
+    [
+        ("fused-planes", 491_520, 200),
+        ("tri-planes", 1_572_864, None),
+        ("micro-only", 1_572_864, None),
+        ("macro-only", None, 200),
+        ("m1", 491_520, 4),
+        ("m75", 491_520, 300),
+    ],
+)
+def test_codes_have_the_sizes_of_the_paper(name, micro, weights):
+    """In float32, for 500 objects in stage 1 (Fused-Planes, ICLR 2026)."""
+    sizes = code_bytes(name, 500)
+    assert sizes.get("micro") == micro and sizes.get("weights") == weights
+
+
+@pytest.mark.parametrize(("objects", "planes"), [(1, 1), (7, 1), (24, 6), (199, 49), (500, 50)])
+def test_base_planes_are_too_few_to_memorise_objects(objects, planes):
+    assert presets()["fused-planes"].family(objects, 16).base_planes == planes
+
+
+@pytest.mark.parametrize("name", ["tri-planes", "rgb"])
+def test_rgb_presets_train_nothing_that_needs_latents(name):
+    settings = presets()[name]
+    for phase in (*settings.stage1, *settings.stage2):
+        assert not (phase.latent or phase.autoencoder or phase.encoder_rate or phase.decoder_rate) and phase.rgb

@@ -1,0 +1,41 @@
+"""The scripts in examples/ compile, explain themselves, and the one that needs no data runs."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import manyfields
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_compiles_and_says_how_to_run_it(path):
+    code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    assert f"python examples/{path.name}" in code.co_consts[0]
+
+
+@pytest.mark.parametrize("name", ["fit_a_folder", "render_an_orbit"])
+def test_examples_with_arguments_have_help(name):
+    environment = {**os.environ, "PYTHONPATH": str(Path(manyfields.__file__).parents[1]), "COLUMNS": "100"}
+    words = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert f"python examples/{name}.py" in done.stdout
+
+
+def test_compose_the_parts_learns_a_ball(capsys):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        main = runpy.run_path(str(EXAMPLES / "compose_the_parts.py"))["main"]
+        before, after = main(size=16, views=8, steps=60, rays_a_step=256)
+    finally:
+        torch.set_num_threads(threads)
+    assert after > before + 3, "sixty steps should already show the ball to a camera that was not seen"
+    assert "unseen camera" in capsys.readouterr().out
