@@ -20,8 +20,8 @@ def test_every_example_compiles_and_says_how_to_run_it(path):
     assert f"python examples/{path.name}" in code.co_consts[0]
 
 
-@pytest.mark.parametrize("name", ["fit_a_folder", "render_an_orbit"])
-def test_examples_with_arguments_have_help(name):
+def test_an_example_runs_as_a_script():
+    name = "fit_a_folder"
     environment = {**os.environ, "PYTHONPATH": str(Path(manyfields.__file__).parents[1]), "COLUMNS": "100"}
     words = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
@@ -34,7 +34,7 @@ def test_compose_the_parts_learns_a_ball(capsys):
     torch.set_num_threads(1)
     try:
         main = runpy.run_path(str(EXAMPLES / "compose_the_parts.py"))["main"]
-        before, after = main(size=16, views=8, steps=60, rays_a_step=256)
+        before, after = main(size=12, views=6, steps=60, rays_a_step=96)
     finally:
         torch.set_num_threads(threads)
     assert after > before + 3, "sixty steps should already show the ball to a camera that was not seen"

@@ -66,13 +66,15 @@ def reconstruction_step(
     return loss.item()
 
 
-def train_alone(autoencoder: Autoencoder, images: torch.Tensor, minutes: float, seed: int, half: bool) -> None:
+def train_alone(
+    autoencoder: Autoencoder, images: torch.Tensor, minutes: float, rate: float, seed: int, half: bool
+) -> None:
     """Reconstruct single images."""
-    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
+    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
     start, step = time.monotonic(), 0
     while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * 0.1**share
+            group["lr"] = rate * min(1, (step + 1) / 100) * 0.1**share
         loss = reconstruction_step(autoencoder, optimizer, images, 32, seed, step, half)
         step += 1
         if step % 100 == 0:
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--alone", type=float, default=12.0)
     parser.add_argument("--joint", type=float, default=28.0)
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate of the stage alone")
     parser.add_argument("--start", type=Path, default=None)
     parser.add_argument("--objects", type=int, default=160, help="objects of the joint stage")
     parser.add_argument("--channels", type=int, default=16)
@@ -169,7 +172,8 @@ def main() -> None:
     loaded = [load_object(objects[index], size, seed=arguments.seed) for index in order]
     print(f"{len(loaded)} objects, {sum(len(item.images) for item in loaded)} training views", flush=True)
     if arguments.alone > 0:
-        train_alone(autoencoder, torch.cat([item.images for item in loaded]), arguments.alone, arguments.seed, half)
+        images = torch.cat([item.images for item in loaded])
+        train_alone(autoencoder, images, arguments.alone, arguments.rate, arguments.seed, half)
         write_atomic(arguments.out, autoencoder_bytes(autoencoder, {"stage": "alone"}))
     if arguments.joint > 0:
         data, images = FittingData(loaded[: arguments.objects]), torch.cat([item.images for item in loaded])

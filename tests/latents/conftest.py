@@ -10,7 +10,7 @@ from PIL import Image
 def vehicles(shared):
     """A view of each fourth vehicle on white, from all sides: (V = 23, 3, 128, 128) in [0, 1].
 
-    The round trip of a single view scatters by 2.4 dB, so the mean over 23 is good to half a dB, and over four it is not.
+    The round trip of a single view scatters by 2.4 dB: a mean over 23 is good to half a dB, one over four is not.
     """
     folders = sorted((shared / "data" / "renders" / "vehicles").iterdir())[::4]
     images = []

@@ -53,7 +53,7 @@ class Slab:
 
 
 def some_rays(objects=3, count=14, seed=0, dtype=torch.float64):
-    """Rays from outside towards the middle, a third of them wide enough to miss; each object has its own share of hits."""
+    """Rays from outside towards the middle, some wide enough to miss; each object has its own share of hits."""
     rng = np.random.default_rng(seed)
     origins = rng.normal(size=(objects, count, 3))
     origins *= 2.2 / np.linalg.norm(origins, axis=-1, keepdims=True)

@@ -14,6 +14,7 @@ from manyfields.runs import fit
 
 SAMPLES = {"stratified": 4, "importance": 4}
 SMALL = {"objects_per_step": 2, "views_per_object": 2}
+LEARNING = {"decoder_rate": 0.001, "encoder_rate": 0.0002}
 SHARED = {"base_rate": 0.01, "fields_rate": 0.005}
 TINY: dict[str, Any] = {
     "micro_features": 3,
@@ -26,10 +27,7 @@ TINY: dict[str, Any] = {
     "checkpoint_seconds": 0.0,
     "stage1": [
         {"name": "warm-up", "steps": 3, "latent": 1.0, **SHARED, **SMALL},
-        {
-            **{"name": "joint", "steps": 4, "latent": 0.02, "rgb": 1.0, "autoencoder": 0.1},
-            **{"decoder_rate": 0.001, "encoder_rate": 0.0002, **SHARED, **SMALL},
-        },
+        {"name": "joint", "steps": 4, "latent": 0.02, "rgb": 1.0, "autoencoder": 0.1, **LEARNING, **SHARED, **SMALL},
     ],
     "stage2": [
         {"name": "latent", "steps": 3, "latent": 1.0, **SMALL},

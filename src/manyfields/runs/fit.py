@@ -250,5 +250,9 @@ def _note(record: RunRecord, run: Path, name: str, trainer: StageTrainer) -> Non
     record.seconds[name] = sum(trainer.seconds.values())
     for phase, seconds in trainer.seconds.items():
         record.seconds[f"{name}/{phase}"] = seconds
-    record.curves = [point for point in record.curves if point["stage"] != trainer.name] + trainer.curves
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for point in record.curves:
+        curves.setdefault(point["stage"], []).append(point)
+    curves[trainer.name] = trainer.curves
+    record.curves = [point for points in curves.values() for point in points]
     record.save(run)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._io import read_json, write_json
-from manyfields.errors import RunError
+from manyfields.errors import ConfigError, RunError
 from manyfields.fitting.phases import Phase
 from manyfields.runs.settings import FitSettings, settings_from_json, settings_to_json
 
@@ -52,5 +52,5 @@ class RunRecord:
             for name in ("phases1", "phases2"):
                 values[name] = [Phase(**phase) for phase in values[name]]
             return RunRecord(**values)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(f"{path} is damaged ({error}): restore it, or fit again into another folder") from error
