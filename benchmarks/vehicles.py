@@ -57,24 +57,36 @@ def fit(work: Path, minutes: float) -> list[Record]:
     data = folder_of(work, "forty", designs(work)[: STAGE1 + STAGE2])
     run = work / "run-forty"
     runs.fit(
-        data, run, minutes=minutes, stage1_objects=STAGE1, resume=run.exists(), say=to_stderr,
+        data,
+        run,
+        minutes=minutes,
+        stage1_objects=STAGE1,
+        resume=run.exists(),
+        say=to_stderr,
         progress=PlainLines("fit", sys.stderr),
     )
     whole, coarse = runs.evaluate(run), runs.evaluate(run, level=1)
     record, collection = RunRecord.load(run), open_collection(run)
     note = (
-        f"{len(record.stage1)} objects in stage 1, {len(record.stage2)} of other designs in stage 2, 144 + 16 views at 128x128, "
+        f"{len(record.stage1)} objects in stage 1, {len(record.stage2)} of other designs in stage 2, "
+        "144 + 16 views at 128x128, "
         f"{minutes:g} minutes planned, {torch.get_num_threads()} threads"
     )
-    rows = [new_record(f"vehicles.fused_planes.{name}", value, unit, note) for name, value, unit in (
-        ("psnr", whole["mean"]["psnr"], "dB"), ("ssim", whole["mean"]["ssim"], ""),
-        ("lpips_squeeze", whole["mean"]["lpips"], ""), ("foreground_psnr", whole["mean"]["foreground_psnr"], "dB"),
-        ("layer0.psnr", coarse["mean"]["psnr"], "dB"),
-        ("object_bytes", collection.sizes()["per_object"]["layers"], "bytes"),
-        ("layer0.bytes", collection.sizes()["per_object"]["layer0"], "bytes"),
-        ("shared_bytes", collection.sizes()["shared"], "bytes"),
-        ("stage1_seconds", record.seconds["stage1"], "s"),
-    ) if value is not None]
+    rows = [
+        new_record(f"vehicles.fused_planes.{name}", value, unit, note)
+        for name, value, unit in (
+            ("psnr", whole["mean"]["psnr"], "dB"),
+            ("ssim", whole["mean"]["ssim"], ""),
+            ("lpips_squeeze", whole["mean"]["lpips"], ""),
+            ("foreground_psnr", whole["mean"]["foreground_psnr"], "dB"),
+            ("layer0.psnr", coarse["mean"]["psnr"], "dB"),
+            ("object_bytes", collection.sizes()["per_object"]["layers"], "bytes"),
+            ("layer0.bytes", collection.sizes()["per_object"]["layer0"], "bytes"),
+            ("shared_bytes", collection.sizes()["shared"], "bytes"),
+            ("stage1_seconds", record.seconds["stage1"], "s"),
+        )
+        if value is not None
+    ]
     for stage in ("stage1", "stage2"):
         rows += [
             new_record(f"vehicles.fused_planes.{stage}.psnr", whole["stages"][stage]["psnr"], "dB", note),
@@ -126,7 +138,7 @@ def baseline(work: Path, minutes: float) -> list[Record]:
         new_record("vehicles.gain_over_triplanes_same_time", psnr - qualities[best], "dB", note),
     ]
     if reached is not None:
-        text = f"{note}; time of Tri-Planes over the time in which fused planes reach their final quality (curves, 8 views)"
+        text = f"{note}; time of Tri-Planes over that in which fused planes reach its quality (curves, 8 views)"
         rows.append(new_record("vehicles.speedup_to_equal_psnr", spent / reached, "x", text))
     return rows
 

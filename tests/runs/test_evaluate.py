@@ -52,7 +52,7 @@ def test_only_held_out_views_are_looked_at(run, tmp_path, shapes):
     add(run, new)
     before = evaluate(run)
     record = RunRecord.load(run)
-    for _, held in held_out_views(open_collection(run), record):
+    for _, (held,) in held_out_views(open_collection(run), record):
         assert held.names
     held_out = record.held_out["box_wide"]["views"]
     for picture in (new / "box_wide" / "rgba").glob("*.png"):

@@ -95,7 +95,7 @@ def test_no_report_can_be_had_later(data, settings, tmp_path):
 
 
 def test_minutes_become_recorded_steps(data, settings, tmp_path):
-    fit(data, tmp_path / "r", config=settings, minutes=0.05, report=False)
+    fit(data, tmp_path / "r", config=settings, minutes=0.02, report=False)
     record = RunRecord.load(tmp_path / "r")
     assert [phase.steps for phase in record.phases1] != [phase.steps for phase in record.settings.stage1]
     ratio = record.phases1[1].steps / record.phases1[0].steps

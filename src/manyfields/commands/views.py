@@ -28,7 +28,7 @@ class RenderViews(Command):
     viewpoints: Literal["hemisphere", "sphere", "front"] = "hemisphere"
     """Where the cameras stand."""
     depth: bool = True
-    """Also write a depth image for each view."""
+    """Whether a depth image is written for each view."""
     up: Literal["y", "z"] | None = None
     """Up axis of the files; that of their format if not given."""
     workers: OptionalCount = None

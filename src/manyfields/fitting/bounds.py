@@ -23,11 +23,12 @@ def box_from_silhouettes(
     picked = torch.linspace(0, len(cameras) - 1, min(48, len(cameras))).round().long()
     axis = (torch.arange(side) + 0.5) / side * 2 - 1
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
-    # The silhouette grows by what half a grid cell can span in pixels: thin parts between grid points are kept.
-    reach = float(cameras.focal.max()) / side / 2.0
-    grow = 2 * max(1, round(reach)) + 1
     inside = torch.ones(len(points), dtype=torch.bool)
     for view in picked.tolist():
+        # The silhouette grows by what half a grid cell can span in pixels: thin parts between grid points are kept.
+        distance = max(0.5, float(cameras.camera_to_world[view, :3, 3].norm()) - 0.5)
+        reach = float(cameras.focal[view].max()) / side / distance
+        grow = 2 * max(1, round(reach)) + 1
         mask = functional.max_pool2d((alpha[view] > 0).float()[None], grow, 1, grow // 2)[0]
         pixels, depth = cameras[view].project(points)
         column, row = pixels[:, 0].floor().long(), pixels[:, 1].floor().long()

@@ -16,7 +16,7 @@ class CodeStore:
         self.codes = {name: tensor.detach().clone().float() for name, tensor in codes.tensors.items()}
         self.first = {name: torch.zeros_like(tensor) for name, tensor in self.codes.items()}
         self.second = {name: torch.zeros_like(tensor) for name, tensor in self.codes.items()}
-        self.counts = torch.zeros(len(codes), dtype=torch.int64)
+        self.counts = torch.zeros(len(codes), dtype=torch.int64, device=next(iter(self.codes.values())).device)
         self.betas = betas
 
     def __len__(self) -> int:

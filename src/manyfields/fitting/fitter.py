@@ -63,7 +63,7 @@ class Fitter:
         """One optimisation step; returns its losses."""
         generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         rows = rows_of_step(len(self.data), phase.objects_per_step, index, stable_seed(self.seed, phase.name))
-        batch = self.data.draw(rows, phase.views_per_object, generator)
+        batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
         codes = self.store.take(batch.rows)
         level = self._draw_level(len(codes), phase, generator)
         if self.shared.autoencoder is None:

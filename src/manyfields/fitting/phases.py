@@ -47,6 +47,10 @@ class Phase:
     def trains_encoder(self) -> bool:
         return self.encoder_rate > 0
 
+    def views_of_a_step(self, objects: int) -> int:
+        """Views of each object in a step: more of them where there are fewer objects than a step could take."""
+        return self.views_per_object * max(1, self.objects_per_step // objects)
+
     def rate_factor(self, step: int) -> float:
         """What the rates are multiplied with at a step: a short linear warm-up, then exponential decay."""
         warm = min(1.0, (step + 1) / max(1.0, min(50.0, 0.1 * self.steps)))
@@ -58,5 +62,5 @@ class Phase:
             return self
         if self.steps:
             return replace(self, steps=max(1, round(self.steps * factor)))
-        per_step = min(self.objects_per_step, objects) * min(self.views_per_object, max(1, views // objects))
+        per_step = min(self.objects_per_step, objects) * min(self.views_of_a_step(objects), max(1, views // objects))
         return replace(self, steps=max(1, math.ceil(factor * self.epochs * views / per_step)))

@@ -10,10 +10,12 @@ from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitter import Fitter
+from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import new_fitter
+from manyfields.runs.building import device, new_fitter
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
+from manyfields.runs.lock import only_process
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, seconds_per_step, silent
 from manyfields.views import read_views, usable_views
@@ -24,20 +26,30 @@ def add(
     data: Path | str,
     *,
     minutes: float | None = None,
+    report: bool = True,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
 ) -> Collection:
     """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
 
     Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes`
-    is for all new objects together; without it each gets the steps of the run's stage 2. `say` gets what was set aside.
+    is for all new objects together; without it each gets the steps of the run's stage 2. `say` gets what was set aside;
+    the report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
     """
     folder = Path(run)
     keep_freed_memory()
+    with only_process(folder):
+        return _add(folder, Path(data), minutes, report, progress, say)
+
+
+def _add(
+    folder: Path, data: Path, minutes: float | None, report: bool, progress: Progress, say: Callable[[str], None]
+) -> Collection:
     record = RunRecord.load(folder)
     if not record.finished:
-        raise RunError(f"{run} is not finished: go on with `manyfields fit {record.data[0]} --out {run} --resume`")
+        again = f"manyfields fit {record.data[0]} --out {folder} --resume"
+        raise RunError(f"{folder} is not finished: go on with `{again}`")
     collection = open_collection(folder)
     kept, problems = usable_views(read_views(data))
     tell_problems(problems, say)
@@ -59,16 +71,22 @@ def add(
     first = load_objects(waves[0], record, progress)
     if not first:
         raise ViewError(f"{data}: object {waves[0][0].id} and those after it could not be read; add them again")
-    _plan(record, collection, first, len(waves), minutes, progress)
+    phases = _plan(record, collection, first, len(waves), minutes, progress)
     record.save(folder)
     for wave in waves:
         number = collection.sizes()["waves"]
         began = time.monotonic()
         objects = first if wave is waves[0] else load_objects(wave, record)
-        fit_wave(folder, record, collection, objects, f"add.{number}", progress)
+        share = sum(len(item.images) for item in objects) / sum(len(item.images) for item in first)
+        scaled = [phase.planned(len(objects), 0, share) for phase in phases]
+        fit_wave(folder, record, collection, objects, scaled, f"add.{number}", progress)
         record.seconds[f"add.{number}/objects"] = float(len(wave))
         record.seconds[f"add.{number}/wall"] = time.monotonic() - began
     record.save(folder)
+    if report:
+        from manyfields.runs.reporting import write_run_report
+
+        write_run_report(folder, progress=progress)
     return collection
 
 
@@ -79,20 +97,20 @@ def _plan(
     waves: int,
     minutes: float | None,
     progress: Progress,
-) -> None:
-    """Steps of the phases of stage 2 for waves of this size, scaled to `minutes` by a pilot where they are given."""
-    data = FittingData(first)
-    record.phases2 = [phase.planned(len(data), data.views) for phase in record.settings.stage2]
+) -> list[Phase]:
+    """The phases of stage 2 with steps for waves of this size, scaled to `minutes` by a pilot where they are given."""
+    data = FittingData(first, device())
+    phases = [phase.planned(len(data), data.views) for phase in record.settings.stage2]
     if minutes is None:
-        return
+        return phases
 
     def fitter() -> Fitter:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
         return new_fitter(record, shared, data, average=True)
 
     progress("pilot", 0, 1)
-    times = seconds_per_step(fitter, record.phases2)
+    times = seconds_per_step(fitter, phases)
     progress("pilot", 1, 1)
-    seconds = waves * sum(time * phase.steps for time, phase in zip(times, record.phases2, strict=True))
+    seconds = waves * sum(time * phase.steps for time, phase in zip(times, phases, strict=True))
     factor = 60 * minutes / seconds
-    record.phases2 = [phase.planned(len(data), data.views, factor) for phase in record.phases2]
+    return [phase.planned(len(data), data.views, factor) for phase in phases]

@@ -1,22 +1,42 @@
 """New shared parts and fitters from a run's settings."""
 
+from collections.abc import Sequence
+
 import torch
 
 from manyfields.fields import FusedPlanes
 from manyfields.fitting.code_store import CodeStore
-from manyfields.fitting.data import FittingData, stable_seed
+from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
 
+OBJECTS_TO_WHITEN = 32
 
-def new_shared(settings: FitSettings, stage1_objects: int) -> SharedPart:
-    """An untrained family for this many stage-1 objects, with the autoencoder of the settings."""
+
+def device() -> torch.device:
+    """Where fitting runs: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def latent_stride(settings: FitSettings) -> int:
+    """Image pixels along one side of a latent pixel: image sides must divide by it."""
+    return 1 if settings.space == "rgb" else load_autoencoder(settings.autoencoder).stride
+
+
+def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> SharedPart:
+    """An untrained family for the objects of stage 1, with the autoencoder of the settings.
+
+    A published autoencoder, whose latents nobody has whitened, is whitened on views of these objects.
+    """
     autoencoder = None if settings.space == "rgb" else load_autoencoder(settings.autoencoder)
+    if autoencoder is not None and autoencoder.needs_whitening:
+        step = max(1, len(stage1) // OBJECTS_TO_WHITEN)
+        autoencoder.whiten(torch.cat([item.images[:4] for item in stage1[::step]]).cpu().float() / 255.0)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "family"))
     channels = 3 if autoencoder is None else autoencoder.channels
-    shared = SharedPart(FusedPlanes(settings.family(stage1_objects, channels), generator), autoencoder)
+    shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()
     return shared
 
@@ -24,8 +44,9 @@ def new_shared(settings: FitSettings, stage1_objects: int) -> SharedPart:
 def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> Fitter:
     """A fitter with new codes: random ones, or those of the average object."""
     settings = record.settings
+    shared = shared.to(data.device)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     family = shared.family
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
     half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
-    return Fitter(shared, data, CodeStore(codes), settings.sampler, settings.seed, half)
+    return Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)

@@ -1,6 +1,6 @@
 """`evaluate`: quality of a run on its held-out views, from the stored bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = 
     record = RunRecord.load(Path(run))
     lpips, reason = load_lpips()
     scores: dict[str, Scores] = {}
-    for item, held_out in held_out_views(collection, record, level, progress):
+    for item, (held_out,) in held_out_views(collection, record, (level,), progress):
         scores[item.entry.id] = mean_scores(held_out.scores(lpips))
     if not scores:
         raise RunError(f"{run} has no held-out views to measure on: fit it with more views")
@@ -48,9 +48,9 @@ def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = 
 
 
 def held_out_views(
-    collection: Collection, record: RunRecord, level: int | None = None, progress: Progress = silent
-) -> Iterator[tuple[StoredObject, HeldOut]]:
-    """Every stored object that has held-out views, with its renderings of them."""
+    collection: Collection, record: RunRecord, levels: Sequence[int | None] = (None,), progress: Progress = silent
+) -> Iterator[tuple[StoredObject, list[HeldOut]]]:
+    """Every stored object that has held-out views, with its renderings of them at each level (None: all layers)."""
     sources: dict[int, dict[str, ObjectViews]] = {}
     ids = [name for name in collection if record.held_out.get(name, {}).get("views")]
     for number, name in enumerate(ids):
@@ -65,7 +65,10 @@ def held_out_views(
         item = collection[name]
         bounds = torch.as_tensor(item.entry.bounds)
         views = [source.names.index(view) for view in held["views"]]
-        yield item, render_codes(collection, item.code(level), bounds, source, views, record.size, level)
+        yield (
+            item,
+            [render_codes(collection, item.code(level), bounds, source, views, record.size, level) for level in levels],
+        )
         progress("held-out views", number + 1, len(ids))
 
 

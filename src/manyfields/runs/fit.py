@@ -2,26 +2,27 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from manyfields._io import read_json
 from manyfields.collection import Collection, create_collection, open_collection
 from manyfields.collection.objects import open_shared_part, shared_config, shared_tensors
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingData, FittingObject, image_size
 from manyfields.fitting.fitter import Fitter
+from manyfields.fitting.phases import Phase
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import new_fitter, new_shared
+from manyfields.runs.building import device, latent_stride, new_fitter, new_shared
 from manyfields.runs.loading import load_objects, split_views, tell_problems
+from manyfields.runs.lock import only_process
 from manyfields.runs.plan import plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe
 from manyfields.runs.record import FILE, RunRecord
-from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, settings_from
+from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import store_objects
 from manyfields.runs.trainer import Progress, StageTrainer, silent
@@ -34,7 +35,7 @@ def fit(
     *,
     minutes: float | None = None,
     resume: bool = False,
-    preset: str = "fused-planes",
+    preset: str | None = None,
     config: Path | str | None = None,
     report: bool = True,
     progress: Progress = silent,
@@ -64,15 +65,16 @@ def fit(
     else:
         if (run / FILE).exists() or (run / "collection.json").exists():
             raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
-        settings = settings_from(preset, {**_read_config(config), **_given(changes)})
+        settings = chosen_settings(preset, read_config(config), _given(changes))
         record, views, first = _start(Path(data), settings, minutes, progress, say)
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
-    collection = _fit_stages(run, record, views, first, progress)
-    record.finished = True
-    record.save(run)
-    if report:
-        _report(run, progress)
+    with only_process(run):
+        collection = _fit_stages(run, record, views, first, progress)
+        record.finished = True
+        record.save(run)
+        if report:
+            _report(run, progress)
     return collection
 
 
@@ -84,18 +86,6 @@ def _report(run: Path, progress: Progress) -> None:
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
-
-
-def _read_config(path: Path | str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        values = read_json(Path(path))
-    except (OSError, ValueError) as error:
-        raise RunError(f"config {path} cannot be read as JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise RunError(f"config {path} must hold one JSON object of settings")
-    return values
 
 
 def _usable(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
@@ -130,7 +120,7 @@ def _start(
     record = RunRecord(
         settings=settings,
         data=[str(data.resolve())],
-        size=image_size(kept.objects, new_shared(settings, len(stage1)).stride),
+        size=image_size(kept.objects, latent_stride(settings)),
         stage1=[item.id for item in stage1],
         stage2=[item.id for item in stage2],
         held_out={},
@@ -144,7 +134,8 @@ def _start(
     first = load_objects(stage1, record, progress)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
-    say(plan_steps(record, first, minutes, progress))
+    if forecast := plan_steps(record, first, minutes, progress):
+        say(forecast)
     return record, {views.id: views for views in kept}, first
 
 
@@ -152,7 +143,7 @@ def _fit_stages(
     run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
 ) -> Collection:
     settings = record.settings
-    fitter = new_fitter(record, new_shared(settings, len(first)), FittingData(first), average=False)
+    fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device()), average=False)
     trainer = StageTrainer(
         "stage 1",
         fitter,
@@ -170,25 +161,36 @@ def _fit_stages(
         return _finish_jointly(run, record, first + second, fitter, progress)
     collection = _publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
-    for number, wave in enumerate(waves_of(record)):
+    waves = waves_of(record)
+    planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
+    for number, wave in enumerate(waves):
         new = [views[name] for name in wave if name not in collection]
-        fit_wave(run, record, collection, load_objects(new, record), f"stage 2.{number + 1}", progress)
+        # Steps were planned for the first wave; the last one may be smaller.
+        share = sum(record.held_out[name]["trained"] for name in wave) / planned_views
+        phases = [phase.planned(len(wave), 0, share) for phase in record.phases2]
+        fit_wave(run, record, collection, load_objects(new, record), phases, f"stage 2.{number + 1}", progress)
     return collection
 
 
 def fit_wave(
-    run: Path, record: RunRecord, collection: Collection, objects: list[FittingObject], name: str, progress: Progress
+    run: Path,
+    record: RunRecord,
+    collection: Collection,
+    objects: list[FittingObject],
+    phases: Sequence[Phase],
+    name: str,
+    progress: Progress,
 ) -> None:
     """Fit the codes of some objects against the published shared part, and store them as one wave."""
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-    fitter = new_fitter(record, shared, FittingData(objects), average=True)
+    fitter = new_fitter(record, shared, FittingData(objects, device()), average=True)
     checkpoint = run / "checkpoints" / f"{name.replace(' ', '-')}.safetensors"
     trainer = StageTrainer(
         name,
         fitter,
-        record.phases2,
+        phases,
         checkpoint,
         every_seconds=record.settings.checkpoint_seconds,
         progress=progress,
@@ -203,7 +205,7 @@ def _finish_jointly(
     run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
-    together = new_fitter(record, fitter.shared, FittingData(objects), average=True)
+    together = new_fitter(record, fitter.shared, FittingData(objects, device()), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
     trainer = StageTrainer(

@@ -7,7 +7,7 @@ from manyfields.collection.objects import codec_of, shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
-from manyfields.runs.building import new_fitter, new_shared
+from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, seconds_per_step
 
@@ -22,7 +22,7 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     Returns a forecast in words from a pilot on this machine, or nothing for a short run without a time.
     """
     settings = record.settings
-    first = FittingData(stage1)
+    first = FittingData(stage1, device())
     waves = waves_of(record)
     drawn2 = waves[0] if waves else []
     if settings.policy == "joint":
@@ -40,17 +40,18 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
         return ""
     progress("pilot", 0, 1)
     times = seconds_per_step(
-        lambda: new_fitter(record, new_shared(settings, len(first)), first, average=False), record.phases1
+        lambda: new_fitter(record, new_shared(settings, stage1), first, average=False), record.phases1
     )
     if waves:
-        pilot = FittingData(first.objects[: len(waves[0])])
+        pilot = FittingData(stage1[: len(waves[0])], device())
         times += seconds_per_step(
-            lambda: new_fitter(record, new_shared(settings, len(first)), pilot, average=True), record.phases2
+            lambda: new_fitter(record, new_shared(settings, stage1), pilot, average=True), record.phases2
         )
     progress("pilot", 1, 1)
     if minutes is not None:
         plan(60 * minutes * SHARE_FOR_FITTING / _total(times, record, len(waves)))
-    return _forecast(record, times, len(waves), 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING))
+    around = 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING)
+    return _forecast(record, stage1, times, len(waves), around)
 
 
 def waves_of(record: RunRecord) -> list[list[str]]:
@@ -84,8 +85,10 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
     return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
 
 
-def _forecast(record: RunRecord, times: Sequence[float], waves: int, fixed: float) -> str:
-    shared = new_shared(record.settings, len(record.stage1))
+def _forecast(
+    record: RunRecord, stage1: Sequence[FittingObject], times: Sequence[float], waves: int, fixed: float
+) -> str:
+    shared = new_shared(record.settings, stage1)
     rendering, _ = shared_tensors(shared)
     pilots = tuple(
         PhasePilot(name, seconds, phase.steps * count)

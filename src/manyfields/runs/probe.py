@@ -25,9 +25,10 @@ def held_out_probe(fitter: Fitter, sampler: Sampler, size: tuple[int, int]) -> C
     def probe() -> float:
         total = 0.0
         for row, truth, (_, cameras) in zip(rows, truths, views, strict=True):
-            index = torch.tensor([row])
+            index = torch.tensor([row], device=fitter.data.device)
             codes = fitter.store.all()[index]
             with torch.autocast(fitter.data.device.type, torch.bfloat16, enabled=fitter.half):
+                cameras = cameras.to(fitter.data.device)
                 seen = fitter.shared.pictures(codes, cameras[None], fitter.data.bounds[index], sampler)
             assert seen.images is not None
             error = (seen.images[0].float().clamp(0, 1).cpu() - truth).square().mean()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +50,14 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
     lpips, reason = load_lpips()
     objects: list[ObjectResult] = []
-    for item, held_out in held_out_views(collection, record, progress=progress):
+    layered = len(collection.shared_part.family.config.layers) > 1
+    for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress):
+        held_out = levels[0]
         entry = item.entry
         pictures: tuple[Picture, ...] = ()
         views = held_out.scores(lpips)
         if len(objects) < OBJECTS_WITH_PICTURES:
-            pictures = _pictures(collection, record, entry.id, held_out, views)
+            pictures = _pictures(held_out, levels[1] if layered else None, views)
         objects.append(
             ObjectResult(
                 id=entry.id,
@@ -157,19 +159,12 @@ def _curve(name: str, points: list[dict], key: str) -> Curve:
     )
 
 
-def _pictures(
-    collection: Collection, record: RunRecord, name: str, held_out: HeldOut, scores: Sequence[Scores]
-) -> tuple[Picture, ...]:
-    coarse: np.ndarray | None = None
-    if len(collection.shared_part.family.config.layers) > 1:
-        single = replace(record, held_out={name: record.held_out[name]})
-        for item, held in held_out_views(collection, single, level=1):
-            if item.entry.id == name:
-                coarse = as_bytes(held.rendered).numpy()
-    truth, rendered = as_bytes(held_out.truth).numpy(), as_bytes(held_out.rendered).numpy()
+def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) -> tuple[Picture, ...]:
+    truth, rendered = as_bytes(whole.truth).numpy(), as_bytes(whole.rendered).numpy()
+    layer0 = None if coarse is None else as_bytes(coarse.rendered).numpy()
     shown = np.linspace(0, len(truth) - 1, min(PICTURES_OF_AN_OBJECT, len(truth))).round().astype(int)
     return tuple(
-        Picture(held_out.names[i], truth[i], rendered[i], None if coarse is None else coarse[i], scores[i].psnr)
+        Picture(whole.names[i], truth[i], rendered[i], None if layer0 is None else layer0[i], scores[i].psnr)
         for i in shown
     )
 
@@ -207,11 +202,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _views_per_second(record: RunRecord) -> float | None:
     """Training views a second in the longest phase of stage 1 that renders whole views."""
+    if record.settings.space == "rgb":
+        return None
     phases = [phase for phase in record.phases1 if record.seconds.get(f"stage1/{phase.name}")]
     if not phases:
         return None
     phase = max(phases, key=lambda item: item.steps)
-    per_step = min(phase.objects_per_step, len(record.stage1)) * phase.views_per_object
+    per_step = min(phase.objects_per_step, len(record.stage1)) * phase.views_of_a_step(len(record.stage1))
     return phase.steps * per_step / record.seconds[f"stage1/{phase.name}"]
 
 

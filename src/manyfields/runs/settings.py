@@ -3,9 +3,11 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from manyfields._io import read_json
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
@@ -16,9 +18,7 @@ STAGE1_OBJECTS = 500
 
 
 def _stage1() -> tuple[Phase, ...]:
-    warm_up = Phase(
-        "warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5
-    )
+    warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(
         warm_up,
         name="joint",
@@ -146,6 +146,30 @@ def settings_from(preset: str, changes: dict[str, Any]) -> FitSettings:
     if preset not in known:
         raise ConfigError(f"preset {preset!r}: one of {', '.join(known)}")
     return _changed(known[preset], changes, "settings")
+
+
+def chosen_settings(preset: str | None, config: dict[str, Any], changes: dict[str, Any]) -> FitSettings:
+    """Settings of a file, with changes by name. The preset: the one asked for, else the file's, else the default.
+
+    Raises ConfigError where the file belongs to another preset than the one asked for.
+    """
+    stored = config.get("preset")
+    if preset is not None and stored is not None and preset != stored:
+        raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
+    return settings_from(preset or stored or "fused-planes", {**config, **changes})
+
+
+def read_config(path: Path | str | None) -> dict[str, Any]:
+    """The settings of a JSON file; none without a path. Raises ConfigError where it is not one JSON object."""
+    if path is None:
+        return {}
+    try:
+        values = read_json(Path(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config {path} cannot be read as JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"config {path} must hold one JSON object of settings")
+    return values
 
 
 def settings_to_json(settings: FitSettings) -> dict[str, Any]:
