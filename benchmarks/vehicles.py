@@ -4,6 +4,8 @@
     python benchmarks/vehicles.py fit      --work W --minutes 40    # 40 designs: 24 learn the shared part, 16 are new
     python benchmarks/vehicles.py baseline --work W --minutes 5     # 8 designs: fused planes beside Tri-Planes in RGB
     python benchmarks/vehicles.py add      --work W --minutes 6     # one new design, beside Tri-Planes on it alone
+    python benchmarks/vehicles.py forty    --work W --minutes 10    # the 40 views an object of ../shared/data/renders
+    python benchmarks/vehicles.py smoothness --work W --minutes 2   # four weights of the smoothness loss
 
 Each step writes its rows to benchmarks/results/vehicles.json from what is stored in the runs under W. One thread count
 for all (`--threads`); quote ratios within one machine only.
@@ -169,9 +171,42 @@ def add(work: Path, minutes: float) -> list[Record]:
     ]
 
 
+def smoothness(work: Path, minutes: float) -> list[Record]:
+    """The same fit with other weights of the smoothness loss: what it does to views that were not trained on."""
+    data = folder_of(work, "eight", designs(work)[:FEW])
+    stored = settings_to_json(presets()["fused-planes"])
+    rows = []
+    for name, weight in (("none", 0.0), ("a_hundredth", 0.01), ("a_tenth", 0.1), ("one", 1.0)):
+        run = work / f"run-smoothness-{name}"
+        phases = [{**phase, "smoothness": weight} for phase in stored["stage1"]]
+        runs.fit(data, run, minutes=minutes, stage1=phases, resume=run.exists(), report=False)
+        note = f"smoothness weight {weight:g}, {FEW} vehicles, {minutes:g} minutes, {torch.get_num_threads()} threads"
+        psnr = runs.evaluate(run)["mean"]["psnr"]
+        rows.append(new_record(f"vehicles.smoothness.{name}.psnr", psnr, "dB", note))
+    return rows
+
+
+def forty_views(work: Path, minutes: float) -> list[Record]:
+    """The 40 views an object that ../shared/data/renders holds: 32 to train on, its own 8 test views held out."""
+    data = work / "renders"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    for item in designs(work)[:STAGE1]:
+        source = SHARED / "data" / "renders" / "vehicles" / item
+        (data / item).symlink_to(source.resolve(), target_is_directory=True)
+    run = work / "run-renders"
+    lines = PlainLines("fit", sys.stderr)
+    runs.fit(data, run, minutes=minutes, resume=run.exists(), say=to_stderr, progress=lines)
+    note = f"{STAGE1} vehicles, 32 + 8 views, {minutes:g} minutes planned, {torch.get_num_threads()} threads"
+    return [new_record("vehicles.forty_views.psnr", runs.evaluate(run)["mean"]["psnr"], "dB", note)]
+
+
+STEPS = {"fit": fit, "baseline": baseline, "add": add, "smoothness": smoothness, "forty": forty_views}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("views", "fit", "baseline", "add"))
+    parser.add_argument("step", choices=("views", *STEPS))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--threads", type=int, default=2)
@@ -180,8 +215,7 @@ def main() -> None:
     if arguments.step == "views":
         render_set(SHARED / "data" / "models" / "vehicles", arguments.work / "views", views=160, size=128, depth=False)
         return
-    step = {"fit": fit, "baseline": baseline, "add": add}[arguments.step]
-    for row in write_records(RESULTS, step(arguments.work, arguments.minutes)):
+    for row in write_records(RESULTS, STEPS[arguments.step](arguments.work, arguments.minutes)):
         print(f"{row.name:48} {row.value:10.3f} {row.unit:5} {row.note}")
 
 

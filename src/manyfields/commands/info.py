@@ -76,7 +76,7 @@ def print_sizes(collection: "Collection") -> None:
 
 def print_objects(collection: "Collection", limit: int | None) -> None:
     entries = [collection.entry(name) for name in islice(collection, limit)]
-    metrics = sorted({name for entry in entries for name in entry.metrics})
+    metrics = sorted({name for entry in entries for name in entry.metrics} - {"stage"})
     rows = [row_of(entry, metrics) for entry in entries]
     if len(entries) == len(collection) and entries:
         means = [mean([entry.metrics.get(name) for entry in entries]) for name in metrics]
