@@ -10,8 +10,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep the pages of freed tensors for the next ones instead of returning them to the system.
 
     A training step on CPU frees and takes the same large blocks over and over; without this every one of them is
-    mapped and cleared anew, which costs a third of the step (measured while it was written, on two cores). Elsewhere than on Linux
-    with glibc: nothing happens.
+    mapped and cleared anew, which costs a good part of the step. Elsewhere than on Linux with glibc: nothing happens.
     """
     if sys.platform != "linux":
         return

@@ -163,3 +163,21 @@ def test_the_same_generator_makes_the_same_family_and_codes():
 def test_sizes_that_make_no_sense_are_config_errors(sizes, message):
     with pytest.raises(ConfigError, match=message):
         FusedPlanesConfig(**sizes)
+
+
+def test_groups_of_features_have_weights_of_their_own():
+    config = FusedPlanesConfig(micro_features=2, macro_features=6, base_planes=3, resolution=4, weight_groups=2)
+    family = FusedPlanes(config, torch.Generator().manual_seed(0))
+    codes = family.new_codes(2, torch.Generator().manual_seed(1))
+    assert codes.tensors["weights"].shape == (2, 6)
+    planes = family.planes(codes)
+    for i in range(2):
+        weights = codes.tensors["weights"][i].view(2, 3)
+        for feature in range(6):
+            expected = sum(weights[feature // 3, k] * family.base[k, ..., feature] for k in range(3))
+            torch.testing.assert_close(planes[i, ..., 2 + feature], expected + codes.tensors["bias"][i])
+
+
+def test_groups_divide_the_macro_features():
+    with pytest.raises(ConfigError, match="weight_groups 4 does not divide macro_features 6"):
+        FusedPlanesConfig(macro_features=6, weight_groups=4)

@@ -31,6 +31,9 @@ class FusedPlanesConfig:
     hidden: int = 64
     channels: int = 16
     space: Literal["latent", "rgb"] = "latent"
+    weight_groups: int = 1
+    """Groups of macro features that are mixed by weights of their own: 1 is the paper's. More groups tell objects apart
+    with more numbers and not one base plane more."""
     density_gain: float = 15.0
     """Density is gain * softplus(x - 1): with the paper's 1, surfaces need many more steps to become opaque."""
 
@@ -48,6 +51,10 @@ class FusedPlanesConfig:
             raise ConfigError(
                 f"macro_features {self.macro_features} and base_planes {self.base_planes}: both are 0, or neither is"
             )
+        if self.weight_groups < 1 or self.macro_features % self.weight_groups:
+            raise ConfigError(
+                f"weight_groups {self.weight_groups} does not divide macro_features {self.macro_features}"
+            )
         if self.resolution < 2:
             raise ConfigError(f"resolution {self.resolution}: planes need at least 2 samples a side")
         if self.space == "rgb" and self.channels != 3:
@@ -64,7 +71,7 @@ class FusedPlanesConfig:
         """Shape of each tensor of one object's code."""
         shapes: dict[str, tuple[int, ...]] = {}
         if self.macro_features:
-            shapes |= {"weights": (self.base_planes,), "bias": (1,)}
+            shapes |= {"weights": (self.base_planes * self.weight_groups,), "bias": (1,)}
         if self.micro_features:
             shapes |= {"micro": (3, self.resolution, self.resolution, self.micro_features)}
         return shapes
@@ -81,7 +88,8 @@ class FusedPlanes(nn.Module):
         size = (config.base_planes, 3, config.resolution, config.resolution, config.macro_features)
         # Weights start at 1/sqrt(M), so that the mixed macro planes start as loud as the micro planes.
         self.base = nn.Parameter(START_NOISE * torch.randn(size, generator=generator)) if config.base_planes else None
-        self.register_buffer("start", torch.zeros(config.base_planes + 1 if config.base_planes else 0))
+        weights = config.base_planes * config.weight_groups
+        self.register_buffer("start", torch.zeros(weights + 1 if weights else 0))
         features = config.micro_features + config.macro_features
         self.hidden = nn.Linear(features, config.hidden)
         self.output = nn.Linear(config.hidden, 1 + config.channels)
@@ -131,9 +139,18 @@ class FusedPlanes(nn.Module):
         if self.base is not None:
             weights, bias = codes.tensors["weights"], codes.tensors["bias"]
             with torch.autocast(weights.device.type, enabled=False):
-                mixed = (weights @ self.base.flatten(1)).view(-1, *self.base.shape[1:])
-            parts.append(mixed + bias.view(-1, 1, 1, 1, 1))
+                parts.append(self._mixed(weights) + bias.view(-1, 1, 1, 1, 1))
         return torch.cat(parts, -1)
+
+    def _mixed(self, weights: Float[Tensor, "B GM"]) -> Float[Tensor, "B 3 H W F"]:
+        """Sums of base planes; every group of features has weights of its own."""
+        assert self.base is not None
+        groups = self.config.weight_groups
+        if groups == 1:
+            return (weights @ self.base.flatten(1)).view(-1, *self.base.shape[1:])
+        base = self.base.unflatten(-1, (groups, -1)).permute(4, 0, 1, 2, 3, 5)
+        mixed = weights.view(-1, groups, len(self.base)).transpose(0, 1) @ base.flatten(2)
+        return mixed.view(groups, -1, *base.shape[2:]).permute(1, 2, 3, 4, 0, 5).flatten(4)
 
     def field(self, codes: Codes, level: Tensor | int | None = None) -> "PlaneField":
         """The fields of objects, with only the first `level` layers of each code present (all when None)."""

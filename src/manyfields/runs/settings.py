@@ -49,6 +49,8 @@ class FitSettings:
     macro_features: int = 22
     base_planes: int | None = None
     """M; None: a quarter of the objects of stage 1, at most the paper's 50: base planes must not memorise objects."""
+    weight_groups: int = 1
+    """Groups of macro features with weights of their own (1: the paper)."""
     resolution: int = 64
     hidden: int = 64
     space: Literal["latent", "rgb"] = "latent"
@@ -86,14 +88,15 @@ class FitSettings:
         if planes is None:
             planes = min(50, max(1, stage1_objects // 4)) if self.macro_features else 0
         return FusedPlanesConfig(
-            self.micro_features,
-            self.macro_features,
-            planes,
-            self.resolution,
-            self.hidden,
-            channels,
-            self.space,
-            self.density_gain,
+            micro_features=self.micro_features,
+            macro_features=self.macro_features,
+            base_planes=planes,
+            resolution=self.resolution,
+            hidden=self.hidden,
+            channels=channels,
+            space=self.space,
+            weight_groups=self.weight_groups if self.macro_features else 1,
+            density_gain=self.density_gain,
         )
 
 
