@@ -4,6 +4,7 @@
     python benchmarks/vehicles.py fit      --work W --minutes 40    # 40 designs: 24 learn the shared part, 16 are new
     python benchmarks/vehicles.py baseline --work W --minutes 5     # 8 designs: fused planes beside Tri-Planes in RGB
     python benchmarks/vehicles.py add      --work W --minutes 6     # one new design, beside Tri-Planes on it alone
+    python benchmarks/vehicles.py compare  --work W --minutes 2.5   # the variants of the paper's tables on the same 8
     python benchmarks/vehicles.py forty    --work W --minutes 10    # the 40 views an object of ../shared/data/renders
     python benchmarks/vehicles.py smoothness --work W --minutes 2   # four weights of the smoothness loss
 
@@ -28,6 +29,7 @@ from manyfields.collection import open_collection
 from manyfields.commands._progress import PlainLines, to_stderr
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, presets, settings_to_json
+from manyfields.runs.compare import VARIANTS
 from manyfields.views.render_set import render_set
 
 SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
@@ -201,7 +203,31 @@ def forty_views(work: Path, minutes: float) -> list[Record]:
     return [new_record("vehicles.forty_views.psnr", runs.evaluate(run)["mean"]["psnr"], "dB", note)]
 
 
-STEPS = {"fit": fit, "baseline": baseline, "add": add, "smoothness": smoothness, "forty": forty_views}
+def compare(work: Path, minutes: float) -> list[Record]:
+    """The variants of the paper's tables on eight vehicles; a comparison that is finished is only read."""
+    data, out = folder_of(work, "eight", designs(work)[:FEW]), work / "compare"
+    stored = read_json(out / "compare.json") if (out / "compare.json").exists() else {"minutes": None, "rows": []}
+    if stored["minutes"] != minutes or len(stored["rows"]) < len(VARIANTS):
+        runs.compare(data, minutes=minutes, out=out)
+        stored = read_json(out / "compare.json")
+    note = f"{FEW} vehicles, {minutes:g} minutes a variant, stage 1 included, {torch.get_num_threads()} threads"
+    units = {"psnr": "dB", "layer0_psnr": "dB", "object_bytes": "bytes", "render_ms": "ms", "fit_seconds": "s"}
+    return [
+        new_record(f"vehicles.compare.{row['variant'].replace('-', '_')}.{name}", row[name], unit, note)
+        for row in stored["rows"]
+        for name, unit in units.items()
+        if row[name] is not None
+    ]
+
+
+STEPS = {
+    "fit": fit,
+    "baseline": baseline,
+    "add": add,
+    "compare": compare,
+    "smoothness": smoothness,
+    "forty": forty_views,
+}
 
 
 def main() -> None:
