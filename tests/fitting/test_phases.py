@@ -49,3 +49,9 @@ def test_settings_without_meaning(changes):
 def test_a_phase_trains_the_encoder_only_with_a_rate():
     assert Phase("p", 1, rgb=1.0, encoder_rate=1e-4).trains_encoder
     assert not Phase("p", 1, rgb=1.0, autoencoder=0.1).trains_encoder
+
+
+def test_few_objects_get_more_views_and_rays_a_step():
+    phase = Phase("rays", steps=1, rgb=1.0, objects_per_step=8, views_per_object=2, rays_per_object=512)
+    assert [phase.views_of_a_step(count) for count in (1, 3, 8, 100)] == [16, 4, 2, 2]
+    assert [phase.rays_of_a_step(count) for count in (1, 3, 8, 100)] == [4096, 1024, 512, 512]

@@ -170,7 +170,7 @@ class Fitter:
         """Random rays of the drawn views: what a family in RGB space learns from."""
         height, width = batch.images.shape[-2:]
         objects, views = batch.images.shape[:2]
-        shape = (objects, views, max(1, phase.rays_per_object // views))
+        shape = (objects, views, max(1, phase.rays_of_a_step(len(self.data)) // views))
         pixels = torch.randint(height * width, shape, generator=generator).to(self.data.device)
         positions = torch.stack([pixels % width, pixels // width], -1) + 0.5
         rays = batch.cameras.rays_through(positions)

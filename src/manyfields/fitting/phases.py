@@ -51,6 +51,10 @@ class Phase:
         """Views of each object in a step: more of them where there are fewer objects than a step could take."""
         return self.views_per_object * max(1, self.objects_per_step // objects)
 
+    def rays_of_a_step(self, objects: int) -> int:
+        """Rays of each object in a step, in RGB space: likewise."""
+        return self.rays_per_object * max(1, self.objects_per_step // objects)
+
     def rate_factor(self, step: int) -> float:
         """What the rates are multiplied with at a step: a short linear warm-up, then exponential decay."""
         warm = min(1.0, (step + 1) / max(1.0, min(50.0, 0.1 * self.steps)))
