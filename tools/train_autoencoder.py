@@ -91,7 +91,7 @@ def train_jointly(
     """Stage 1 of the paper on objects of many kinds, each with planes of its own.
 
     Every joint step is followed by one on single `images` in other colours: without it the autoencoder forgets what the
-    fields at hand do not need, and its round trip on a class it has not seen falls (measured: 29.4 to 26.9 dB).
+    fields at hand do not need, and its round trip on a class it has not seen falls.
     """
     config = FusedPlanesConfig(
         micro_features=32, macro_features=0, base_planes=0, channels=autoencoder.channels, density_gain=15.0
