@@ -7,7 +7,7 @@ import pytest
 from manyfields.errors import ConfigError
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.settings import presets, settings_from, settings_from_json, settings_to_json
+from manyfields.runs.settings import chosen_settings, presets, settings_from, settings_from_json, settings_to_json
 
 
 @pytest.mark.parametrize("name", presets())
@@ -101,3 +101,11 @@ def test_rgb_presets_train_nothing_that_needs_latents(name):
     settings = presets()[name]
     for phase in (*settings.stage1, *settings.stage2):
         assert not (phase.latent or phase.autoencoder or phase.encoder_rate or phase.decoder_rate) and phase.rgb
+
+
+def test_a_config_file_may_name_its_preset():
+    assert chosen_settings(None, {"preset": "tri-planes"}, {}) == presets()["tri-planes"]
+    assert chosen_settings("tri-planes", {"preset": "tri-planes"}, {"seed": 3}).seed == 3
+    assert chosen_settings(None, {}, {}) == presets()["fused-planes"]
+    with pytest.raises(ConfigError, match="is for preset 'rgb', not 'm1'"):
+        chosen_settings("m1", {"preset": "rgb"}, {})

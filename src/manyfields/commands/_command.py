@@ -3,6 +3,7 @@
 A command module imports nothing heavy at its top, so that `manyfields --help` is instant; `run` imports what it calls.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,12 @@ import tyro
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(ABC):
     """A command of the `manyfields` program."""
 
+    @abstractmethod
     def run(self) -> int:
         """Do the work and return the exit status: 0 for done, 1 where what was asked cannot be had."""
-        raise NotImplementedError
 
     def resume_hint(self) -> str:
         """What a user who pressed Ctrl-C types to go on."""

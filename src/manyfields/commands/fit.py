@@ -31,8 +31,8 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space: compact (ships with the package; the default), taesd, sd, or a path of weights."""
-    preset: str = "fused-planes"
-    """Variant of the family; a wrong name lists the presets there are."""
+    preset: str | None = None
+    """Variant of the family (fused-planes, or that of --config, if not given); a wrong name lists them all."""
     config: OptionalFile = None
     """JSON file of settings that replace those of the preset; flags win over it."""
     threads: OptionalCount = None

@@ -144,16 +144,7 @@ def _fit_stages(
 ) -> Collection:
     settings = record.settings
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device()), average=False)
-    trainer = StageTrainer(
-        "stage 1",
-        fitter,
-        record.phases1,
-        run / "checkpoints" / "stage1.safetensors",
-        every_seconds=record.settings.checkpoint_seconds,
-        progress=progress,
-        probe=held_out_probe(fitter, settings.final_sampler, record.size),
-    )
-    trainer.run()
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
     if settings.policy == "joint" and record.stage2:
@@ -186,17 +177,7 @@ def fit_wave(
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
     fitter = new_fitter(record, shared, FittingData(objects, device()), average=True)
-    checkpoint = run / "checkpoints" / f"{name.replace(' ', '-')}.safetensors"
-    trainer = StageTrainer(
-        name,
-        fitter,
-        phases,
-        checkpoint,
-        every_seconds=record.settings.checkpoint_seconds,
-        progress=progress,
-        probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
-    )
-    trainer.run()
+    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
     _note(record, run, name, trainer)
     _store(run, record, collection, fitter, 2)
 
@@ -208,21 +189,35 @@ def _finish_jointly(
     together = new_fitter(record, fitter.shared, FittingData(objects, device()), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
-    trainer = StageTrainer(
-        "stage 2",
-        together,
-        record.phases2,
-        run / "checkpoints" / "stage2.safetensors",
-        every_seconds=record.settings.checkpoint_seconds,
-        progress=progress,
-        probe=held_out_probe(together, record.settings.final_sampler, record.size),
-    )
-    trainer.run()
+    trainer = _train(run, record, together, record.phases2, "stage 2", "stage2", progress)
     _note(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
     collection = _publish(run, record, together.shared)
     _store(run, record, collection, together, 2)
     return collection
+
+
+def _train(
+    run: Path,
+    record: RunRecord,
+    fitter: Fitter,
+    phases: Sequence[Phase],
+    name: str,
+    checkpoint: str,
+    progress: Progress,
+) -> StageTrainer:
+    """Run a stage from its checkpoint, or from its start where there is none."""
+    trainer = StageTrainer(
+        name,
+        fitter,
+        phases,
+        run / "checkpoints" / f"{checkpoint}.safetensors",
+        every_seconds=record.settings.checkpoint_seconds,
+        progress=progress,
+        probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
+    )
+    trainer.run()
+    return trainer
 
 
 def _publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
