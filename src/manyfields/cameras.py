@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 CAMERA_ANGLE_X = 0.6911112
@@ -107,6 +107,11 @@ class Cameras:
         directions = (local.unsqueeze(-2) * self.camera_to_world[..., None, :3, :3]).sum(-1)
         origins = self.camera_to_world[..., None, :3, 3].expand_as(directions)
         return Rays(origins, torch.nn.functional.normalize(directions, dim=-1))
+
+    def rays_of(self, views: Int[Tensor, " R"], pixels: Float[Tensor, "R 2"]) -> Rays:
+        """One ray for each pixel position, through the camera of its own view, for cameras of shape (V,)."""
+        rays = self[views].rays_through(pixels.unsqueeze(1))
+        return Rays(rays.origins.squeeze(1), rays.directions.squeeze(1))
 
     def project(
         self, points: Float[Tensor, "*batch N 3"]

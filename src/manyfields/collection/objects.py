@@ -118,17 +118,20 @@ class StoredObject:
         shared = self.collection.shared_part
         sampler = sampler or stored_sampler(self.collection)
         bounds = torch.as_tensor(self.entry.bounds, dtype=torch.float32)[None]
+        code, guide = self._decoded(level, bounds)
         views = []
-        for part in torch.arange(len(cameras)).split(8):
-            views.append(shared.pictures(self._code(level), cameras[part][None], bounds, sampler, level=level))
+        for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
+            views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=guide))
         joined = {
             name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")
         }
         images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
         return Pictures(**joined, images=images)
 
-    def _code(self, level: int | None) -> Codes:
-        held = self.__dict__.setdefault("_codes", {})
+    def _decoded(self, level: int | None, bounds: Tensor) -> tuple[Codes, Tensor | None]:
+        """The code and the guide of its field, made once for each level."""
+        held = self.__dict__.setdefault("_held", {})
         if level not in held:
-            held[level] = self.code(level)
+            code = self.code(level)
+            held[level] = code, self.collection.shared_part.guide(code, bounds, level)
         return held[level]

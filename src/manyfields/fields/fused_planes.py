@@ -4,6 +4,9 @@
 
 One family covers the variants of the paper by its sizes: micro features alone are Tri-Planes, macro features alone the
 ultra-light variant, and `channels = 3` with `space = "rgb"` renders colours instead of a latent image.
+
+Beyond the paper, planes may span each object's own box instead of the cube, and a code may hold the visual hull of its
+object: one bit a cell, outside of which nothing is (`rendering.guided`).
 """
 
 from dataclasses import dataclass
@@ -36,6 +39,12 @@ class FusedPlanesConfig:
     with more numbers and not one base plane more."""
     density_gain: float = 15.0
     """Density is gain * softplus(x - 1): with the paper's 1, surfaces need many more steps to become opaque."""
+    activation: Literal["relu", "softplus"] = "softplus"
+    """Of the tiny decoder's hidden layer; softplus is the paper's."""
+    span: Literal["cube", "box"] = "cube"
+    """What the planes reach across: the cube [-1, 1]^3 (the paper), or each object's own box."""
+    hull: int = 0
+    """Cells along one side of the hull in a code; 0: none."""
 
     def __post_init__(self) -> None:
         if self.space not in ("latent", "rgb"):
@@ -55,6 +64,12 @@ class FusedPlanesConfig:
             raise ConfigError(
                 f"weight_groups {self.weight_groups} does not divide macro_features {self.macro_features}"
             )
+        if self.activation not in ("relu", "softplus"):
+            raise ConfigError(f"activation {self.activation!r}: either 'relu' or 'softplus'")
+        if self.span not in ("cube", "box"):
+            raise ConfigError(f"span {self.span!r}: either 'cube' or 'box'")
+        if not 0 <= self.hull <= HULL_LIMIT:
+            raise ConfigError(f"hull {self.hull}: from 0 to {HULL_LIMIT} cells a side")
         if self.resolution < 2:
             raise ConfigError(f"resolution {self.resolution}: planes need at least 2 samples a side")
         if self.space == "rgb" and self.channels != 3:
@@ -64,14 +79,17 @@ class FusedPlanesConfig:
     def layers(self) -> tuple[tuple[str, ...], ...]:
         """Names of the code's tensors, by layer of the stored object, coarse first."""
         macro = (("weights", "bias"),) if self.macro_features else ()
+        hull = (("hull",),) if self.hull else ()
         micro = (("micro",),) if self.micro_features else ()
-        return macro + micro
+        return macro + hull + micro
 
     def code_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor of one object's code."""
         shapes: dict[str, tuple[int, ...]] = {}
         if self.macro_features:
             shapes |= {"weights": (self.base_planes * self.weight_groups,), "bias": (1,)}
+        if self.hull:
+            shapes |= {"hull": (self.hull,) * 3}
         if self.micro_features:
             shapes |= {"micro": (3, self.resolution, self.resolution, self.micro_features)}
         return shapes
@@ -103,6 +121,9 @@ class FusedPlanes(nn.Module):
         """Random codes, to learn together with the shared part: (B = count) of each tensor."""
         tensors: dict[str, Tensor] = {}
         for name, shape in self.config.code_shapes().items():
+            if name == "hull":
+                tensors[name] = torch.ones(count, *shape, dtype=torch.uint8)
+                continue
             noise = torch.randn((count, *shape), generator=generator)
             scale = {"weights": max(self.config.base_planes, 1) ** -0.5, "bias": 0.0, "micro": START_NOISE}[name]
             tensors[name] = scale * noise
@@ -114,6 +135,9 @@ class FusedPlanes(nn.Module):
         if self.base is not None:
             tensors["weights"] = self.start[:-1].expand(count, -1).clone()
             tensors["bias"] = self.start[-1:].expand(count, -1).clone()
+        if self.config.hull:
+            shape = self.config.code_shapes()["hull"]
+            tensors["hull"] = torch.ones(count, *shape, dtype=torch.uint8, device=self.start.device)
         if self.config.micro_features:
             tensors["micro"] = torch.zeros(count, *self.config.code_shapes()["micro"], device=self.start.device)
         return Codes(tensors)
@@ -127,13 +151,13 @@ class FusedPlanes(nn.Module):
     def planes(self, codes: Codes, level: Tensor | int | None = None) -> Float[Tensor, "B 3 H W C"]:
         """The fused planes of objects.
 
-        `level` counts the layers present (1: macro alone), as one number or one per object.
+        `level` counts the layers present (1: macro alone), as one number or one per object; micro planes are the last.
         """
         parts = []
         if self.config.micro_features:
             micro = codes.tensors["micro"]
             if level is not None and self.base is not None:
-                present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= 2
+                present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= len(self.config.layers)
                 micro = micro * present.to(micro.dtype).view(-1, 1, 1, 1, 1)
             parts.append(micro)
         if self.base is not None:
@@ -152,13 +176,26 @@ class FusedPlanes(nn.Module):
         mixed = weights.view(-1, groups, len(self.base)).transpose(0, 1) @ base.flatten(2)
         return mixed.view(groups, -1, *base.shape[2:]).permute(1, 2, 3, 4, 0, 5).flatten(4)
 
-    def field(self, codes: Codes, level: Tensor | int | None = None) -> "PlaneField":
-        """The fields of objects, with only the first `level` layers of each code present (all when None)."""
-        return PlaneField(self, self.planes(codes, level))
+    def field(
+        self, codes: Codes, level: Tensor | int | None = None, bounds: Float[Tensor, "B 2 3"] | None = None
+    ) -> "PlaneField":
+        """The fields of objects, with only the first `level` layers of each code present (all when None).
+
+        `bounds`: the objects' boxes, which planes that span them need. Raises ValueError where they are missing.
+        """
+        if self.config.span == "cube":
+            bounds = None
+        elif bounds is None:
+            raise ValueError("planes that span the boxes of objects need their bounds")
+        return PlaneField(self, self.planes(codes, level), bounds)
 
     def decode(self, features: Float[Tensor, "B N F"]) -> Samples:
-        """Tiny decoder: Linear, Softplus, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md)."""
-        values = self.output(functional.softplus(self.hidden(features))).float()
+        """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md).
+
+        ReLU takes half the time here, and fitted vehicles 0.5 dB better in the same time.
+        """
+        activation = functional.relu if self.config.activation == "relu" else functional.softplus
+        values = self.output(activation(self.hidden(features))).float()
         density = self.config.density_gain * functional.softplus(values[..., 0] - 1.0)
         channels = values[..., 1:]
         if self.config.space == "rgb":
@@ -170,14 +207,26 @@ class FusedPlanes(nn.Module):
 class PlaneField:
     """Fields of B objects, given by their planes and one shared decoder."""
 
-    def __init__(self, family: FusedPlanes, planes: Float[Tensor, "B 3 H W C"]) -> None:
+    def __init__(
+        self, family: FusedPlanes, planes: Float[Tensor, "B 3 H W C"], bounds: Float[Tensor, "B 2 3"] | None = None
+    ) -> None:
         self.family = family
         self.planes = planes
+        self.bounds = bounds
         self.channels = family.config.channels
+
+    def __getitem__(self, row: int) -> "PlaneField":
+        """The field of one object (B = 1)."""
+        bounds = None if self.bounds is None else self.bounds[row : row + 1]
+        return PlaneField(self.family, self.planes[row : row + 1], bounds)
 
     def __call__(self, points: Float[Tensor, "B N 3"], directions: Tensor | None = None) -> Samples:
         """Density and channels at points in the cube [-1, 1]^3. Directions are not used: appearance is diffuse."""
+        if self.bounds is not None:
+            low, high = self.bounds[:, :1], self.bounds[:, 1:]
+            points = (points - low) * (2.0 / (high - low)) - 1.0
         return self.family.decode(plane_features(self.planes, points))
 
 
 START_NOISE = 0.1
+HULL_LIMIT = 256

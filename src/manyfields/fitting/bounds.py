@@ -7,10 +7,12 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras
 
+MARGIN = 0.1
+
 
 @torch.no_grad()
 def box_from_silhouettes(
-    alpha: UInt8[Tensor, "V H W"], cameras: Cameras, margin: float = 0.1, side: int = 32
+    alpha: UInt8[Tensor, "V H W"], cameras: Cameras, margin: float = MARGIN, side: int = 32
 ) -> Float[Tensor, "2 3"]:
     """Lowest and highest corner of the visual hull, widened by `margin` and kept within [-1, 1]^3.
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from manyfields.fields import Codes
 
@@ -13,9 +14,10 @@ class CodeStore:
     """
 
     def __init__(self, codes: Codes, betas: tuple[float, float] = (0.9, 0.99)) -> None:
-        self.codes = {name: tensor.detach().clone().float() for name, tensor in codes.tensors.items()}
-        self.first = {name: torch.zeros_like(tensor) for name, tensor in self.codes.items()}
-        self.second = {name: torch.zeros_like(tensor) for name, tensor in self.codes.items()}
+        self.codes = {name: tensor.detach().clone() for name, tensor in codes.tensors.items()}
+        learned = {name: tensor for name, tensor in self.codes.items() if tensor.is_floating_point()}
+        self.first = {name: torch.zeros_like(tensor) for name, tensor in learned.items()}
+        self.second = {name: torch.zeros_like(tensor) for name, tensor in learned.items()}
         self.counts = torch.zeros(len(codes), dtype=torch.int64, device=next(iter(self.codes.values())).device)
         self.betas = betas
 
@@ -24,7 +26,8 @@ class CodeStore:
 
     def take(self, rows: Tensor) -> Codes:
         """Codes of the objects `rows` (distinct), as leaves that collect gradients."""
-        return Codes({name: tensor[rows].requires_grad_() for name, tensor in self.codes.items()})
+        taken = {name: tensor[rows] for name, tensor in self.codes.items()}
+        return Codes({name: tensor.requires_grad_(name in self.first) for name, tensor in taken.items()})
 
     def all(self) -> Codes:
         return Codes(self.codes)
@@ -33,23 +36,33 @@ class CodeStore:
     def update(self, rows: Tensor, codes: Codes, rates: dict[str, float]) -> None:
         """One Adam step on the objects `rows`, from the gradients of what `take` returned."""
         self.counts[rows] += 1
-        counts = self.counts[rows].double()
-        beta1, beta2 = self.betas
+        picked = rows.tolist()
+        steps = list(self.counts[rows].float())
         for name, tensor in codes.tensors.items():
             if tensor.grad is None:
                 continue
-            shape = (-1, *[1] * (tensor.dim() - 1))
-            first = self.first[name][rows].lerp_(tensor.grad, 1 - beta1)
-            second = self.second[name][rows].mul_(beta2).addcmul_(tensor.grad, tensor.grad, value=1 - beta2)
-            self.first[name][rows] = first
-            self.second[name][rows] = second
-            scale = (rates[name] / (1 - beta1**counts)).float().view(shape)
-            root = (second / (1 - beta2**counts).float().view(shape)).sqrt_().add_(1e-8)
-            self.codes[name][rows] = tensor.detach() - scale * first / root
+            # torch's own fused step on the rows themselves: nothing is copied out and back.
+            adam(
+                [self.codes[name][row] for row in picked],
+                list(tensor.grad),
+                [self.first[name][row] for row in picked],
+                [self.second[name][row] for row in picked],
+                [],
+                [count - 1 for count in steps],
+                fused=tensor.device.type in ("cpu", "cuda"),
+                foreach=False,
+                amsgrad=False,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                lr=rates[name],
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
 
     def reset_moments(self) -> None:
         """Forget moments and counts, for a phase with other losses."""
-        for name in self.codes:
+        for name in self.first:
             self.first[name].zero_()
             self.second[name].zero_()
         self.counts.zero_()

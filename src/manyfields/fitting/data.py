@@ -1,4 +1,4 @@
-"""The views of objects as tensors at hand: uint8 images on a stated background, cameras, boxes, cached latents."""
+"""The views of objects as tensors at hand: uint8 images on a stated background, cameras, boxes, hulls, latents."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from manyfields.cameras import Cameras, stack
-from manyfields.fitting.bounds import box_from_silhouettes
+from manyfields.cameras import Cameras, Rays, stack
+from manyfields.fitting.bounds import MARGIN, box_from_silhouettes
+from manyfields.fitting.hull import pixels_inside, visual_hull
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.views import ObjectViews, composite, hold_out
 
@@ -26,6 +27,9 @@ class FittingObject:
     source: ObjectViews
     train: list[int]
     test: list[int]
+    hull: UInt8[Tensor, "G G G"] | None = field(default=None, repr=False)
+    inside: Int[Tensor, " P"] | None = field(default=None, repr=False)
+    """Numbers of the pixels that may see the object, over all views, for families whose codes have hulls."""
     latents: Float[Tensor, "V C h w"] | None = field(default=None, repr=False)
 
     @property
@@ -52,13 +56,22 @@ def load_views(
     return torch.from_numpy(images), cameras
 
 
-def load_object(views: ObjectViews, size: tuple[int, int], *, seed: int, fraction: float = 0.1) -> FittingObject:
-    """Read the training views of an object. Raises ViewError where a view cannot be read."""
+def load_object(
+    views: ObjectViews, size: tuple[int, int], *, seed: int, fraction: float = 0.1, hull: int = 0
+) -> FittingObject:
+    """Read the training views of an object, with its hull of `hull` cells a side where that is not 0.
+
+    Raises ViewError where a view cannot be read.
+    """
     train, test = hold_out(views.names, views.id, seed=seed, fraction=fraction, test_names=views.test_names)
     rgba, cameras = load_views(views, train, size)
-    bounds = box_from_silhouettes(rgba[..., 3], cameras)
+    alpha = rgba[..., 3]
+    bounds = box_from_silhouettes(alpha, cameras, margin=0.0 if hull else MARGIN)
     images = torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).contiguous()
-    return FittingObject(views.id, images, cameras, bounds, views, train, test)
+    item = FittingObject(views.id, images, cameras, bounds, views, train, test)
+    if hull:
+        item.hull, item.inside = visual_hull(alpha, cameras, bounds, hull), pixels_inside(alpha)
+    return item
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,7 @@ class FittingData:
         for item in objects:
             item.images = item.images.to(device)
             item.cameras = item.cameras.to(device)
+            item.inside = None if item.inside is None else item.inside.to(device)
         self.bounds = torch.stack([item.bounds for item in objects]).to(device)
 
     def __len__(self) -> int:
@@ -100,6 +114,28 @@ class FittingData:
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                     parts.append(autoencoder.encode(images.float() / 255.0))
             item.latents = torch.cat(parts).half()
+
+    def draw_rays(
+        self, rows: list[int], count: int, generator: torch.Generator
+    ) -> tuple[Rays, Float[Tensor, "B R 3"]]:
+        """Rays (B, R = count) through random pixels of all training views, and their colours.
+
+        Only pixels that may see the object are drawn where they are known: the others are background in any case.
+        """
+        origins, directions, colors = [], [], []
+        for row in rows:
+            item = self.objects[row]
+            height, width = item.images.shape[-2:]
+            population = item.images[:, 0].numel() if item.inside is None else len(item.inside)
+            numbers = torch.randint(population, (count,), generator=generator).to(self.device)
+            if item.inside is not None:
+                numbers = item.inside[numbers].long()
+            view, y, x = numbers // (height * width), numbers // width % height, numbers % width
+            rays = item.cameras.rays_of(view, torch.stack([x, y], -1) + 0.5)
+            origins.append(rays.origins)
+            directions.append(rays.directions)
+            colors.append(item.images[view, :, y, x])
+        return Rays(torch.stack(origins), torch.stack(directions)), torch.stack(colors).float() / 255.0
 
     def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:
         """Random distinct training views of the objects `rows`: `views` of each, or what the poorest of them has."""

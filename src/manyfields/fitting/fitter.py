@@ -8,14 +8,17 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from manyfields.cameras import Rays
-from manyfields.fields import Codes
+from manyfields.fields import PlaneField
 from manyfields.fitting import checkpoints
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
+from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import Phase
 from manyfields.latents.shared_part import SharedPart
 from manyfields.rendering import Sampler, render
+
+PLACES_OUTSIDE = 256
+SHORT_STRETCH = 0.05
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -43,6 +46,13 @@ class Fitter:
     batch_statistics: bool = False
     """Whiten latents by each batch's own statistics, for training an autoencoder from scratch."""
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
+    guides: Guides | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        side = self.shared.family.config.hull
+        if side:
+            self.guides = Guides(self.data.objects, side, self.data.device)
+            self.store.codes["hull"] = self.guides.hulls
 
     def begin(self, phase: Phase) -> None:
         """Prepare for a phase: which parts learn, a fresh optimizer, cached latents where the phase reads them."""
@@ -63,15 +73,24 @@ class Fitter:
         """One optimisation step; returns its losses."""
         generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         rows = rows_of_step(len(self.data), phase.objects_per_step, index, stable_seed(self.seed, phase.name))
-        batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
-        codes = self.store.take(batch.rows)
+        taken = torch.tensor(rows, device=self.data.device)
+        codes = self.store.take(taken)
         level = self._draw_level(len(codes), phase, generator)
+        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+            plane_field = self.shared.family.field(codes, level, self.data.bounds[taken])
         if self.shared.autoencoder is None:
-            losses = self._ray_losses(phase, batch, codes, level, generator)
+            losses = self._ray_losses(phase, rows, plane_field, generator)
         else:
-            losses = self._view_losses(phase, batch, codes, level, generator)
+            batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
+            losses = self._view_losses(phase, batch, plane_field, generator)
+        if phase.smoothness:
+            losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
         total = torch.stack(list(losses.values())).sum()
         total.backward()
+        if self.guides is not None and index % STEPS_BETWEEN == 0:
+            whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == level.max()}
+            with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+                self.guides.refresh(plane_field, self.data.bounds[taken], whole, generator)
         factor = phase.rate_factor(index)
         if self.optimizer is not None:
             for group in self.optimizer.param_groups:
@@ -79,7 +98,7 @@ class Fitter:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         rates = {"weights": phase.weights_rate, "bias": phase.weights_rate, "micro": phase.codes_rate}
-        self.store.update(batch.rows, codes, {name: rate * factor for name, rate in rates.items()})
+        self.store.update(taken, codes, {name: rate * factor for name, rate in rates.items()})
         return {name: value.item() for name, value in losses.items()}
 
     def run(
@@ -97,6 +116,7 @@ class Fitter:
             **checkpoints.pack("shared", self.shared.state_dict()),
             **checkpoints.pack("codes", self.store.state()),
             **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
+            **({} if self.guides is None else {"guides": self.guides.values}),
         }
 
     def load_shared(self, tensors: dict[str, Tensor]) -> None:
@@ -107,6 +127,8 @@ class Fitter:
         """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         self.store.load(checkpoints.unpack("codes", tensors))
+        if self.guides is not None:
+            self.guides.values.copy_(tensors["guides"])
         if not optimizer:
             self.store.reset_moments()
         elif self.optimizer is not None:
@@ -126,19 +148,19 @@ class Fitter:
 
     def _draw_level(self, count: int, phase: Phase, generator: torch.Generator) -> Tensor | None:
         """Layers present for each object of a step: finer ones more often (DESIGN.md, decision 6)."""
-        if len(self.shared.family.config.layers) < 2 or not phase.coarse_share:
+        config = self.shared.family.config
+        if not (config.macro_features and config.micro_features and phase.coarse_share):
             return None
         coarse = torch.rand(count, generator=generator) < phase.coarse_share
-        return (2 - coarse.long()).to(self.data.device)
+        return (len(config.layers) - coarse.long()).to(self.data.device)
 
     def _view_losses(
-        self, phase: Phase, batch: Batch, codes: Codes, level: Tensor | None, generator: torch.Generator
+        self, phase: Phase, batch: Batch, plane_field: PlaneField, generator: torch.Generator
     ) -> dict[str, Tensor]:
         autoencoder = self.shared.autoencoder
         assert autoencoder is not None
         losses: dict[str, Tensor] = {}
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            plane_field = self.shared.family.field(codes, level)
             seen = self.shared.pictures_of(
                 plane_field, batch.cameras, batch.bounds, self.sampler, generator=generator, decode=False
             )
@@ -160,33 +182,48 @@ class Fitter:
                 if phase.rgb:
                     assert images is not None
                     losses["rgb"] = phase.rgb * functional.mse_loss(autoencoder.decode(rendered), images)
-        if phase.smoothness:
-            losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
         return losses
 
     def _ray_losses(
-        self, phase: Phase, batch: Batch, codes: Codes, level: Tensor | None, generator: torch.Generator
+        self, phase: Phase, rows: list[int], plane_field: PlaneField, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Random rays of the drawn views: what a family in RGB space learns from."""
-        height, width = batch.images.shape[-2:]
-        objects, views = batch.images.shape[:2]
-        shape = (objects, views, max(1, phase.rays_of_a_step(len(self.data)) // views))
-        pixels = torch.randint(height * width, shape, generator=generator).to(self.data.device)
-        positions = torch.stack([pixels % width, pixels // width], -1) + 0.5
-        rays = batch.cameras.rays_through(positions)
-        flat = Rays(rays.origins.reshape(objects, -1, 3), rays.directions.reshape(objects, -1, 3))
-        colors = batch.images.flatten(3).gather(3, pixels.unsqueeze(2).expand(-1, -1, 3, -1))
-        target = colors.permute(0, 1, 3, 2).reshape(objects, -1, 3).float() / 255.0
+        """Random rays of all training views: what a family in RGB space learns from."""
+        rays, colors = self.data.draw_rays(rows, phase.rays_of_a_step(len(self.data)), generator)
+        bounds = self.data.bounds[rows]
+        guide = None if self.guides is None else self.guides.values[rows]
+        losses = {}
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            plane_field = self.shared.family.field(codes, level)
             background = self.shared.background
             seen = render(
-                plane_field, flat, self.sampler, bounds=batch.bounds, background=background, generator=generator
+                plane_field,
+                rays,
+                self.sampler,
+                bounds=bounds,
+                guide=guide,
+                background=background,
+                generator=generator,
             )
-        losses = {"rgb": phase.rgb * functional.mse_loss(seen.channels, target)}
-        if phase.smoothness:
-            losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
+            losses["rgb"] = phase.rgb * functional.mse_loss(seen.channels, colors)
+            if phase.emptiness and guide is not None:
+                losses["emptiness"] = phase.emptiness * self._filled_outside(plane_field, rows, bounds, generator)
         return losses
+
+    def _filled_outside(
+        self, plane_field: PlaneField, rows: list[int], bounds: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Opacity of a short stretch at random places of the box outside the hull, where no ray is ever sampled.
+
+        Layer 0 comes without a hull: its field has to be empty there by itself.
+        """
+        assert self.guides is not None
+        hulls = self.guides.hulls[rows]
+        side = hulls.shape[-1]
+        places = torch.rand(len(rows), PLACES_OUTSIDE, 3, generator=generator).to(bounds.device)
+        cells = (places * side).long()
+        flat = (cells[..., 0] * side + cells[..., 1]) * side + cells[..., 2]
+        outside = hulls.flatten(1).gather(1, flat) == 0
+        density = plane_field(bounds[:, :1] + places * (bounds[:, 1:] - bounds[:, :1])).density
+        return ((1.0 - torch.exp(-density * SHORT_STRETCH)) * outside).mean()
 
     def describe(self) -> dict[str, Any]:
         """What this fitter works on, for logs."""

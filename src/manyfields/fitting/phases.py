@@ -19,6 +19,8 @@ class Phase:
     rgb: float = 0.0
     autoencoder: float = 0.0
     smoothness: float = 0.01
+    emptiness: float = 0.0
+    """Weight of the opacity outside the hull, for families whose codes have hulls."""
     codes_rate: float = 1e-2
     weights_rate: float = 3e-2
     base_rate: float = 0.0
@@ -30,8 +32,8 @@ class Phase:
     """Rates decay exponentially to this share of their start."""
     objects_per_step: int = 8
     views_per_object: int = 2
-    rays_per_object: int = 1024
-    """In RGB space a step takes random rays instead of whole views."""
+    rays_per_object: int = 512
+    """In RGB space a step takes random rays of all views in the place of whole views."""
     encoder_share: float = 0.125
     """Share of a step's views that also go through the encoder (latent loss with gradient, autoencoder loss)."""
     coarse_share: float = 0.2

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from manyfields.cameras import Cameras, Rays
 from manyfields.errors import ConfigError
-from manyfields.fields import Codes, FusedPlanes
+from manyfields.fields import Codes, Field, FusedPlanes
 from manyfields.latents.autoencoder import Autoencoder
-from manyfields.rendering import Rendering, Sampler, render
+from manyfields.rendering import Rendering, Sampler, guide_of, render
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,29 @@ class SharedPart(nn.Module):
         sampler: Sampler,
         *,
         level: Tensor | int | None = None,
+        guide: Float[Tensor, "B G G G"] | None = None,
         generator: torch.Generator | None = None,
         decode: bool = True,
     ) -> Pictures:
-        """Views of B objects through their own cameras, of shape (B, V); image sides must divide by the stride."""
-        planes = self.family.field(codes, level)
-        return self.pictures_of(planes, cameras, bounds, sampler, generator=generator, decode=decode)
+        """Views of B objects through their own cameras, of shape (B, V); image sides must divide by the stride.
+
+        `guide` is made by `guide` where the family has hulls and none is given: make it once for many calls.
+        """
+        planes = self.family.field(codes, level, bounds)
+        if guide is None and self.family.config.hull:
+            guide = self._guide_of(planes, codes, bounds, level)
+        return self.pictures_of(planes, cameras, bounds, sampler, guide=guide, generator=generator, decode=decode)
+
+    def guide(self, codes: Codes, bounds: Float[Tensor, "B 2 3"], level: int | None = None) -> Tensor | None:
+        """Where samples of these objects are worth placing (B, G, G, G); None for a family without hulls."""
+        if not self.family.config.hull:
+            return None
+        return self._guide_of(self.family.field(codes, level, bounds), codes, bounds, level)
+
+    def _guide_of(self, field: Field, codes: Codes, bounds: Tensor, level: Tensor | int | None) -> Tensor:
+        layer = self.family.config.layers.index(("hull",))
+        hull = codes.tensors["hull"] if level is None or int(torch.as_tensor(level).min()) > layer else None
+        return guide_of(field, bounds, hull, self.family.config.hull)
 
     def pictures_of(
         self,
@@ -77,27 +94,41 @@ class SharedPart(nn.Module):
         bounds: Tensor,
         sampler: Sampler,
         *,
+        guide: Tensor | None = None,
         generator: torch.Generator | None = None,
         decode: bool = True,
     ) -> Pictures:
         """`pictures` for fields that are at hand already."""
         if cameras.width % self.stride or cameras.height % self.stride:
             raise ConfigError(f"views of {cameras.width}x{cameras.height} do not divide by the stride {self.stride}")
-        small = cameras.resized(cameras.width // self.stride, cameras.height // self.stride)
+        fine = sampler.supersampling if self.autoencoder is None else 1
+        small = cameras.resized(fine * cameras.width // self.stride, fine * cameras.height // self.stride)
         rays = small.rays()
         objects, views = cameras.shape
         flat = Rays(rays.origins.reshape(objects, -1, 3), rays.directions.reshape(objects, -1, 3))
-        seen = render(field, flat, sampler, bounds=bounds, background=self.background, generator=generator)
-        return self._to_pictures(seen, views, small.height, small.width, decode)
+        seen = render(
+            field, flat, sampler, bounds=bounds, guide=guide, background=self.background, generator=generator
+        )
+        return self._to_pictures(seen, views, small.height, small.width, fine, decode)
 
-    def _to_pictures(self, seen: Rendering, views: int, height: int, width: int, decode: bool) -> Pictures:
+    def _to_pictures(self, seen: Rendering, views: int, height: int, width: int, fine: int, decode: bool) -> Pictures:
         objects = seen.opacity.shape[0]
         latents = seen.channels.view(objects, views, height, width, -1).permute(0, 1, 4, 2, 3)
         opacity = seen.opacity.view(objects, views, height, width)
         depth = seen.depth.view(objects, views, height, width)
+        if fine > 1:
+            # Depths are averaged over what is seen: a ray beside the object has none.
+            depth = _mean_of(depth * opacity, fine) / _mean_of(opacity, fine).clamp(min=1e-6)
+            latents, opacity = _mean_of(latents, fine), _mean_of(opacity, fine)
         images: Tensor | None = None
         if self.autoencoder is None:
             images = latents
         elif decode:
             images = self.autoencoder.decode(latents.flatten(0, 1)).view(objects, views, 3, height * self.stride, -1)
         return Pictures(latents, opacity, depth, images)
+
+
+def _mean_of(pixels: Tensor, fine: int) -> Tensor:
+    """Means of `fine` x `fine` pixels (..., H, W)."""
+    height, width = pixels.shape[-2] // fine, pixels.shape[-1] // fine
+    return pixels.unflatten(-1, (width, fine)).unflatten(-3, (height, fine)).mean((-1, -3))

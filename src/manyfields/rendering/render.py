@@ -1,6 +1,6 @@
 """Rays through fields to channels, opacity and depth; batched over objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,7 +10,11 @@ from manyfields.cameras import Rays
 from manyfields.fields import Field
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
-from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, stratified
+from manyfields.rendering.guided import guided_samples
+from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
+
+SPREAD = 0.1  # share of guided samples that look where the guide sees little: while fitting, and
+SPREAD_AT_REST = 0.02  # when nothing is learned from them
 
 
 @dataclass(frozen=True)
@@ -28,39 +32,78 @@ def render(
     sampler: Sampler,
     *,
     bounds: Float[Tensor, "B 2 3"] | None = None,
+    guide: Float[Tensor, "B G G G"] | None = None,
     background: Float[Tensor, " C"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Rendering:
     """Render B objects, each along its own R rays (origins and directions: (B, R, 3)).
 
-    Rays are clipped to each object's box and to the unit sphere, and those that miss either cost nothing. Samples are
-    jittered by `generator`, and deterministic without one. Behind the object lies `background` (zeros when None). The
-    depth of a ray that sees no object is 0.
+    Rays are clipped to each object's box and to the unit sphere, and those that miss either cost nothing. With a
+    `guide` (densities in the cells of the box, 0 where nothing can be) samples are placed by it, and rays that meet
+    nothing filled cost nothing. Samples are jittered by `generator`, and deterministic without one. Behind the object
+    lies `background` (zeros when None). The depth of a ray that sees no object is 0.
     """
+    if guide is not None:
+        if bounds is None:
+            raise ValueError("a guide fills the box of an object: give its bounds")
+        seen = _render_guided(field, rays, sampler, bounds, guide, generator)
+    else:
+        seen = _render_unguided(field, rays, sampler, bounds, generator)
+    if background is None:
+        return seen
+    return replace(seen, channels=seen.channels + (1.0 - seen.opacity).unsqueeze(-1) * background)
+
+
+def _render_guided(
+    field: Field, rays: Rays, sampler: Sampler, bounds: Tensor, guide: Tensor, generator: torch.Generator | None
+) -> Rendering:
+    objects, count = rays.origins.shape[:2]
+    offsets = draw_offsets(rays.origins.new_empty(objects, count, sampler.guided), generator)
+    spread = SPREAD if generator is not None else SPREAD_AT_REST
+    distances, lengths, hits = guided_samples(
+        rays.origins, rays.directions, bounds, guide, offsets, bins=sampler.bins, spread=spread
+    )
+    kept = _hits_first(hits)
+    if kept.shape[1] == 0:
+        return _nothing(field, rays)
+    samples = kept.unsqueeze(-1).expand(-1, -1, sampler.guided)
+    distances, lengths = distances.gather(1, samples), lengths.gather(1, samples)
+    axes = kept.unsqueeze(-1).expand(-1, -1, 3)
+    density, channels = _evaluate(field, rays.origins.gather(1, axes), rays.directions.gather(1, axes), distances)
+    seen, opacity, depth = _composite(compositing_weights(density, lengths), channels, distances)
+    return _all_rays(seen, opacity, depth, kept, count)
+
+
+def _render_unguided(
+    field: Field, rays: Rays, sampler: Sampler, bounds: Tensor | None, generator: torch.Generator | None
+) -> Rendering:
     near, far = clip_to_sphere(rays.origins, rays.directions)
     if bounds is not None:
         box_near, box_far = clip_to_box(rays.origins, rays.directions, bounds)
         near, far = torch.maximum(near, box_near), torch.minimum(far, box_far)
-    hits = far > near
-    kept = _hits_first(hits)
-    objects, count = hits.shape
+    kept = _hits_first(far > near)
     if kept.shape[1] == 0:
-        empty = torch.zeros_like(near)
-        channels = near.new_zeros(objects, count, field.channels)
-        return Rendering(channels if background is None else channels + background, empty, empty)
-
+        return _nothing(field, rays)
     near, far = near.gather(1, kept), far.gather(1, kept)
     far = torch.maximum(near, far)
-    index = kept.unsqueeze(-1).expand(-1, -1, 3)
+    axes = kept.unsqueeze(-1).expand(-1, -1, 3)
     seen, opacity, depth = _march(
-        field, rays.origins.gather(1, index), rays.directions.gather(1, index), near, far, sampler, generator
+        field, rays.origins.gather(1, axes), rays.directions.gather(1, axes), near, far, sampler, generator
     )
-    channels = _put_back(seen, kept, count)
-    opacity = _put_back(opacity.unsqueeze(-1), kept, count).squeeze(-1)
-    depth = _put_back(depth.unsqueeze(-1), kept, count).squeeze(-1)
-    if background is not None:
-        channels = channels + (1.0 - opacity).unsqueeze(-1) * background
-    return Rendering(channels, opacity, depth)
+    return _all_rays(seen, opacity, depth, kept, rays.origins.shape[1])
+
+
+def _nothing(field: Field, rays: Rays) -> Rendering:
+    empty = rays.origins.new_zeros(rays.origins.shape[:2])
+    return Rendering(empty.unsqueeze(-1).expand(-1, -1, field.channels), empty, empty)
+
+
+def _all_rays(seen: Tensor, opacity: Tensor, depth: Tensor, kept: Tensor, count: int) -> Rendering:
+    return Rendering(
+        _put_back(seen, kept, count),
+        _put_back(opacity.unsqueeze(-1), kept, count).squeeze(-1),
+        _put_back(depth.unsqueeze(-1), kept, count).squeeze(-1),
+    )
 
 
 def _march(
@@ -89,6 +132,10 @@ def _march(
         channels = torch.cat([channels, more_channels], -2)
     else:
         weights = compositing_weights(density, stretch_lengths(distances, near, far))
+    return _composite(weights, channels, distances)
+
+
+def _composite(weights: Tensor, channels: Tensor, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     opacity = weights.sum(-1)
     with torch.autocast(weights.device.type, enabled=False):
         seen = (weights.unsqueeze(-2) @ channels).squeeze(-2)

@@ -15,10 +15,18 @@ class Sampler:
 
     stratified: int = 16
     importance: int = 16
+    guided: int = 12
+    """Samples of a ray where a guide says what is filled; those above are for fields without one."""
+    bins: int = 48
+    """Bins along the ray in which the guide is looked up."""
+    supersampling: int = 1
+    """Rays along one side of a pixel, for families in RGB space: their mean is the pixel."""
 
     def __post_init__(self) -> None:
         if self.stratified < 2 or self.importance < 0:
             raise ConfigError(f"sampler {self.stratified} + {self.importance}: needs at least 2 + 0 samples")
+        if min(self.guided, self.bins, self.supersampling) < 1:
+            raise ConfigError("sampler: guided, bins and supersampling must be above 0")
 
 
 def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int) -> Float[Tensor, "B R S+1"]:
@@ -30,7 +38,7 @@ def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int)
 def stratified(edges: Float[Tensor, "B R S+1"], generator: torch.Generator | None = None) -> Float[Tensor, "B R S"]:
     """One distance in each bin: at its middle, or anywhere in it when a generator draws."""
     widths = edges[..., 1:] - edges[..., :-1]
-    return edges[..., :-1] + widths * _draw(widths, generator)
+    return edges[..., :-1] + widths * draw_offsets(widths, generator)
 
 
 def by_importance(
@@ -47,14 +55,15 @@ def by_importance(
     cumulated = torch.cumsum(weights / weights.sum(-1, keepdim=True), -1)
     cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], -1)
     parts = torch.arange(count, device=edges.device, dtype=edges.dtype).expand(*edges.shape[:-1], count)
-    quantiles = ((parts + _draw(parts, generator)) / count).contiguous()
+    quantiles = ((parts + draw_offsets(parts, generator)) / count).contiguous()
     above = torch.searchsorted(cumulated.contiguous(), quantiles, right=True).clamp(1, weights.shape[-1])
     low, high = cumulated.gather(-1, above - 1), cumulated.gather(-1, above)
     start, end = edges.gather(-1, above - 1), edges.gather(-1, above)
     return start + (end - start) * ((quantiles - low) / (high - low).clamp(min=1e-12)).clamp(0.0, 1.0)
 
 
-def _draw(like: Tensor, generator: torch.Generator | None) -> Tensor:
+def draw_offsets(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Places within stretches of ray, in [0, 1): at random, or the middles without a generator."""
     if generator is None:
         return torch.full_like(like, 0.5)
     return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=generator.device).to(like.device)

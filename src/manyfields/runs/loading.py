@@ -28,7 +28,11 @@ def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Pr
     loaded = []
     for number, views in enumerate(objects):
         try:
-            loaded.append(load_object(views, record.size, seed=record.settings.seed, fraction=record.settings.held_out))
+            settings = record.settings
+            item = load_object(
+                views, record.size, seed=settings.seed, fraction=settings.held_out, hull=settings.hull
+            )
+            loaded.append(item)
         except ViewError as error:
             record.problems.append(asdict(Problem(views.id, None, "unreadable", str(error), True)))
             record.stage1 = [name for name in record.stage1 if name != views.id]

@@ -44,9 +44,11 @@ def render_codes(
     shared = collection.shared_part
     sampler = stored_sampler(collection)
     rgba, cameras = load_views(source, views, size)
+    box = bounds.float()[None]
+    guide = shared.guide(codes, box, level)
     parts = []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        seen = shared.pictures(codes, cameras[part][None], bounds.float()[None], sampler, level=level)
+        seen = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=guide)
         assert seen.images is not None
         parts.append(seen.images[0].clamp(0, 1))
     truth = torch.from_numpy(composite(rgba.numpy())).float() / 255.0
@@ -67,9 +69,9 @@ def measure_codes(
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
-    if len(collection.shared_part.family.config.layers) > 1:
-        coarse = render_codes(collection, codes, bounds, source, views, size, level=1)
-        metrics["layer0_psnr"] = mean_scores(coarse.scores()).psnr
+    for level in range(1, len(collection.shared_part.family.config.layers)):
+        coarse = render_codes(collection, codes, bounds, source, views, size, level)
+        metrics[f"layer{level - 1}_psnr"] = mean_scores(coarse.scores()).psnr
     return {name: value for name, value in metrics.items() if value is not None}
 
 

@@ -29,7 +29,8 @@ def held_out_probe(fitter: Fitter, sampler: Sampler, size: tuple[int, int]) -> C
             codes = fitter.store.all()[index]
             with torch.autocast(fitter.data.device.type, torch.bfloat16, enabled=fitter.half):
                 cameras = cameras.to(fitter.data.device)
-                seen = fitter.shared.pictures(codes, cameras[None], fitter.data.bounds[index], sampler)
+                guide = None if fitter.guides is None else fitter.guides.values[index]
+                seen = fitter.shared.pictures(codes, cameras[None], fitter.data.bounds[index], sampler, guide=guide)
             assert seen.images is not None
             error = (seen.images[0].float().clamp(0, 1).cpu() - truth).square().mean()
             total -= 10.0 * float(torch.log10(error.clamp(min=1e-10)))

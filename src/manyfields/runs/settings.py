@@ -17,7 +17,27 @@ STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
 
-def _stage1() -> tuple[Phase, ...]:
+def _rays_stage1() -> tuple[Phase, ...]:
+    return (
+        Phase(
+            "rays",
+            epochs=40,
+            rgb=1.0,
+            smoothness=0.0,
+            emptiness=0.01,
+            codes_rate=0.06,
+            base_rate=0.03,
+            fields_rate=0.01,
+            final_rate=0.05,
+        ),
+    )
+
+
+def _rays_stage2() -> tuple[Phase, ...]:
+    return (Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, emptiness=0.01, codes_rate=0.06, final_rate=0.05),)
+
+
+def _latent_stage1() -> tuple[Phase, ...]:
     warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(
         warm_up,
@@ -33,7 +53,7 @@ def _stage1() -> tuple[Phase, ...]:
     return warm_up, joint
 
 
-def _stage2() -> tuple[Phase, ...]:
+def _latent_stage2() -> tuple[Phase, ...]:
     return (
         Phase("latent", epochs=4, latent=1.0, codes_rate=0.08, final_rate=0.5),
         Phase("align", epochs=26, rgb=1.0, codes_rate=0.08, final_rate=0.05),
@@ -42,7 +62,11 @@ def _stage2() -> tuple[Phase, ...]:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """All that decides a fit, besides the views. The defaults are the fused planes of the paper, at a size for CPUs."""
+    """All that decides a fit, besides the views.
+
+    The defaults are the fused planes of the paper in RGB space, with planes that span each object's box and samples
+    guided by its hull: why, and by how much, is in docs/results.md. The preset `latent` is the paper's own.
+    """
 
     preset: str = "fused-planes"
     micro_features: int = 10
@@ -53,17 +77,21 @@ class FitSettings:
     """Groups of macro features with weights of their own (1: the paper)."""
     resolution: int = 64
     hidden: int = 64
-    space: Literal["latent", "rgb"] = "latent"
+    space: Literal["latent", "rgb"] = "rgb"
     density_gain: float = 15.0
+    activation: Literal["relu", "softplus"] = "relu"
+    span: Literal["cube", "box"] = "box"
+    hull: int = 64
+    """Cells along one side of the visual hull in each code; 0: none, and rays are sampled all through the box."""
     autoencoder: str = "compact"
     stage1_objects: int | None = None
     policy: Literal["joint", "frozen"] = "frozen"
     seed: int = 0
     held_out: float = 0.1
-    sampler: Sampler = Sampler(16, 16)
-    final_sampler: Sampler = Sampler(32, 32)
-    stage1: tuple[Phase, ...] = field(default_factory=_stage1)
-    stage2: tuple[Phase, ...] = field(default_factory=_stage2)
+    sampler: Sampler = Sampler()
+    final_sampler: Sampler = Sampler(guided=16, supersampling=2)
+    stage1: tuple[Phase, ...] = field(default_factory=_rays_stage1)
+    stage2: tuple[Phase, ...] = field(default_factory=_rays_stage2)
     wave: int = 16
     """Objects that stage 2 fits side by side and stores as one shard."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -77,6 +105,8 @@ class FitSettings:
             raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
         if not self.stage1 or not self.stage2:
             raise ConfigError("stage1 and stage2 need at least one phase each")
+        if self.hull and self.space == "latent":
+            raise ConfigError("hull: a latent pixel sees beyond the silhouette; set hull to 0 in latent space")
         if self.wave < 1:
             raise ConfigError(f"wave {self.wave}: at least 1 object")
         if self.stage1_objects is not None and self.stage1_objects < 1:
@@ -97,37 +127,10 @@ class FitSettings:
             space=self.space,
             weight_groups=self.weight_groups if self.macro_features else 1,
             density_gain=self.density_gain,
+            activation=self.activation,
+            span=self.span,
+            hull=self.hull,
         )
-
-
-def _rays(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
-    """The phases of a family in RGB space: all of them learn colours from random rays."""
-    return tuple(
-        replace(
-            phase,
-            name=f"rays-{phase.name}",
-            latent=0.0,
-            rgb=1.0,
-            autoencoder=0.0,
-            decoder_rate=0.0,
-            encoder_rate=0.0,
-            smoothness=1e-3,
-            rays_per_object=512,
-        )
-        for phase in phases
-    )
-
-
-def _rgb(settings: FitSettings, **changes: Any) -> FitSettings:
-    return replace(
-        settings,
-        space="rgb",
-        sampler=Sampler(32, 32),
-        final_sampler=Sampler(48, 48),
-        stage1=_rays(settings.stage1[1:]),
-        stage2=_rays(settings.stage2[1:]),
-        **changes,
-    )
 
 
 def presets() -> dict[str, FitSettings]:
@@ -135,8 +138,30 @@ def presets() -> dict[str, FitSettings]:
     base = FitSettings()
     return {
         "fused-planes": base,
-        "tri-planes": _rgb(base, preset="tri-planes", micro_features=32, macro_features=0, base_planes=0),
-        "rgb": _rgb(base, preset="rgb"),
+        "latent": replace(
+            base,
+            preset="latent",
+            space="latent",
+            activation="softplus",
+            span="cube",
+            hull=0,
+            sampler=Sampler(16, 16),
+            final_sampler=Sampler(32, 32),
+            stage1=_latent_stage1(),
+            stage2=_latent_stage2(),
+        ),
+        "tri-planes": replace(
+            base,
+            preset="tri-planes",
+            micro_features=32,
+            macro_features=0,
+            base_planes=0,
+            activation="softplus",
+            span="cube",
+            hull=0,
+            sampler=Sampler(32, 32),
+            final_sampler=Sampler(48, 48),
+        ),
         "micro-only": replace(base, preset="micro-only", micro_features=32, macro_features=0, base_planes=0),
         "macro-only": replace(base, preset="macro-only", micro_features=0, macro_features=32, base_planes=50),
         **{f"m{count}": replace(base, preset=f"m{count}", base_planes=count) for count in (1, 25, 50, 75)},

@@ -1,0 +1,43 @@
+"""What the fitter knows of where each object is: a guide for samples that follows the densities as they are learned.
+
+It starts at the visual hull, where everything may be filled. Every few steps a part of the cells is asked anew; a cell
+falls to half of what it was at most, so that a surface is not lost because a sample passed beside it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from manyfields.fields import PlaneField
+from manyfields.fitting.data import FittingObject
+
+START = 3.0  # density of the hull's cells before anything is learned: rays see some way into it
+FORGET = 0.5
+STEPS_BETWEEN = 16
+PARTS = 4  # a refresh asks every fourth cell
+
+
+class Guides:
+    """Guides (N, G, G, G) of the objects of a fit."""
+
+    def __init__(self, objects: list[FittingObject], side: int, device: torch.device) -> None:
+        full = torch.ones(side, side, side, dtype=torch.uint8)
+        self.hulls = torch.stack([full if item.hull is None else item.hull for item in objects]).to(device)
+        self.values: Float[Tensor, "N G G G"] = START * self.hulls.float()
+        self._cells = [hull.flatten().nonzero().squeeze(1) for hull in self.hulls]
+
+    @torch.no_grad()
+    def refresh(
+        self, field: PlaneField, bounds: Float[Tensor, "B 2 3"], rows: dict[int, int], generator: torch.Generator
+    ) -> None:
+        """Ask `field` at random places of a part of the cells. `rows`: which guide belongs to which of its objects."""
+        side = self.values.shape[-1]
+        part = int(torch.randint(PARTS, (1,), generator=generator))
+        for number, row in rows.items():
+            cells = self._cells[row][part::PARTS]
+            corners = torch.stack([cells // side**2, cells // side % side, cells % side], -1)
+            places = torch.rand(corners.shape, generator=generator).to(corners.device)
+            low, high = bounds[number]
+            density = field[number]((low + (corners + places) * ((high - low) / side))[None]).density[0]
+            flat = self.values[row].view(-1)
+            flat[cells] = torch.maximum(density, FORGET * flat[cells]).clamp(min=1e-3)

@@ -1,0 +1,58 @@
+"""The visual hull of an object: cells of its box that no view sees past, and the pixels that may see it."""
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from manyfields.cameras import Cameras
+
+GROWN = 5  # silhouettes grow by 2 pixels: a cell is judged by its centre, and edges are partly transparent
+SEEN = 5  # alpha, of 255, from which a pixel belongs to a silhouette
+VIEWS_AT_ONCE = 8
+
+
+@torch.no_grad()
+def visual_hull(
+    alpha: UInt8[Tensor, "V H W"], cameras: Cameras, bounds: Float[Tensor, "2 3"], side: int
+) -> UInt8[Tensor, "G G G"]:
+    """1 in the cells [x, y, z] of the box whose centres lie within every silhouette that sees them.
+
+    All ones where views have no transparency, or where silhouettes contradict each other.
+    """
+    hull = torch.ones(side**3, dtype=torch.uint8)
+    if not bool((alpha < SEEN).any()):
+        return hull.view(side, side, side)
+    masks = _silhouettes(alpha)
+    axis = (torch.arange(side) + 0.5) / side
+    corners = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
+    points = bounds[0] + corners * (bounds[1] - bounds[0])
+    left = torch.arange(len(points))
+    for view in range(len(cameras)):
+        pixels, depth = cameras[view].project(points)
+        column, row = pixels[:, 0].floor().long(), pixels[:, 1].floor().long()
+        visible = (depth > 0) & (column >= 0) & (column < cameras.width) & (row >= 0) & (row < cameras.height)
+        covered = masks[view][row.clamp(0, cameras.height - 1), column.clamp(0, cameras.width - 1)]
+        kept = covered | ~visible
+        points, left = points[kept], left[kept]
+    if not len(left):
+        return hull.view(side, side, side)
+    hull.zero_()
+    hull[left] = 1
+    return hull.view(side, side, side)
+
+
+@torch.no_grad()
+def pixels_inside(alpha: UInt8[Tensor, "V H W"]) -> Int[Tensor, " P"] | None:
+    """Numbers (view * H * W + row * W + column) of the pixels that may see the object; None where all may."""
+    if not bool((alpha < SEEN).any()):
+        return None
+    return _silhouettes(alpha).flatten().nonzero().squeeze(1).to(torch.int32)
+
+
+def _silhouettes(alpha: Tensor) -> Tensor:
+    masks = []
+    for part in alpha.split(VIEWS_AT_ONCE):
+        seen = (part >= SEEN).to(torch.float32).unsqueeze(1)
+        masks.append(functional.max_pool2d(seen, GROWN, 1, GROWN // 2).squeeze(1) > 0)
+    return torch.cat(masks)
