@@ -17,6 +17,7 @@ ORDER = (
         "errors",
         "_io",
         "memory",
+        "compiled",
         "cameras",
         "views",
         "fields",

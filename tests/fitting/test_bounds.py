@@ -12,17 +12,6 @@ from manyfields.views import read_views
 CUBE = [[-1.0] * 3, [1.0] * 3]
 
 
-def cameras_of(shapes, poses: list[np.ndarray], side: int) -> Cameras:
-    count, focal = len(poses), focal_from_angle(shapes.ANGLE_X, side)
-    return Cameras(
-        torch.tensor(np.stack(poses)).float(),
-        torch.full((count, 2), focal),
-        torch.full((count, 2), side / 2),
-        side,
-        side,
-    )
-
-
 @pytest.mark.parametrize("side", [32, 96])
 @pytest.mark.parametrize(
     ("kind", "half", "center"),
@@ -33,11 +22,11 @@ def cameras_of(shapes, poses: list[np.ndarray], side: int) -> Cameras:
         ("ball", (0.45, 0.45, 0.45), (0.0, 0.1, -0.2)),
     ],
 )
-def test_box_holds_the_object_and_is_not_much_larger(shapes, kind, half, center, side):
+def test_box_holds_the_object_and_is_not_much_larger(shapes, cameras_of, kind, half, center, side):
     poses = shapes.ring(40)
     shape = shapes.Shape(kind, half, center=center)
     alpha = torch.tensor(np.stack([shapes.cast(shape, pose, side)[..., 3] for pose in poses]))
-    low, high = box_from_silhouettes(alpha, cameras_of(shapes, poses, side))
+    low, high = box_from_silhouettes(alpha, cameras_of(poses, side))
     true_low, true_high = torch.tensor(center) - torch.tensor(half), torch.tensor(center) + torch.tensor(half)
     assert (low <= true_low).all() and (high >= true_high).all()
     # The margin, the cell of the grid, and the silhouette that grows by a few pixels (a pixel spans 2 / side).
@@ -45,14 +34,14 @@ def test_box_holds_the_object_and_is_not_much_larger(shapes, kind, half, center,
     assert (true_low - low <= slack).all() and (high - true_high <= slack).all()
 
 
-def test_views_without_transparency_give_the_whole_cube(shapes):
+def test_views_without_transparency_give_the_whole_cube(shapes, cameras_of):
     alpha = torch.full((4, 16, 16), 255, dtype=torch.uint8)
-    assert box_from_silhouettes(alpha, cameras_of(shapes, shapes.ring(4), 16)).tolist() == CUBE
+    assert box_from_silhouettes(alpha, cameras_of(shapes.ring(4), 16)).tolist() == CUBE
 
 
-def test_views_of_nothing_give_the_whole_cube(shapes):
+def test_views_of_nothing_give_the_whole_cube(shapes, cameras_of):
     alpha = torch.zeros(4, 16, 16, dtype=torch.uint8)
-    assert box_from_silhouettes(alpha, cameras_of(shapes, shapes.ring(4), 16)).tolist() == CUBE
+    assert box_from_silhouettes(alpha, cameras_of(shapes.ring(4), 16)).tolist() == CUBE
 
 
 def test_every_foreground_pixel_of_a_real_object_meets_the_box(shared):

@@ -16,6 +16,7 @@ WARM_UP = Phase("warm-up", 8, latent=1.0, base_rate=1e-2, fields_rate=5e-3, **SM
 JOINT = replace(WARM_UP, name="joint", rgb=1.0, autoencoder=0.1, decoder_rate=1e-3, encoder_rate=1e-3)
 CODES = Phase("codes", 8, latent=1.0, **SMALL)
 ALIGN = Phase("align", 8, rgb=1.0, **SMALL)
+HULLS = Phase("rays", 40, rgb=1.0, emptiness=0.01, base_rate=1e-2, fields_rate=5e-3, **SMALL)
 RAYS = Phase("rays", 8, rgb=1.0, base_rate=1e-2, fields_rate=5e-3, **SMALL)
 
 
@@ -87,7 +88,8 @@ def test_a_part_that_was_frozen_learns_again(make_fitter):
 
 
 @pytest.mark.parametrize(
-    ("space", "phase", "loss"), [("latent", CODES, "latent"), ("latent", JOINT, "rgb"), ("rgb", RAYS, "rgb")]
+    ("space", "phase", "loss"),
+    [("latent", CODES, "latent"), ("latent", JOINT, "rgb"), ("rgb", RAYS, "rgb"), ("hulls", HULLS, "rgb")],
 )
 def test_losses_fall(make_fitter, space, phase, loss):
     fitter = make_fitter(space)
@@ -169,7 +171,7 @@ def test_targets_of_rays_are_the_pixels_they_go_through(make_fitter, tiny_views,
             assert (target[number] * 255).round().tolist() == images[view, int(line), int(column)].tolist()
 
 
-CASES = [("latent", WARM_UP), ("latent", JOINT), ("latent", CODES), ("latent", ALIGN), ("rgb", RAYS)]
+CASES = [("latent", WARM_UP), ("latent", JOINT), ("latent", CODES), ("latent", ALIGN), ("rgb", RAYS), ("hulls", HULLS)]
 
 
 @pytest.mark.parametrize(("space", "phase"), CASES, ids=[phase.name for _, phase in CASES])

@@ -10,7 +10,7 @@ from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 few = settings(max_examples=10, deadline=None)
 
 
-def random_rays(seed, count=50):
+def random_rays(seed, count=300):
     rng = np.random.default_rng(seed)
     origins = rng.normal(size=(1, count, 3)) * 1.5
     directions = rng.normal(size=(1, count, 3))

@@ -17,6 +17,7 @@ SMALL = {"objects_per_step": 2, "views_per_object": 2}
 LEARNING = {"decoder_rate": 0.001, "encoder_rate": 0.0002}
 SHARED = {"base_rate": 0.01, "fields_rate": 0.005}
 TINY: dict[str, Any] = {
+    "preset": "latent",
     "micro_features": 3,
     "macro_features": 5,
     "resolution": 16,
@@ -33,6 +34,17 @@ TINY: dict[str, Any] = {
         {"name": "latent", "steps": 3, "latent": 1.0, **SMALL},
         {"name": "align", "steps": 3, "rgb": 1.0, **SMALL},
     ],
+}
+RAYS = {"name": "rays", "steps": 5, "rgb": 1.0, "emptiness": 0.01, "rays_per_object": 64, **SMALL}
+TINY_RGB: dict[str, Any] = {
+    **{name: TINY[name] for name in ("micro_features", "macro_features", "resolution", "hidden", "wave")},
+    "checkpoint_seconds": 0.0,
+    "weight_groups": 5,
+    "hull": 16,
+    "sampler": {"guided": 4, "bins": 16},
+    "final_sampler": {"guided": 4, "bins": 16, "supersampling": 2},
+    "stage1": [{**RAYS, **SHARED}],
+    "stage2": [RAYS],
 }
 STORED = ("collection.json", "shared-*", "encoder-*", "objects-*", "codes-*")
 
@@ -62,6 +74,14 @@ def settings(tmp_path_factory) -> Path:
     """A JSON file of settings under which a fit takes seconds; checkpoints are written after every step."""
     path = tmp_path_factory.mktemp("settings") / "tiny.json"
     path.write_text(json.dumps(TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def rgb_settings(tmp_path_factory) -> Path:
+    """Likewise for the default: fused planes in RGB space, with hulls."""
+    path = tmp_path_factory.mktemp("settings") / "tiny-rgb.json"
+    path.write_text(json.dumps(TINY_RGB))
     return path
 
 

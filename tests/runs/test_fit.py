@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import RunError, ViewError
 from manyfields.runs import RunRecord, add, fit
+from manyfields.runs.loading import load_objects
 from manyfields.views import hold_out, read_views
 
 IDS = ["ball_blue", "ball_red", "box_flat", "box_tall"]
@@ -58,9 +60,11 @@ def test_another_seed_gives_other_bytes(run, data, settings, tmp_path):
     assert other.shared_hash != open_collection(run).shared_hash
 
 
-@pytest.mark.parametrize("policy", ["frozen", "joint"])
-def test_a_run_that_dies_again_and_again_ends_with_the_same_bytes(data, settings, tmp_path, hashes, policy):
-    options = {"config": settings, "stage1_objects": 2, "policy": policy, "report": False}
+@pytest.mark.parametrize(
+    ("kind", "policy"), [("settings", "frozen"), ("settings", "joint"), ("rgb_settings", "frozen")]
+)
+def test_a_run_that_dies_again_and_again_ends_with_the_same_bytes(data, request, tmp_path, hashes, kind, policy):
+    options = {"config": request.getfixturevalue(kind), "stage1_objects": 2, "policy": policy, "report": False}
     fit(data, tmp_path / "whole", **options)
     broken = tmp_path / "broken"
     for number in range(40):
@@ -85,6 +89,20 @@ def test_joint_policy_reports_both_parts(data, settings, tmp_path):
     record = RunRecord.load(tmp_path / "joint")
     stages = {name: collection.entry(name).metrics["stage"] for name in collection}
     assert stages == {**dict.fromkeys(record.stage1, 1), **dict.fromkeys(record.stage2, 2)}
+
+
+def test_the_default_stores_hulls_between_weights_and_micro_planes(data, rgb_settings, tmp_path):
+    collection = fit(data, tmp_path / "r", config=rgb_settings, stage1_objects=2, report=False)
+    record = RunRecord.load(tmp_path / "r")
+    assert collection.config["layers"] == [["weights", "bias"], ["hull"], ["micro"]]
+    assert collection.verify() == [] and collection.config["autoencoder"] is None
+    for name in IDS:
+        entry, hull = collection.entry(name), collection[name].code().tensors["hull"]
+        assert {"psnr", "layer0_psnr", "layer1_psnr"} <= entry.metrics.keys()
+        assert hull.shape == (1, 16, 16, 16) and 0.2 < float(hull.float().mean()) < 1.0
+        truth = load_objects([read_views(data)[name]], record)[0].hull
+        assert torch.equal(hull[0], truth)
+        assert bool((collection[name].code(1).tensors["hull"] == 1).all())  # absent: nothing is known
 
 
 def test_no_report_can_be_had_later(data, settings, tmp_path):
@@ -171,7 +189,7 @@ def test_bad_config_is_named(data, tmp_path, content, capsys):
 
 
 def test_tri_planes_in_rgb(data, settings, tmp_path):
-    config = json.loads(settings.read_text())
+    config = {name: value for name, value in json.loads(settings.read_text()).items() if name != "preset"}
     phase = {"name": "rays", "steps": 4, "rgb": 1.0, "fields_rate": 0.01, "rays_per_object": 64}
     changes = {**config, "stage1": [phase], "stage2": [{**phase, "fields_rate": 0.0}]}
     changes |= {"micro_features": 4, "macro_features": 0}

@@ -41,6 +41,9 @@ def test_changes_win_and_parts_become_what_they_are():
         ({"stage1": [{"name": "a"}]}, "phase 'a' has no loss"),
         ({"sampler": 3}, r"settings\.sampler: 3 must be"),
         ({"sampler": {"stratified": 1}}, "at least 2"),
+        ({"sampler": {"supersampling": 0}}, "supersampling must be above 0"),
+        ({"space": "latent"}, "hull: a latent pixel sees beyond the silhouette; set hull to 0"),
+        ({"hull": 300}, "hull 300: from 0 to 256"),
         ({"policy": "both"}, "'both' is not one of joint, frozen"),
         ({"space": "hsv"}, "'hsv' is not one of latent, rgb"),
         ({"resolution": 3.5}, "3.5 is not a whole number"),
@@ -59,7 +62,7 @@ def test_settings_without_meaning(changes, message):
 
 
 def test_unknown_preset_lists_those_there_are():
-    with pytest.raises(ConfigError, match="preset 'fused': one of fused-planes, tri-planes"):
+    with pytest.raises(ConfigError, match="preset 'fused': one of fused-planes, latent, tri-planes"):
         settings_from("fused", {})
 
 
@@ -81,7 +84,7 @@ def code_bytes(name: str, stage1_objects: int) -> dict[str, int]:
         ("tri-planes", 1_572_864, None),
         ("micro-only", 1_572_864, None),
         ("macro-only", None, 200),
-        ("m1", 491_520, 4),
+        ("m1", 491_520, 4 * 22),
         ("m75", 491_520, 300),
     ],
 )
@@ -93,10 +96,10 @@ def test_codes_have_the_sizes_of_the_paper(name, micro, weights):
 
 @pytest.mark.parametrize(("objects", "planes"), [(1, 1), (7, 1), (24, 6), (199, 49), (500, 50)])
 def test_base_planes_are_too_few_to_memorise_objects(objects, planes):
-    assert presets()["fused-planes"].family(objects, 16).base_planes == planes
+    assert presets()["fused-planes"].family(objects, 3).base_planes == planes
 
 
-@pytest.mark.parametrize("name", ["tri-planes", "rgb"])
+@pytest.mark.parametrize("name", [name for name in presets() if name != "latent"])
 def test_rgb_presets_train_nothing_that_needs_latents(name):
     settings = presets()[name]
     for phase in (*settings.stage1, *settings.stage2):
@@ -107,5 +110,12 @@ def test_a_config_file_may_name_its_preset():
     assert chosen_settings(None, {"preset": "tri-planes"}, {}) == presets()["tri-planes"]
     assert chosen_settings("tri-planes", {"preset": "tri-planes"}, {"seed": 3}).seed == 3
     assert chosen_settings(None, {}, {}) == presets()["fused-planes"]
-    with pytest.raises(ConfigError, match="is for preset 'rgb', not 'm1'"):
-        chosen_settings("m1", {"preset": "rgb"}, {})
+    with pytest.raises(ConfigError, match="is for preset 'latent', not 'm1'"):
+        chosen_settings("m1", {"preset": "latent"}, {})
+
+
+@pytest.mark.parametrize(("planes", "groups"), [(1, 22), (3, 22), (6, 11), (12, 2), (50, 1), (75, 1)])
+def test_layer_0_keeps_within_about_a_hundred_bytes(planes, groups):
+    settings = settings_from("fused-planes", {"base_planes": planes})
+    assert settings.family(500, 3).weight_groups == groups
+    assert settings_from("fused-planes", {"weight_groups": 1}).family(24, 3).weight_groups == 1

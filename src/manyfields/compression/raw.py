@@ -29,7 +29,9 @@ class RawCodec:
 
     def layer_bytes(self) -> list[int]:
         """Size of each layer of one object; of a hull, whose size depends on its shape, about."""
-        return [self._float_bytes(names) if names != HULL else usual_bytes(self.shapes["hull"]) for names in self.layers]
+        return [
+            self._float_bytes(names) if names != HULL else usual_bytes(self.shapes["hull"]) for names in self.layers
+        ]
 
     def encode(self, codes: Codes) -> list[list[bytes]]:
         """Per object its layers. Values beyond float16's range are clamped to it; NaN raises CollectionError."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras, Rays, stack
 from manyfields.fitting.bounds import MARGIN, box_from_silhouettes
-from manyfields.fitting.hull import pixels_inside, visual_hull
+from manyfields.fitting.visual_hull import pixels_inside, visual_hull
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.views import ObjectViews, composite, hold_out
 
@@ -115,9 +115,7 @@ class FittingData:
                     parts.append(autoencoder.encode(images.float() / 255.0))
             item.latents = torch.cat(parts).half()
 
-    def draw_rays(
-        self, rows: list[int], count: int, generator: torch.Generator
-    ) -> tuple[Rays, Float[Tensor, "B R 3"]]:
+    def draw_rays(self, rows: list[int], count: int, generator: torch.Generator) -> tuple[Rays, Float[Tensor, "B R 3"]]:
         """Rays (B, R = count) through random pixels of all training views, and their colours.
 
         Only pixels that may see the object are drawn where they are known: the others are background in any case.

@@ -106,9 +106,7 @@ class SharedPart(nn.Module):
         rays = small.rays()
         objects, views = cameras.shape
         flat = Rays(rays.origins.reshape(objects, -1, 3), rays.directions.reshape(objects, -1, 3))
-        seen = render(
-            field, flat, sampler, bounds=bounds, guide=guide, background=self.background, generator=generator
-        )
+        seen = render(field, flat, sampler, bounds=bounds, guide=guide, background=self.background, generator=generator)
         return self._to_pictures(seen, views, small.height, small.width, fine, decode)
 
     def _to_pictures(self, seen: Rendering, views: int, height: int, width: int, fine: int, decode: bool) -> Pictures:

@@ -29,9 +29,7 @@ def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Pr
     for number, views in enumerate(objects):
         try:
             settings = record.settings
-            item = load_object(
-                views, record.size, seed=settings.seed, fraction=settings.held_out, hull=settings.hull
-            )
+            item = load_object(views, record.size, seed=settings.seed, fraction=settings.held_out, hull=settings.hull)
             loaded.append(item)
         except ViewError as error:
             record.problems.append(asdict(Problem(views.id, None, "unreadable", str(error), True)))

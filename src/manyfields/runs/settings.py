@@ -13,6 +13,8 @@ from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 
+WEIGHTS = 66
+"""Numbers in layer 0 that groups of weights may fill."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -73,8 +75,9 @@ class FitSettings:
     macro_features: int = 22
     base_planes: int | None = None
     """M; None: a quarter of the objects of stage 1, at most the paper's 50: base planes must not memorise objects."""
-    weight_groups: int = 1
-    """Groups of macro features with weights of their own (1: the paper)."""
+    weight_groups: int | None = None
+    """Groups of macro features with weights of their own (1: the paper); None: as many as keep layer 0 within about a
+    hundred bytes."""
     resolution: int = 64
     hidden: int = 64
     space: Literal["latent", "rgb"] = "rgb"
@@ -107,6 +110,7 @@ class FitSettings:
             raise ConfigError("stage1 and stage2 need at least one phase each")
         if self.hull and self.space == "latent":
             raise ConfigError("hull: a latent pixel sees beyond the silhouette; set hull to 0 in latent space")
+        self.family(4, 3 if self.space == "rgb" else 16)  # sizes without meaning are refused before anything is read
         if self.wave < 1:
             raise ConfigError(f"wave {self.wave}: at least 1 object")
         if self.stage1_objects is not None and self.stage1_objects < 1:
@@ -125,12 +129,22 @@ class FitSettings:
             hidden=self.hidden,
             channels=channels,
             space=self.space,
-            weight_groups=self.weight_groups if self.macro_features else 1,
+            weight_groups=self._groups(planes),
             density_gain=self.density_gain,
             activation=self.activation,
             span=self.span,
             hull=self.hull,
         )
+
+    def _groups(self, planes: int) -> int:
+        if not self.macro_features:
+            return 1
+        if self.weight_groups is not None:
+            return self.weight_groups
+        fitting = [
+            n for n in range(1, self.macro_features + 1) if self.macro_features % n == 0 and n * planes <= WEIGHTS
+        ]
+        return max(fitting, default=1)
 
 
 def presets() -> dict[str, FitSettings]:
@@ -142,6 +156,7 @@ def presets() -> dict[str, FitSettings]:
             base,
             preset="latent",
             space="latent",
+            weight_groups=1,
             activation="softplus",
             span="cube",
             hull=0,
