@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from manyfields.cameras import Cameras, focal_from_angle
 from manyfields.fitting.bounds import box_from_silhouettes
 from manyfields.rendering.clipping import clip_to_box
 from manyfields.views import read_views

@@ -41,7 +41,8 @@ def guided_samples(
         distances, lengths = torch.zeros_like(offsets), torch.zeros_like(offsets)
         hits = torch.zeros(origins.shape[:2], dtype=torch.bool)
         inputs = [tensor.detach().contiguous().numpy() for tensor in (origins, directions, bounds, guide, offsets)]
-        place_samples(*inputs, bins, spread, distances.numpy(), lengths.numpy(), hits.numpy())
+        written = [tensor.numpy() for tensor in (distances, lengths, hits)]
+        place_samples(*inputs, bins, spread, *written)  # type: ignore[call-arg]  # numba's stubs count wrongly
         return distances, lengths, hits
     return _plain(origins, directions, bounds, guide, offsets, bins, spread)
 
