@@ -84,7 +84,7 @@ def code_bytes(name: str, stage1_objects: int) -> dict[str, int]:
         ("tri-planes", 1_572_864, None),
         ("micro-only", 1_572_864, None),
         ("macro-only", None, 200),
-        ("m1", 491_520, 4),
+        ("m1", 491_520, 4 * 22),
         ("m75", 491_520, 300),
     ],
 )
@@ -112,3 +112,10 @@ def test_a_config_file_may_name_its_preset():
     assert chosen_settings(None, {}, {}) == presets()["fused-planes"]
     with pytest.raises(ConfigError, match="is for preset 'latent', not 'm1'"):
         chosen_settings("m1", {"preset": "latent"}, {})
+
+
+@pytest.mark.parametrize(("planes", "groups"), [(1, 22), (3, 22), (6, 11), (12, 2), (50, 1), (75, 1)])
+def test_layer_0_keeps_within_about_a_hundred_bytes(planes, groups):
+    settings = settings_from("fused-planes", {"base_planes": planes})
+    assert settings.family(500, 3).weight_groups == groups
+    assert settings_from("fused-planes", {"weight_groups": 1}).family(24, 3).weight_groups == 1

@@ -13,6 +13,8 @@ from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 
+WEIGHTS = 66
+"""Numbers in layer 0 that groups of weights may fill."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -34,7 +36,7 @@ def _rays_stage1() -> tuple[Phase, ...]:
 
 
 def _rays_stage2() -> tuple[Phase, ...]:
-    return (Phase("rays", epochs=40, rgb=1.0, smoothness=0.0, emptiness=0.01, codes_rate=0.06, final_rate=0.05),)
+    return (Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, emptiness=0.01, codes_rate=0.06, final_rate=0.05),)
 
 
 def _latent_stage1() -> tuple[Phase, ...]:
@@ -73,9 +75,9 @@ class FitSettings:
     macro_features: int = 22
     base_planes: int | None = None
     """M; None: a quarter of the objects of stage 1, at most the paper's 50: base planes must not memorise objects."""
-    weight_groups: int = 1
-    """Groups of macro features with weights of their own (1: the paper). More make layer 0 better, and all layers of
-    objects that the base planes have not seen worse (docs/results.md)."""
+    weight_groups: int | None = None
+    """Groups of macro features with weights of their own (1: the paper); None: as many as keep layer 0 within about a
+    hundred bytes."""
     resolution: int = 64
     hidden: int = 64
     space: Literal["latent", "rgb"] = "rgb"
@@ -127,12 +129,22 @@ class FitSettings:
             hidden=self.hidden,
             channels=channels,
             space=self.space,
-            weight_groups=self.weight_groups if self.macro_features else 1,
+            weight_groups=self._groups(planes),
             density_gain=self.density_gain,
             activation=self.activation,
             span=self.span,
             hull=self.hull,
         )
+
+    def _groups(self, planes: int) -> int:
+        if not self.macro_features:
+            return 1
+        if self.weight_groups is not None:
+            return self.weight_groups
+        fitting = [
+            n for n in range(1, self.macro_features + 1) if self.macro_features % n == 0 and n * planes <= WEIGHTS
+        ]
+        return max(fitting, default=1)
 
 
 def presets() -> dict[str, FitSettings]:
@@ -144,6 +156,7 @@ def presets() -> dict[str, FitSettings]:
             base,
             preset="latent",
             space="latent",
+            weight_groups=1,
             activation="softplus",
             span="cube",
             hull=0,
