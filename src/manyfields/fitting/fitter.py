@@ -66,6 +66,8 @@ class Fitter:
         fused = device in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=fused) if groups else None
         self.store.reset_moments()
+        if self.guides is not None:
+            self.guides.reset()
         if phase.latent and not phase.trains_encoder and self.shared.autoencoder is not None:
             self.data.cache_latents(self.shared.autoencoder, self.half)
 
@@ -76,6 +78,7 @@ class Fitter:
         taken = torch.tensor(rows, device=self.data.device)
         codes = self.store.take(taken)
         level = self._draw_level(len(codes), phase, generator)
+        layers = self.shared.family.config.layers
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
             plane_field = self.shared.family.field(codes, level, self.data.bounds[taken])
         if self.shared.autoencoder is None:
@@ -88,7 +91,8 @@ class Fitter:
         total = torch.stack(list(losses.values())).sum()
         total.backward()
         if self.guides is not None and index % STEPS_BETWEEN == 0:
-            whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == level.max()}
+            finest = None if level is None else (level.max() if phase.coarse_share == 1.0 else len(layers))
+            whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == finest}
             with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
                 self.guides.refresh(plane_field, self.data.bounds[taken], whole, generator)
         factor = phase.rate_factor(index)

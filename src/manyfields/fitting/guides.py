@@ -24,7 +24,12 @@ class Guides:
         full = torch.ones(side, side, side, dtype=torch.uint8)
         self.hulls = torch.stack([full if item.hull is None else item.hull for item in objects]).to(device)
         self.values: Float[Tensor, "N G G G"] = START * self.hulls.float()
+        """Densities; 0 outside the hull."""
         self._cells = [hull.flatten().nonzero().squeeze(1) for hull in self.hulls]
+
+    def reset(self) -> None:
+        """Forget all but the hulls."""
+        self.values.copy_(START * self.hulls)
 
     @torch.no_grad()
     def refresh(

@@ -26,7 +26,7 @@ def _rays_stage1() -> tuple[Phase, ...]:
             epochs=40,
             rgb=1.0,
             smoothness=0.0,
-            emptiness=0.01,
+            emptiness=0.03,
             codes_rate=0.06,
             base_rate=0.03,
             fields_rate=0.01,
@@ -36,7 +36,10 @@ def _rays_stage1() -> tuple[Phase, ...]:
 
 
 def _rays_stage2() -> tuple[Phase, ...]:
-    return (Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, emptiness=0.01, codes_rate=0.06, final_rate=0.05),)
+    # Weights first, alone and without hulls, so that layer 0 is as good as it can be; then they stay as they are.
+    weights = Phase("weights", epochs=6, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
+    rays = Phase("rays", epochs=40, rgb=1.0, smoothness=0.0, codes_rate=0.05, weights_rate=0.0, coarse_share=0.0)
+    return weights, replace(rays, final_rate=0.05)
 
 
 def _latent_stage1() -> tuple[Phase, ...]:
@@ -77,7 +80,7 @@ class FitSettings:
     """M; None: a quarter of the objects of stage 1, at most the paper's 50: base planes must not memorise objects."""
     weight_groups: int | None = None
     """Groups of macro features with weights of their own (1: the paper); None: as many as keep layer 0 within about a
-    hundred bytes."""
+    hundred bytes, because a few base planes with one weight each cannot tell objects apart."""
     resolution: int = 64
     hidden: int = 64
     space: Literal["latent", "rgb"] = "rgb"
