@@ -84,7 +84,7 @@ def code_bytes(name: str, stage1_objects: int) -> dict[str, int]:
         ("tri-planes", 1_572_864, None),
         ("micro-only", 1_572_864, None),
         ("macro-only", None, 200),
-        ("m1", 491_520, 4 * 22),
+        ("m1", 491_520, 4),
         ("m75", 491_520, 300),
     ],
 )

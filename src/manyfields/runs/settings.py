@@ -153,6 +153,8 @@ class FitSettings:
 def presets() -> dict[str, FitSettings]:
     """The variants of the paper's tables, by name."""
     base = FitSettings()
+    weights, rays = base.stage2
+    micro_alone = replace(base, micro_features=32, macro_features=0, base_planes=0, stage2=(rays,))
     return {
         "fused-planes": base,
         "latent": replace(
@@ -169,20 +171,27 @@ def presets() -> dict[str, FitSettings]:
             stage2=_latent_stage2(),
         ),
         "tri-planes": replace(
-            base,
+            micro_alone,
             preset="tri-planes",
-            micro_features=32,
-            macro_features=0,
-            base_planes=0,
             activation="softplus",
             span="cube",
             hull=0,
             sampler=Sampler(32, 32),
             final_sampler=Sampler(48, 48),
         ),
-        "micro-only": replace(base, preset="micro-only", micro_features=32, macro_features=0, base_planes=0),
-        "macro-only": replace(base, preset="macro-only", micro_features=0, macro_features=32, base_planes=50),
-        **{f"m{count}": replace(base, preset=f"m{count}", base_planes=count) for count in (1, 25, 50, 75)},
+        "micro-only": replace(micro_alone, preset="micro-only"),
+        "macro-only": replace(
+            base,
+            preset="macro-only",
+            micro_features=0,
+            macro_features=32,
+            base_planes=50,
+            stage2=(replace(weights, epochs=rays.epochs, final_rate=rays.final_rate),),
+        ),
+        **{
+            f"m{count}": replace(base, preset=f"m{count}", base_planes=count, weight_groups=1)
+            for count in (1, 25, 50, 75)
+        },
     }
 
 
