@@ -171,3 +171,33 @@ def test_indexing_and_stacking_undo_each_other():
         stack([cameras[0], cameras[0].resized(4, 4)])
     with pytest.raises(TypeError, match="no length"):
         len(cameras[0])
+
+
+@few
+@given(seeds, st.lists(st.integers(0, 2), min_size=1, max_size=9))
+def test_rays_of_are_those_of_each_views_own_camera(seed, views):
+    cameras = random_cameras(seed)
+    pixels = torch.from_numpy(np.random.default_rng(seed).uniform(-2, 12, (len(views), 2))).float()
+    rays = cameras.rays_of(torch.tensor(views), pixels)
+    assert rays.origins.shape == rays.directions.shape == (len(views), 3)
+    for ray, view in enumerate(views):
+        expected = cameras[view].rays_through(pixels[ray : ray + 1])
+        torch.testing.assert_close(rays.origins[ray], expected.origins[0])
+        torch.testing.assert_close(rays.directions[ray], expected.directions[0])
+
+
+def test_autocast_rounds_neither_rays_nor_pixels():
+    cameras = random_cameras(3)
+    points = torch.from_numpy(np.random.default_rng(4).normal(size=(3, 20, 3))).float()
+    views, pixels = torch.tensor([0, 2, 1, 2]), torch.rand(4, 2, generator=torch.Generator().manual_seed(3)) * 5
+
+    def everything():
+        rays, own = cameras.rays(), cameras.rays_of(views, pixels)
+        return rays.origins, rays.directions, own.origins, own.directions, *cameras.project(points)
+
+    exact = everything()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = everything()
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16  # products are what it rounds
+    for one, other in zip(exact, rounded, strict=True):
+        assert other.dtype == torch.float32 and torch.equal(one, other)

@@ -184,3 +184,30 @@ def test_what_is_stored_is_16_bit_but_for_statistics():
     assert exact == {"background", "autoencoder.mean", "autoencoder.std", "family.start"}
     assert encoder and all(name.startswith("autoencoder.encoder.") for name in encoder)
     assert not any(name.startswith("autoencoder.encoder.") for name in rendering)
+
+
+def test_objects_with_hulls_render_from_their_bytes_at_each_level(tmp_path):
+    config = FusedPlanesConfig(2, 3, 2, 8, 8, 3, space="rgb", span="box", hull=6, activation="relu")
+    shared = SharedPart(FusedPlanes(config, torch.Generator().manual_seed(1)), None).eval()
+    with torch.no_grad():
+        for parameter in shared.parameters():
+            parameter.copy_(parameter.half().float())
+    codes = shared.family.new_codes(1, torch.Generator().manual_seed(2))
+    codes = Codes({name: tensor if name == "hull" else tensor.half().float() for name, tensor in codes.tensors.items()})
+    codes.tensors["hull"][0, :, 3:] = 0
+    sampler = Sampler(4, 4, guided=6, bins=16, supersampling=2)
+    collection = create_collection(
+        tmp_path / "c", shared=shared_tensors(shared)[0], config=shared_config(shared, sampler)
+    )
+    collection.append([ObjectRecord("mug", codec_of(shared).encode(codes)[0], bounds=BOUNDS)])
+    item, cameras, bounds = collection["mug"], orbit(2, width=12, height=10), torch.tensor(BOUNDS)[None]
+    seen = {level: item.render(cameras, level) for level in (1, 2, 3, None)}
+    for level, pictures in seen.items():
+        with torch.no_grad():
+            expected = shared.pictures(codes, cameras[None], bounds, sampler, level=level)
+        torch.testing.assert_close(pictures.images, expected.images.clamp(0, 1), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(pictures.opacity, expected.opacity, rtol=1e-4, atol=1e-5)
+    assert torch.equal(seen[3].images, seen[None].images)
+    assert not torch.equal(seen[1].images, seen[2].images) and not torch.equal(seen[2].images, seen[3].images)
+    assert bool((item.code(1).tensors["hull"] == 1).all())
+    assert torch.equal(item.code(2).tensors["hull"], codes.tensors["hull"])

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyfields.compression import RawCodec
+from manyfields.compression.hull import encode_hull, usual_bytes
 from manyfields.errors import CollectionError
 from manyfields.fields import Codes, FusedPlanesConfig
 
@@ -92,3 +93,55 @@ def test_nan_is_an_error_that_names_the_layer():
 def test_bytes_that_do_not_fit_are_errors(layers, message):
     with pytest.raises(CollectionError, match=message):
         CODEC.decode([layers])
+
+
+HULL_CODEC = RawCodec((("weights", "bias"), ("hull",), ("micro",)), {**SHAPES, "hull": (5, 5, 5)})
+
+
+def codes_with_hulls(count=3):
+    hull = (torch.rand(count, 5, 5, 5, generator=torch.Generator().manual_seed(1)) > 0.6).to(torch.uint8)
+    return Codes({**random_codes(count).tensors, "hull": hull})
+
+
+def test_hulls_come_back_cell_by_cell_between_the_numbers():
+    codes = codes_with_hulls()
+    encoded = HULL_CODEC.encode(codes)
+    assert [layers[1] for layers in encoded] == [encode_hull(hull) for hull in codes.tensors["hull"].numpy()]
+    # What surrounds the hull is what a codec without hulls writes.
+    assert [[layers[0], layers[2]] for layers in encoded] == CODEC.encode(random_codes())
+    decoded = HULL_CODEC.decode(encoded)
+    assert set(decoded.tensors) == set(codes.tensors)
+    assert decoded.tensors["hull"].dtype == torch.uint8
+    assert torch.equal(decoded.tensors["hull"], codes.tensors["hull"])
+    for name in ("weights", "bias", "micro"):
+        assert torch.equal(decoded.tensors[name], codes.tensors[name].half().float())
+
+
+def test_a_hull_that_is_not_there_is_full():
+    codes = codes_with_hulls()
+    encoded = HULL_CODEC.encode(codes)
+    decoded = HULL_CODEC.decode([encoded[0][:1], encoded[1][:2], encoded[2]]).tensors
+    assert decoded["hull"].dtype == torch.uint8 and bool((decoded["hull"][0] == 1).all())
+    assert torch.equal(decoded["hull"][1:], codes.tensors["hull"][1:])
+    assert not decoded["micro"][:2].any() and decoded["micro"][2].any()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (encode_hull(np.ones((6, 6, 6), np.uint8)), "layer of the hull does not hold 16 bytes of cells"),
+        (encode_hull(np.ones((4, 4, 4), np.uint8)), "layer of the hull does not hold 16 bytes of cells"),
+        (b"\1" * 16, "layer of the hull is damaged"),
+    ],
+)
+def test_a_hull_of_another_size_is_an_error(data, message):
+    first = HULL_CODEC.encode(codes_with_hulls(1))[0][0]
+    with pytest.raises(CollectionError, match=message) as caught:
+        HULL_CODEC.decode([[first, data]])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_size_of_a_hull_layer_is_a_forecast():
+    assert HULL_CODEC.layer_bytes() == [6, usual_bytes((5, 5, 5)), 12]
+    config = FusedPlanesConfig(hull=64)
+    assert RawCodec(config.layers, config.code_shapes()).layer_bytes() == [102, 2048, 245_760]

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -74,10 +75,13 @@ def test_mixed_macro_planes_start_as_loud_as_micro_planes(count):
     torch.testing.assert_close(loudness[2:].mean(), loudness[:2].mean(), rtol=0.25, atol=0)
 
 
-def test_density_is_gain_times_softplus_of_the_first_output_minus_one():
-    family = tiny_family(density_gain=2.5)
-    features = torch.randn(2, 9, 5)
-    hidden = torch.log1p(torch.exp(features @ family.hidden.weight.T + family.hidden.bias))
+@pytest.mark.parametrize("activation", ["softplus", "relu"])
+def test_density_is_gain_times_softplus_of_the_first_output_minus_one(activation):
+    family = tiny_family(density_gain=2.5, activation=activation)
+    features = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0))
+    before = features @ family.hidden.weight.T + family.hidden.bias
+    assert (before < 0).any() and (before > 0).any()
+    hidden = torch.log1p(torch.exp(before)) if activation == "softplus" else torch.where(before > 0, before, 0.0)
     values = hidden @ family.output.weight.T + family.output.bias
     samples = family.decode(features)
     torch.testing.assert_close(samples.density, 2.5 * torch.log1p(torch.exp(values[..., 0] - 1)))
@@ -101,6 +105,9 @@ def test_rgb_space_reaches_black_and_white():
         ({"micro_features": 0}, (("weights", "bias"),)),
         ({"macro_features": 0, "base_planes": 0}, (("micro",),)),
         ({"base_planes": 1}, (("weights", "bias"), ("micro",))),
+        ({"hull": 4}, (("weights", "bias"), ("hull",), ("micro",))),
+        ({"hull": 4, "micro_features": 0}, (("weights", "bias"), ("hull",))),
+        ({"hull": 4, "macro_features": 0, "base_planes": 0}, (("hull",), ("micro",))),
     ],
 )
 def test_variants_render_and_name_their_layers(sizes, layers):
@@ -158,11 +165,16 @@ def test_the_same_generator_makes_the_same_family_and_codes():
         ({"space": "hsv"}, "space 'hsv'"),
         ({"hidden": 0}, "hidden 0"),
         ({"channels": 0}, "channels 0"),
+        ({"activation": "gelu"}, "^activation 'gelu': either 'relu' or 'softplus'$"),
+        ({"span": "sphere"}, "^span 'sphere': either 'cube' or 'box'$"),
+        ({"hull": -1}, "^hull -1: from 0 to 256 cells a side$"),
+        ({"hull": 257}, "^hull 257: from 0 to 256 cells a side$"),
     ],
 )
 def test_sizes_that_make_no_sense_are_config_errors(sizes, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as caught:
         FusedPlanesConfig(**sizes)
+    assert "\n" not in str(caught.value)
 
 
 def test_groups_of_features_have_weights_of_their_own():
@@ -181,3 +193,74 @@ def test_groups_of_features_have_weights_of_their_own():
 def test_groups_divide_the_macro_features():
     with pytest.raises(ConfigError, match="weight_groups 4 does not divide macro_features 6"):
         FusedPlanesConfig(macro_features=6, weight_groups=4)
+
+
+def test_hulls_of_codes_start_full():
+    family = tiny_family(hull=4)
+    assert list(family.config.code_shapes()) == ["weights", "bias", "hull", "micro"]
+    assert family.config.code_shapes()["hull"] == (4, 4, 4)
+    for codes in (family.new_codes(2), family.average_codes(2)):
+        hull = codes.tensors["hull"]
+        assert hull.dtype == torch.uint8 and hull.shape == (2, 4, 4, 4) and bool((hull == 1).all())
+    new, plain = (tiny_family(hull=hull).new_codes(2, torch.Generator().manual_seed(4)) for hull in (4, 0))
+    assert "hull" not in plain.tensors
+    assert all(torch.equal(new.tensors[name], tensor) for name, tensor in plain.tensors.items())
+
+
+def test_with_a_hull_micro_planes_are_the_third_layer():
+    family = tiny_family(hull=4)
+    codes = family.new_codes(3, torch.Generator().manual_seed(0))
+    for level in (1, 2):
+        planes = family.planes(codes, level)
+        assert not planes[..., :2].any() and torch.equal(planes[..., 2:], family.planes(codes)[..., 2:])
+    assert torch.equal(family.planes(codes, 3), family.planes(codes))
+    mixed = family.planes(codes, torch.tensor([3, 2, 1]))
+    assert torch.equal(mixed[0], family.planes(codes)[0]) and torch.equal(mixed[1:], family.planes(codes, 2)[1:])
+
+
+BOXES = torch.tensor([[[-0.5, -0.6, -0.1], [0.2, 0.9, 0.4]], [[-1.0, -0.2, -0.3], [-0.4, 0.1, 0.8]]])
+
+
+def test_planes_that_span_boxes_have_their_corners_at_the_corners_of_the_boxes():
+    family = tiny_family(span="box")
+    codes = family.new_codes(2, torch.Generator().manual_seed(1))
+    field, planes = family.field(codes, bounds=BOXES), family.planes(codes)
+    for corner in itertools.product((0, 1), repeat=3):
+        point = torch.stack([BOXES[:, side, axis] for axis, side in enumerate(corner)], -1)
+        x, y, z = (-side for side in corner)  # the first or the last sample
+        features = planes[:, 0, y, x] + planes[:, 1, z, x] + planes[:, 2, z, y]
+        expected, seen = family.decode(features[:, None]), field(point[:, None])
+        torch.testing.assert_close(seen.density, expected.density, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(seen.channels, expected.channels, rtol=1e-4, atol=1e-5)
+
+
+def test_a_field_in_a_box_is_the_one_in_the_cube_stretched():
+    family, in_cube = tiny_family(span="box"), tiny_family(span="cube")
+    codes = family.new_codes(2, torch.Generator().manual_seed(1))
+    points = 2 * torch.rand(2, 30, 3, generator=torch.Generator().manual_seed(2)) - 1
+    middle, half = BOXES.mean(1, keepdim=True), (BOXES[:, 1:] - BOXES[:, :1]) / 2
+    seen = family.field(codes, bounds=BOXES)(middle + half * points)
+    expected = in_cube.field(codes)(points)
+    torch.testing.assert_close(seen.density, expected.density, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(seen.channels, expected.channels, rtol=1e-4, atol=1e-5)
+    # Planes in the cube do not heed boxes.
+    assert torch.equal(in_cube.field(codes, bounds=BOXES)(points).density, expected.density)
+
+
+def test_planes_that_span_boxes_need_the_boxes():
+    family = tiny_family(span="box")
+    with pytest.raises(ValueError, match="need their bounds"):
+        family.field(family.new_codes(1))
+
+
+@pytest.mark.parametrize("span", ["cube", "box"])
+def test_a_field_of_many_objects_gives_that_of_each(span):
+    family = tiny_family(span=span)
+    field = family.field(family.new_codes(2, torch.Generator().manual_seed(1)), bounds=BOXES)
+    points = torch.rand(2, 20, 3, generator=torch.Generator().manual_seed(2)) - 0.5
+    together = field(points)
+    for row in range(2):
+        alone = field[row](points[row : row + 1])
+        assert alone.density.shape == (1, 20) and field[row].channels == 7
+        torch.testing.assert_close(alone.density[0], together.density[row])
+        torch.testing.assert_close(alone.channels[0], together.channels[row])

@@ -97,3 +97,63 @@ def test_resetting_moments_keeps_codes():
     assert all(torch.equal(tensor, codes[name]) for name, tensor in store.codes.items())
     moments = [*store.first.values(), *store.second.values(), store.counts]
     assert not any(bool(tensor.any()) for tensor in moments)
+
+
+def store_with_hulls() -> CodeStore:
+    hull = (torch.rand(4, 3, 3, 3, generator=torch.Generator().manual_seed(1)) > 0.5).to(torch.uint8)
+    return CodeStore(Codes({"hull": hull, **new_store().codes}))
+
+
+def step_floats(store: CodeStore, rows: list[int], step: int) -> None:
+    """`step_store` with a loss that leaves hulls out."""
+    codes = store.take(torch.tensor(rows))
+    loss_of(Codes({name: codes.tensors[name] for name in RATES}), step).backward()
+    store.update(torch.tensor(rows), codes, RATES)
+
+
+def test_hulls_are_kept_as_they_are_and_change_nothing_of_the_rest():
+    store, plain = store_with_hulls(), new_store()
+    hull = store.codes["hull"].clone()
+    assert set(store.first) == set(store.second) == {"weights", "micro"}
+    taken = store.take(torch.tensor([2, 1])).tensors
+    assert {name: tensor.requires_grad for name, tensor in taken.items()} == {
+        "hull": False,
+        "weights": True,
+        "micro": True,
+    }
+    assert taken["hull"].dtype == torch.uint8 and torch.equal(taken["hull"], hull[[2, 1]])
+    for step, rows in enumerate(STEPS):
+        step_floats(store, rows, step)
+        step_store(plain, rows, step)
+    assert store.codes["hull"].dtype == torch.uint8 and torch.equal(store.codes["hull"], hull)
+    for name, tensor in plain.state().items():
+        assert torch.equal(store.state()[name], tensor), name
+
+
+def test_hulls_go_with_the_state():
+    store, other = store_with_hulls(), store_with_hulls()
+    assert set(store.state()) - set(new_store().state()) == {"code.hull"}
+    store.codes["hull"][1] ^= 1
+    other.load({name: tensor.clone() for name, tensor in store.state().items()})
+    assert other.codes["hull"].dtype == torch.uint8 and torch.equal(other.codes["hull"], store.codes["hull"])
+
+
+def test_one_step_moves_rows_by_their_own_counts():
+    store = new_store()
+    for step in range(5):
+        step_store(store, [2], step)
+    before = {name: tensor.clone() for name, tensor in store.state().items()}
+    index = torch.tensor([3, 2])  # the new one first
+    codes = store.take(index)
+    loss_of(codes, 5).backward()
+    store.update(index, codes, RATES)
+    assert store.counts.tolist() == [0, 0, 6, 1]
+    for name, rate in RATES.items():
+        gradient = codes.tensors[name].grad
+        # Adam's very first step has the size of the rate, whatever the gradient.
+        moved = store.codes[name][3] - before[f"code.{name}"][3]
+        torch.testing.assert_close(moved, -rate * gradient[0].sign(), rtol=1e-3, atol=1e-6)
+        first = 0.9 * before[f"first.{name}"][2] + 0.1 * gradient[1]
+        second = 0.99 * before[f"second.{name}"][2] + 0.01 * gradient[1] ** 2
+        step = rate * (first / (1 - 0.9**6)) / ((second / (1 - 0.99**6)).sqrt() + 1e-8)
+        torch.testing.assert_close(store.codes[name][2], before[f"code.{name}"][2] - step, rtol=1e-5, atol=1e-6)

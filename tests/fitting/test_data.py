@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyfields.fitting.bounds import MARGIN, box_from_silhouettes
 from manyfields.fitting.data import FittingData, image_size, load_object, load_views, rows_of_step, stable_seed
+from manyfields.fitting.visual_hull import pixels_inside, visual_hull
 from manyfields.views import composite, hold_out
 
 
@@ -107,3 +109,67 @@ def test_cached_latents_are_those_of_each_view(make_fitter, half):
     with torch.no_grad():
         expected = fitter.shared.autoencoder.encode(batch.images.flatten(0, 1) / 255.0)
     torch.testing.assert_close(batch.latents.flatten(0, 1), expected, atol=0.05 if half else 4e-3, rtol=0.02)
+
+
+WIDE = (20, 12)  # width, height
+
+
+def numbered(views_of_set, hull: int) -> FittingData:
+    """Objects whose pixels hold (view, row, column) in the place of colours."""
+    data = FittingData([load_object(views, WIDE, seed=0, hull=hull) for views in views_of_set])
+    for item in data.objects:
+        count, _, height, width = item.images.shape
+        places = torch.meshgrid(*(torch.arange(size) for size in (count, height, width)), indexing="ij")
+        item.images = torch.stack(places, 1).to(torch.uint8)
+    return data
+
+
+@pytest.mark.parametrize("hull", [0, 8])
+def test_drawn_colours_are_those_of_the_pixels_that_rays_go_through(tiny_views, hull):
+    data = numbered(tiny_views, hull)
+    rays, colors = data.draw_rays([2, 0], 400, torch.Generator().manual_seed(0))
+    assert rays.origins.shape == rays.directions.shape == colors.shape == (2, 400, 3)
+    for number, row in enumerate([2, 0]):
+        cameras = data.objects[row].cameras
+        view, y, x = (colors[number] * 255).round().long().unbind(-1)
+        assert view.unique().tolist() == list(range(len(cameras)))
+        whole = cameras.rays()
+        pixel = y * cameras.width + x
+        torch.testing.assert_close(rays.origins[number], whole.origins[view, pixel])
+        torch.testing.assert_close(rays.directions[number], whole.directions[view, pixel])
+
+
+def test_pixels_are_drawn_inside_where_that_is_known_and_else_everywhere(tiny_views):
+    drawn = {}
+    for hull in (0, 8):
+        data = numbered(tiny_views, hull)
+        _, colors = data.draw_rays([0], 4000, torch.Generator().manual_seed(1))
+        view, y, x = (colors[0] * 255).round().long().unbind(-1)
+        drawn[hull] = set(((view * WIDE[1] + y) * WIDE[0] + x).tolist())
+    inside = set(data.objects[0].inside.tolist())
+    assert len(inside) < 0.9 * WIDE[0] * WIDE[1] * len(data.objects[0].images)
+    assert drawn[8] <= inside and len(drawn[8]) > 0.9 * len(inside)
+    assert not drawn[0] <= inside
+
+
+def test_drawn_rays_are_a_function_of_the_generator(tiny_views):
+    data = FittingData([load_object(views, (16, 16), seed=0, hull=8) for views in tiny_views])
+    one, two, other = (data.draw_rays([1, 0], 50, torch.Generator().manual_seed(seed)) for seed in (4, 4, 5))
+    assert torch.equal(one[0].directions, two[0].directions) and torch.equal(one[1], two[1])
+    assert not torch.equal(one[0].directions, other[0].directions)
+    assert one[1].dtype == torch.float32 and float(one[1].min()) >= 0 and float(one[1].max()) <= 1
+
+
+def test_an_object_loaded_with_a_hull_has_a_tight_box(tiny_views):
+    views = tiny_views[1]
+    plain, item = load_object(views, (16, 16), seed=0), load_object(views, (16, 16), seed=0, hull=10)
+    assert plain.hull is None and plain.inside is None
+    rgba, cameras = load_views(views, item.train, (16, 16))
+    alpha = rgba[..., 3]
+    assert torch.equal(item.bounds, box_from_silhouettes(alpha, cameras, margin=0.0))
+    assert torch.equal(item.hull, visual_hull(alpha, cameras, item.bounds, 10))
+    assert torch.equal(item.inside, pixels_inside(alpha))
+    wider = torch.stack([item.bounds[0] - MARGIN, item.bounds[1] + MARGIN]).clamp(-1, 1)
+    torch.testing.assert_close(plain.bounds, wider)
+    assert not torch.equal(plain.bounds, item.bounds)
+    assert torch.equal(plain.images, item.images) and plain.train == item.train

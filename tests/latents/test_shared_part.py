@@ -1,9 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as functional
 
 from manyfields.cameras import Cameras, orbit, stack
 from manyfields.errors import ConfigError
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig
 from manyfields.latents import SharedPart
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
 from manyfields.rendering import Sampler
@@ -117,3 +118,70 @@ def test_parts_that_do_not_fit_are_config_errors():
         SharedPart(family(channels=3, space="rgb"), autoencoder(3))
     with pytest.raises(ConfigError, match="5 channels do not fit an autoencoder with 4"):
         SharedPart(family(), autoencoder(4))
+
+
+def hull_part():
+    """RGB space, planes that span boxes, and hulls that differ from object to object and cut something away."""
+    shared = SharedPart(family(channels=3, space="rgb", span="box", hull=6, activation="relu"), None)
+    codes = shared.family.new_codes(2, torch.Generator().manual_seed(1))
+    codes.tensors["hull"][0, :, :, 3:] = 0
+    codes.tensors["hull"][1, :2] = 0
+    return shared, codes
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("with_hull", [False, True])
+def test_supersampled_pictures_are_means_of_pictures_twice_as_fine(with_hull):
+    shared, codes = hull_part() if with_hull else (rgb_part(), None)
+    shared.background.copy_(torch.tensor([1.0, 0.5, 0.0]))
+    codes = codes or shared.family.new_codes(2, torch.Generator().manual_seed(1))
+    pictures = shared.pictures(codes, cameras(), BOUNDS, Sampler(4, 3, supersampling=2))
+    fine = shared.pictures(codes, cameras().resized(64, 48), BOUNDS, SAMPLER)
+    assert pictures.images.shape == (2, 3, 3, 24, 32) and torch.equal(pictures.images, pictures.latents)
+    opacity = functional.avg_pool2d(fine.opacity, 2)
+    torch.testing.assert_close(pictures.opacity, opacity)
+    torch.testing.assert_close(pictures.images[1], functional.avg_pool2d(fine.images[1], 2))
+    torch.testing.assert_close(pictures.images[0], functional.avg_pool2d(fine.images[0], 2))
+    depth = functional.avg_pool2d(fine.depth * fine.opacity, 2) / opacity
+    assert bool(((opacity == 0) | (pictures.depth > 1)).all()) and not pictures.depth[opacity == 0].any()
+    torch.testing.assert_close(pictures.depth[opacity > 1e-3], depth[opacity > 1e-3])
+
+
+@torch.no_grad()
+def test_latent_pictures_are_never_supersampled():
+    shared = latent_part()
+    codes = shared.family.new_codes(2, torch.Generator().manual_seed(1))
+    one = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, decode=False)
+    other = shared.pictures(codes, cameras(), BOUNDS, Sampler(4, 3, supersampling=2), decode=False)
+    assert torch.equal(one.latents, other.latents) and torch.equal(one.depth, other.depth)
+
+
+@torch.no_grad()
+def test_a_guide_made_once_gives_the_same_pictures():
+    shared, codes = hull_part()
+    guide = shared.guide(codes, BOUNDS)
+    assert guide.shape == (2, 6, 6, 6) and torch.equal(guide > 0, codes.tensors["hull"] > 0)
+    given = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, guide=guide)
+    made = shared.pictures(codes, cameras(), BOUNDS, SAMPLER)
+    assert torch.equal(given.images, made.images) and torch.equal(given.depth, made.depth)
+    empty = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, guide=torch.zeros_like(guide))
+    assert made.opacity.max() > 0.1 and not empty.opacity.any()
+
+
+def test_families_without_hulls_have_no_guide():
+    shared = rgb_part()
+    assert shared.guide(shared.family.new_codes(2), BOUNDS) is None
+
+
+@torch.no_grad()
+def test_level_1_knows_no_hull_and_level_2_does():
+    shared, codes = hull_part()
+    full = Codes({**codes.tensors, "hull": torch.ones_like(codes.tensors["hull"])})
+    for level, heeds in ((1, False), (2, True), (3, True), (None, True)):
+        seen, free = (shared.pictures(some, cameras(), BOUNDS, SAMPLER, level=level) for some in (codes, full))
+        assert torch.equal(seen.images, free.images) != heeds, level
+        hull = shared.guide(codes, BOUNDS, level)
+        assert torch.equal(hull > 0, codes.tensors["hull"] > 0) == heeds, level
+    # An object without its hull is rendered beside others as if none had one.
+    mixed = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, level=torch.tensor([1, 3]))
+    torch.testing.assert_close(mixed.images[0], shared.pictures(codes, cameras(), BOUNDS, SAMPLER, level=1).images[0])

@@ -13,7 +13,7 @@ class Demo(Command):
 
     out: Path = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: float = 6.0
+    minutes: float = 3.0
     """Time for the fit; the rest takes a few minutes more."""
 
     def run(self) -> int:

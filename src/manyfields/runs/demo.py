@@ -12,7 +12,7 @@ from manyfields.views.render_set import render_set
 OBJECTS, VIEWS, SIZE = 16, 60, 128
 
 
-def demo(out: Path | str = "demo", *, minutes: float = 6.0, progress: Progress = silent) -> Path:
+def demo(out: Path | str = "demo", *, minutes: float = 3.0, progress: Progress = silent) -> Path:
     """Make vehicles, render them, fit them in both stages, and write the report; returns its path.
 
     Parts that are finished already are kept, so a demo that was interrupted is started again to go on.

@@ -69,7 +69,9 @@ def measure_codes(
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
-    for level in range(1, len(collection.shared_part.family.config.layers)):
+    config = collection.shared_part.family.config
+    # Without macro planes, what comes before micro planes is a shape without a look.
+    for level in range(1, len(config.layers) if config.macro_features else 1):
         coarse = render_codes(collection, codes, bounds, source, views, size, level)
         metrics[f"layer{level - 1}_psnr"] = mean_scores(coarse.scores()).psnr
     return {name: value for name, value in metrics.items() if value is not None}

@@ -50,7 +50,8 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
     lpips, reason = load_lpips()
     objects: list[ObjectResult] = []
-    layered = len(collection.shared_part.family.config.layers) > 1
+    config = collection.shared_part.family.config
+    layered = config.macro_features > 0 and len(config.layers) > 1
     for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress):
         held_out = levels[0]
         entry = item.entry

@@ -36,7 +36,7 @@ def _rays_stage1() -> tuple[Phase, ...]:
 
 
 def _rays_stage2() -> tuple[Phase, ...]:
-    # Weights first, alone and without hulls, so that layer 0 is as good as it can be; then they stay as they are.
+    # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
     weights = Phase("weights", epochs=6, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
     rays = Phase("rays", epochs=40, rgb=1.0, smoothness=0.0, codes_rate=0.05, weights_rate=0.0, coarse_share=0.0)
     return weights, replace(rays, final_rate=0.05)
