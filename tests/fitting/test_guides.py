@@ -44,7 +44,7 @@ def guides() -> Guides:
 
 
 def test_guides_start_at_the_hulls_and_a_reset_goes_back_there(guides):
-    assert START == 3.0
+    assert (START, FORGET) == (3.0, 0.5)
     for row in (0, 2):
         assert 0.3 < float(guides.hulls[row].float().mean()) < 0.9
         assert torch.equal(guides.values[row], 3.0 * guides.hulls[row].float())

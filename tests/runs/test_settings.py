@@ -119,3 +119,9 @@ def test_layer_0_keeps_within_about_a_hundred_bytes(planes, groups):
     settings = settings_from("fused-planes", {"base_planes": planes})
     assert settings.family(500, 3).weight_groups == groups
     assert settings_from("fused-planes", {"weight_groups": 1}).family(24, 3).weight_groups == 1
+
+
+def test_an_autoencoder_for_a_family_that_has_none():
+    with pytest.raises(ConfigError, match="'fused-planes' renders RGB and has none; use preset 'latent'"):
+        chosen_settings(None, {}, {"autoencoder": "taesd"})
+    assert chosen_settings("latent", {}, {"autoencoder": "taesd"}).autoencoder == "taesd"

@@ -100,7 +100,7 @@ class StoredObject:
         return getattr(self.entry, name)
 
     def code(self, level: int | None = None) -> Codes:
-        """The decoded code (B = 1) from the first `level` layers, all when None; absent layers are zeros."""
+        """The decoded code (B = 1) from the first `level` layers, all when None; of absent layers a hull is ones, the rest zeros."""
         layers = self.collection.layers(self.entry.id, level)
         try:
             return codec_of(self.collection.shared_part).decode([layers])

@@ -156,7 +156,7 @@ class FusedPlanes(nn.Module):
         parts = []
         if self.config.micro_features:
             micro = codes.tensors["micro"]
-            if level is not None and self.base is not None:
+            if level is not None and len(self.config.layers) > 1:
                 present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= len(self.config.layers)
                 micro = micro * present.to(micro.dtype).view(-1, 1, 1, 1, 1)
             parts.append(micro)
@@ -217,6 +217,8 @@ class PlaneField:
 
     def __getitem__(self, row: int) -> "PlaneField":
         """The field of one object (B = 1)."""
+        if not 0 <= row < len(self.planes):
+            raise IndexError(f"object {row} of {len(self.planes)}")
         bounds = None if self.bounds is None else self.bounds[row : row + 1]
         return PlaneField(self.family, self.planes[row : row + 1], bounds)
 

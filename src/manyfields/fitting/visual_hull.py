@@ -45,7 +45,7 @@ def visual_hull(
 @torch.no_grad()
 def pixels_inside(alpha: UInt8[Tensor, "V H W"]) -> Int[Tensor, " P"] | None:
     """Numbers (view * H * W + row * W + column) of the pixels that may see the object; None where all may."""
-    if not bool((alpha < SEEN).any()):
+    if not bool((alpha < SEEN).any()) or not bool((alpha >= SEEN).any()):
         return None
     return _silhouettes(alpha).flatten().nonzero().squeeze(1).to(torch.int32)
 

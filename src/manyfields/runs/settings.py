@@ -211,7 +211,10 @@ def chosen_settings(preset: str | None, config: dict[str, Any], changes: dict[st
     stored = config.get("preset")
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
-    return settings_from(preset or stored or "fused-planes", {**config, **changes})
+    settings = settings_from(preset or stored or "fused-planes", {**config, **changes})
+    if settings.space == "rgb" and changes.get("autoencoder") is not None:
+        raise ConfigError(f"autoencoder: the preset {settings.preset!r} renders RGB and has none; use preset 'latent'")
+    return settings
 
 
 def read_config(path: Path | str | None) -> dict[str, Any]:
