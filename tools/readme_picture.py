@@ -1,4 +1,4 @@
-"""The picture of README: held-out views of stored objects, as they should be, from all layers, and from layer 0 alone.
+"""The picture of README: held-out views of stored objects, as they should be, from all layers, and from the first ones.
 
 python tools/readme_picture.py RUN docs/images/vehicles.png --objects 9 --omit ID ID ...
 """
@@ -14,7 +14,7 @@ from manyfields.runs import RunRecord
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import as_bytes
 
-ROWS = ("truth", "all layers", "layer 0")
+ROWS = ("truth", "all layers", "layers 0, 1", "layer 0")
 LABEL = 84
 
 
@@ -33,9 +33,10 @@ def main() -> None:
     chosen = {shown[place] for place in places}
     record.held_out = {name: held for name, held in record.held_out.items() if name in chosen}
     columns = {}
-    for item, (whole, coarse) in held_out_views(collection, record, (None, 1)):
+    for item, (whole, *coarser) in held_out_views(collection, record, (None, 2, 1)):
         middle = len(whole.names) // 2
-        stages = [as_bytes(images)[middle].numpy() for images in (whole.truth, whole.rendered, coarse.rendered)]
+        images = (whole.truth, whole.rendered, *(level.rendered for level in coarser))
+        stages = [as_bytes(each)[middle].numpy() for each in images]
         columns[item.entry.id] = np.concatenate(stages)
     picture = np.concatenate([columns[shown[place]] for place in places], 1)
     sheet = Image.new("RGB", (picture.shape[1] + LABEL, picture.shape[0]), "white")

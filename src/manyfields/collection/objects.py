@@ -100,7 +100,10 @@ class StoredObject:
         return getattr(self.entry, name)
 
     def code(self, level: int | None = None) -> Codes:
-        """The decoded code (B = 1) from the first `level` layers, all when None; of absent layers a hull is ones, the rest zeros."""
+        """The decoded code (B = 1) from the first `level` layers, all when None.
+
+        Layers that are absent are zeros; an absent hull is ones, for nothing is known.
+        """
         layers = self.collection.layers(self.entry.id, level)
         try:
             return codec_of(self.collection.shared_part).decode([layers])

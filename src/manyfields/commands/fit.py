@@ -30,7 +30,7 @@ class Fit(Command):
     policy: Annotated[Literal["joint", "frozen"] | None, tyro.conf.arg(metavar="{joint,frozen}")] = None
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Latent space of --preset latent: compact (ships with the package; the default), taesd, sd, or a path of weights."""
+    """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
     preset: str | None = None
     """Variant of the family (fused-planes, or that of --config, if not given); a wrong name lists them all."""
     config: OptionalFile = None
