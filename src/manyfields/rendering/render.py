@@ -40,8 +40,8 @@ def render(
 
     Rays are clipped to each object's box and to the unit sphere, and those that miss either cost nothing. With a
     `guide` (densities in the cells of the box, 0 where nothing can be) samples are placed by it within the box, and
-    rays that meet nothing filled cost nothing. Samples are jittered by `generator`, and deterministic without one. Behind the object
-    lies `background` (zeros when None). The depth of a ray that sees no object is 0.
+    rays that meet nothing filled cost nothing. Samples are jittered by `generator`, and deterministic without one.
+    Behind the object lies `background` (zeros when None). The depth of a ray that sees no object is 0.
     """
     if guide is not None:
         if bounds is None:
