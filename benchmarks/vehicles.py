@@ -35,6 +35,7 @@ from manyfields.views.render_set import render_set
 SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
 RESULTS = Path(__file__).parent / "results" / "vehicles.json"
 STAGE1, STAGE2, FEW = 24, 16, 8
+STEPS_A_MINUTE = 1500
 RATES = (1e-2, 3e-2, 6e-2)
 
 
@@ -185,17 +186,19 @@ def add(work: Path, minutes: float) -> list[Record]:
 def smoothness(work: Path, minutes: float) -> list[Record]:
     """The same fit with other weights of the smoothness loss: what it does to views that were not trained on.
 
-    With 144 views of each object, and with 32: where there is less to learn from, a prior may matter more.
+    With 144 views of each object, and with 32: where there is less to learn from, a prior may matter more. All fits
+    take the same number of steps (about `minutes` on one thread), so that no other load on the machine tells.
     """
+    steps = round(STEPS_A_MINUTE * minutes)
     stored = settings_to_json(presets()["fused-planes"])
     rows = []
     for views, data in ((144, folder_of(work, "eight", designs(work)[:FEW])), (32, rendered(work, "eight-few", FEW))):
         for name, weight in (("none", 0.0), ("a_thousandth", 1e-3), ("a_hundredth", 1e-2), ("a_tenth", 1e-1)):
             run = work / f"run-smoothness-{views}-{name}"
-            phases = [{**phase, "smoothness": weight} for phase in stored["stage1"]]
-            runs.fit(data, run, minutes=minutes, stage1=phases, resume=run.exists(), report=False)
+            phases = [{**phase, "smoothness": weight, "steps": steps} for phase in stored["stage1"]]
+            runs.fit(data, run, stage1=phases, resume=run.exists(), report=False)
             psnr = runs.evaluate(run)["mean"]["psnr"]
-            around = f"{FEW} vehicles, {minutes:g} minutes, {torch.get_num_threads()} threads"
+            around = f"{FEW} vehicles, {steps} steps"
             note = f"smoothness weight {weight:g}, {views} training views, {around}"
             rows.append(new_record(f"vehicles.smoothness.{name}.views_{views}.psnr", psnr, "dB", note))
     return rows
