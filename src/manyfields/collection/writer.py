@@ -47,6 +47,7 @@ def write_new(
     with exclusive(folder):
         if (folder / NAME).exists():
             raise CollectionError(f"{folder}: holds a collection already; choose another folder, or add objects to it")
+        _remove_temporary_files(folder)
         manifest = Manifest(
             shared=write_part(folder, "shared", shared, config),
             encoder=None if encoder is None else write_part(folder, "encoder", encoder, {}),
@@ -113,6 +114,6 @@ def _check_layers(records: Sequence[ObjectRecord], where: str) -> None:
 
 def _remove_temporary_files(folder: Path) -> None:
     # A killed process leaves what it was writing under a name of this form; nobody else writes while we hold the lock.
-    for pattern in (".codes-*.tmp", ".objects-*.tmp", f".{NAME}.*.tmp"):
+    for pattern in (".shared-*.tmp", ".encoder-*.tmp", ".codes-*.tmp", ".objects-*.tmp", f".{NAME}.*.tmp"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)

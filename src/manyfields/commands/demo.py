@@ -9,7 +9,7 @@ from manyfields.commands._progress import progress
 
 @dataclass(frozen=True)
 class Demo(Command):
-    """Show the whole way in about ten minutes on a CPU, offline: inventory, views, fit, report."""
+    """Show the whole way in a few minutes on a CPU, offline: inventory, views, fit, report."""
 
     out: Path = Path("demo")
     """Folder for everything that the demo makes."""
