@@ -90,4 +90,5 @@ def test_create(tmp_path, monkeypatch):
         run_until(monkeypatch, lambda folder=folder: create(folder), fatal, True)
         if not (folder / "collection.json").exists():
             create(folder)
+            assert not list(folder.glob(".*.tmp"))
         assert open_collection(folder).verify() == []
