@@ -70,7 +70,7 @@ def fit(work: Path, minutes: float) -> list[Record]:
         say=to_stderr,
         progress=PlainLines("fit", sys.stderr),
     )
-    whole, coarse = runs.evaluate(run), runs.evaluate(run, level=1)
+    whole, coarse, shaped = runs.evaluate(run), runs.evaluate(run, level=1), runs.evaluate(run, level=2)
     record, collection = RunRecord.load(run), open_collection(run)
     note = (
         f"{len(record.stage1)} objects in stage 1, {len(record.stage2)} of other designs in stage 2, "
@@ -85,6 +85,7 @@ def fit(work: Path, minutes: float) -> list[Record]:
             ("lpips_squeeze", whole["mean"]["lpips"], ""),
             ("foreground_psnr", whole["mean"]["foreground_psnr"], "dB"),
             ("layer0.psnr", coarse["mean"]["psnr"], "dB"),
+            ("layer1.psnr", shaped["mean"]["psnr"], "dB"),
             ("object_bytes", collection.sizes()["per_object"]["layers"], "bytes"),
             ("layer0.bytes", collection.sizes()["per_object"]["layer0"], "bytes"),
             ("shared_bytes", collection.sizes()["shared"], "bytes"),
@@ -96,6 +97,7 @@ def fit(work: Path, minutes: float) -> list[Record]:
         rows += [
             new_record(f"vehicles.fused_planes.{stage}.psnr", whole["stages"][stage]["psnr"], "dB", note),
             new_record(f"vehicles.fused_planes.{stage}.layer0.psnr", coarse["stages"][stage]["psnr"], "dB", note),
+            new_record(f"vehicles.fused_planes.{stage}.layer1.psnr", shaped["stages"][stage]["psnr"], "dB", note),
         ]
     second = sum(v for k, v in record.seconds.items() if k.startswith("stage 2") and "/" not in k)
     rows.append(new_record("vehicles.fused_planes.stage2_seconds_per_object", second / len(record.stage2), "s", note))

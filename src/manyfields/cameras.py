@@ -103,8 +103,7 @@ class Cameras:
         """Rays through pixel positions (x, y), where a pixel's centre is at +0.5."""
         plane = (pixels - self.center[..., None, :]) / self.focal[..., None, :]
         local = torch.stack([plane[..., 0], -plane[..., 1], -torch.ones_like(plane[..., 0])], -1)
-        # Not a matrix product: autocast would round directions to 16 bits, which moves a ray by more than a pixel.
-        directions = (local.unsqueeze(-2) * self.camera_to_world[..., None, :3, :3]).sum(-1)
+        directions = _product(local, self.camera_to_world[..., :3, :3].transpose(-1, -2))
         origins = self.camera_to_world[..., None, :3, 3].expand_as(directions)
         return Rays(origins, torch.nn.functional.normalize(directions, dim=-1))
 
@@ -120,11 +119,16 @@ class Cameras:
 
         Where depth <= 0 the point is behind the camera and its pixel position means nothing.
         """
-        local = points - self.camera_to_world[..., None, :3, 3]
-        local = (local.unsqueeze(-1) * self.camera_to_world[..., None, :3, :3]).sum(-2)
+        local = _product(points - self.camera_to_world[..., None, :3, 3], self.camera_to_world[..., :3, :3])
         depth = -local[..., 2]
         plane = torch.stack([local[..., 0], -local[..., 1]], -1) / depth[..., None]
         return plane * self.focal[..., None, :] + self.center[..., None, :], depth
+
+
+def _product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """A matrix product that autocast does not round to 16 bits: that would move a ray by more than a pixel."""
+    with torch.autocast(rows.device.type, enabled=False):
+        return rows @ matrix
 
 
 def stack(cameras: list[Cameras]) -> Cameras:
