@@ -1,12 +1,12 @@
 """Results of record on the real vehicles (../shared/data): quality, layers, Tri-Planes at equal time, adding an object.
 
     python benchmarks/vehicles.py views    --work W                 # render them once: 160 views of each
-    python benchmarks/vehicles.py fit      --work W --minutes 40    # 40 designs: 24 learn the shared part, 16 are new
-    python benchmarks/vehicles.py baseline --work W --minutes 5     # 8 designs: fused planes beside Tri-Planes in RGB
-    python benchmarks/vehicles.py add      --work W --minutes 6     # one new design, beside Tri-Planes on it alone
-    python benchmarks/vehicles.py compare  --work W --minutes 2.5   # the variants of the paper's tables on the same 8
-    python benchmarks/vehicles.py forty    --work W --minutes 10    # the 40 views an object of ../shared/data/renders
-    python benchmarks/vehicles.py smoothness --work W --minutes 2   # four weights of the smoothness loss
+    python benchmarks/vehicles.py fit      --work W --minutes 8     # 40 designs: 24 learn the shared part, 16 are new
+    python benchmarks/vehicles.py baseline --work W --minutes 1     # 8 designs: fused planes beside Tri-Planes in RGB
+    python benchmarks/vehicles.py add      --work W --minutes 1.5    # one new design, beside Tri-Planes on it alone
+    python benchmarks/vehicles.py compare  --work W --minutes 1     # the variants of the paper's tables on the same 8
+    python benchmarks/vehicles.py forty    --work W --minutes 4     # the 40 views an object of ../shared/data/renders
+    python benchmarks/vehicles.py smoothness --work W --minutes 0.35  # four weights of the smoothness loss
 
 Each step writes its rows to benchmarks/results/vehicles.json from what is stored in the runs under W. One thread count
 for all (`--threads`); quote ratios within one machine only.
@@ -130,24 +130,26 @@ def triplanes(data: Path, run: Path, minutes: float, rate: float) -> float:
 
 def baseline(work: Path, minutes: float) -> list[Record]:
     data = folder_of(work, "eight", designs(work)[:FEW])
-    ours = work / "run-eight"
+    # One minute is the time of record; a run of another length stands beside it, in folders and rows of its own.
+    length = "" if minutes == 1 else f".minutes_{minutes:g}"
+    ours = work / f"run-eight{length}"
     runs.fit(data, ours, minutes=minutes, resume=ours.exists(), report=False)
     psnr = runs.evaluate(ours)["mean"]["psnr"]
-    alike = work / "run-eight-micro-only"
+    alike = work / f"run-eight{length}-micro-only"
     runs.fit(data, alike, minutes=minutes, preset="micro-only", resume=alike.exists(), report=False)
     strict = runs.evaluate(alike)["mean"]["psnr"]
-    qualities = {rate: triplanes(data, work / f"run-eight-triplanes-{rate:g}", minutes, rate) for rate in RATES}
+    qualities = {rate: triplanes(data, work / f"run-eight{length}-triplanes-{rate:g}", minutes, rate) for rate in RATES}
     best = max(qualities, key=lambda rate: qualities[rate])
-    reached = time_to(curve_of(ours), max(v for _, v in curve_of(work / f"run-eight-triplanes-{best:g}")))
-    spent = RunRecord.load(work / f"run-eight-triplanes-{best:g}").seconds["stage1"]
+    reached = time_to(curve_of(ours), max(v for _, v in curve_of(work / f"run-eight{length}-triplanes-{best:g}")))
+    spent = RunRecord.load(work / f"run-eight{length}-triplanes-{best:g}").seconds["stage1"]
     tried = ", ".join(f"{rate:g}: {value:.2f} dB" for rate, value in qualities.items())
     note = f"{FEW} vehicles, {minutes:g} minutes each, {torch.get_num_threads()} threads; Tri-Planes by rate: {tried}"
     rows = [
-        new_record("vehicles.same_time.fused_planes.psnr", psnr, "dB", note),
-        new_record("vehicles.same_time.triplanes.psnr", qualities[best], "dB", note),
-        new_record("vehicles.gain_over_triplanes_same_time", psnr - qualities[best], "dB", note),
+        new_record(f"vehicles.same_time.fused_planes.psnr{length}", psnr, "dB", note),
+        new_record(f"vehicles.same_time.triplanes.psnr{length}", qualities[best], "dB", note),
+        new_record(f"vehicles.gain_over_triplanes_same_time{length}", psnr - qualities[best], "dB", note),
         new_record(
-            "vehicles.same_time.triplanes_with_all_of_ours.psnr",
+            f"vehicles.same_time.triplanes_with_all_of_ours.psnr{length}",
             strict,
             "dB",
             f"{note}; preset micro-only: Tri-Planes with hulls, guided and supersampled rays, planes over boxes, ReLU",
@@ -155,7 +157,7 @@ def baseline(work: Path, minutes: float) -> list[Record]:
     ]
     if reached is not None:
         text = f"{note}; time of Tri-Planes over that in which fused planes reach its quality (curves, 8 views)"
-        rows.append(new_record("vehicles.speedup_to_equal_psnr", spent / reached, "x", text))
+        rows.append(new_record(f"vehicles.speedup_to_equal_psnr{length}", spent / reached, "x", text))
     return rows
 
 
@@ -235,7 +237,14 @@ def compare(work: Path, minutes: float) -> list[Record]:
         runs.compare(data, minutes=minutes, out=out)
         stored = read_json(out / "compare.json")
     note = f"{FEW} vehicles, {minutes:g} minutes a variant, stage 1 included, {torch.get_num_threads()} threads"
-    units = {"psnr": "dB", "layer0_psnr": "dB", "object_bytes": "bytes", "render_ms": "ms", "fit_seconds": "s"}
+    units = {
+        "psnr": "dB",
+        "layer0_psnr": "dB",
+        "object_bytes": "bytes",
+        "shared_bytes": "bytes",
+        "render_ms": "ms",
+        "fit_seconds": "s",
+    }
     return [
         new_record(f"vehicles.compare.{row['variant'].replace('-', '_')}.{name}", row[name], unit, note)
         for row in stored["rows"]
