@@ -2,7 +2,7 @@
 
 from manyfields.fields.codes import Codes
 from manyfields.fields.families import family_config, family_from_config
-from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig, PlaneField
+from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig, PlaneField, harmonics
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Field, Samples
 
@@ -15,5 +15,6 @@ __all__ = [
     "Samples",
     "family_config",
     "family_from_config",
+    "harmonics",
     "plane_features",
 ]

@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from manyfields.errors import ConfigError
@@ -45,6 +45,8 @@ class FusedPlanesConfig:
     """What the planes reach across: the cube [-1, 1]^3 (the paper), or each object's own box."""
     hull: int = 0
     """Cells along one side of the hull in a code; 0: none."""
+    view_degree: int = 0
+    """Degree of the spherical harmonics in which colours change with the direction: 0 (not at all, the paper), 1 or 2."""
 
     def __post_init__(self) -> None:
         if self.space not in ("latent", "rgb"):
@@ -70,6 +72,8 @@ class FusedPlanesConfig:
             raise ConfigError(f"span {self.span!r}: either 'cube' or 'box'")
         if not 0 <= self.hull <= HULL_LIMIT:
             raise ConfigError(f"hull {self.hull}: from 0 to {HULL_LIMIT} cells a side")
+        if self.view_degree not in (0, 1, 2):
+            raise ConfigError(f"view_degree {self.view_degree}: 0, 1 or 2")
         if self.resolution < 2:
             raise ConfigError(f"resolution {self.resolution}: planes need at least 2 samples a side")
         if self.space == "rgb" and self.channels != 3:
@@ -110,7 +114,7 @@ class FusedPlanes(nn.Module):
         self.register_buffer("start", torch.zeros(weights + 1 if weights else 0))
         features = config.micro_features + config.macro_features
         self.hidden = nn.Linear(features, config.hidden)
-        self.output = nn.Linear(config.hidden, 1 + config.channels)
+        self.output = nn.Linear(config.hidden, 1 + config.channels * (config.view_degree + 1) ** 2)
         with torch.no_grad():
             for layer in (self.hidden, self.output):
                 bound = layer.in_features**-0.5
@@ -189,45 +193,89 @@ class FusedPlanes(nn.Module):
             raise ValueError("planes that span the boxes of objects need their bounds")
         return PlaneField(self, self.planes(codes, level), bounds)
 
-    def decode(self, features: Float[Tensor, "B N F"]) -> Samples:
+    def decode(
+        self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None
+    ) -> Samples:
         """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md).
 
-        ReLU is much the cheaper of the two on a CPU.
+        Density never depends on the direction; channels do where `view_degree` is above 0 and directions (unit length)
+        are given: each is a sum of spherical harmonics, as in Plenoxels (Fridovich-Keil et al. 2022). The first C of
+        the values after the density are the mean over directions, then come C for each harmonic.
         """
         activation = functional.relu if self.config.activation == "relu" else functional.softplus
-        values = self.output(activation(self.hidden(features))).float()
+        values = self.output(activation(self.hidden(features)))
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
         density = self.config.density_gain * functional.softplus(values[..., 0] - 1.0)
-        channels = values[..., 1:]
+        count = self.config.channels
+        channels = values[..., 1 : 1 + count]
+        if self.config.view_degree and directions is not None:
+            waves = values[..., 1 + count :].unflatten(-1, (-1, count))
+            channels = channels + (harmonics(directions, self.config.view_degree).unsqueeze(-1) * waves).sum(-2)
         if self.config.space == "rgb":
             # Sigmoid widened by 0.1 %: pure black and white stay reachable (MipNeRF, EG3D).
             channels = torch.sigmoid(channels) * 1.002 - 0.001
         return Samples(density, channels)
 
 
+def harmonics(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tensor, "*batch D"]:
+    """Real spherical harmonics of degree 1 (D = 3) or 1 and 2 (D = 8), up to constant factors, of unit directions.
+
+    x, y, z, xy, yz, xz, 3 z^2 - 1, x^2 - y^2. The constants are left to what the values are multiplied with.
+    """
+    x, y, z = directions.unbind(-1)
+    waves = [x, y, z]
+    if degree == 2:
+        waves += [x * y, y * z, x * z, 3.0 * z * z - 1.0, x * x - y * y]
+    return torch.stack(waves, -1)
+
+
 class PlaneField:
-    """Fields of B objects, given by their planes and one shared decoder."""
+    """Fields of B objects, given by their planes and one shared decoder.
+
+    `rows` picks the planes of these objects from a table that holds those of more (all of them when None). `learned`
+    are leading features of the planes that learn on their own, where the others do not (all of them when None).
+    """
 
     def __init__(
-        self, family: FusedPlanes, planes: Float[Tensor, "B 3 H W C"], bounds: Float[Tensor, "B 2 3"] | None = None
+        self,
+        family: FusedPlanes,
+        table: Float[Tensor, "N 3 H W C"],
+        bounds: Float[Tensor, "B 2 3"] | None = None,
+        rows: Int[Tensor, " B"] | None = None,
+        learned: Float[Tensor, "B 3 H W G"] | None = None,
     ) -> None:
         self.family = family
-        self.planes = planes
+        self.table = table
         self.bounds = bounds
+        self.rows = rows
+        self.learned = learned
         self.channels = family.config.channels
+
+    def __len__(self) -> int:
+        return len(self.table if self.rows is None else self.rows)
+
+    @property
+    def planes(self) -> Float[Tensor, "B 3 H W C"]:
+        """The planes of these objects; a copy where they come from a table of more."""
+        if self.rows is None:
+            return self.table
+        planes = self.table[self.rows]
+        return planes if self.learned is None else torch.cat([self.learned, planes[..., self.learned.shape[-1] :]], -1)
 
     def __getitem__(self, row: int) -> "PlaneField":
         """The field of one object (B = 1)."""
-        if not 0 <= row < len(self.planes):
-            raise IndexError(f"object {row} of {len(self.planes)}")
+        if not 0 <= row < len(self):
+            raise IndexError(f"object {row} of {len(self)}")
+        at = row if self.rows is None else int(self.rows[row])
         bounds = None if self.bounds is None else self.bounds[row : row + 1]
-        return PlaneField(self.family, self.planes[row : row + 1], bounds)
+        return PlaneField(self.family, self.table[at : at + 1], bounds)
 
     def __call__(self, points: Float[Tensor, "B N 3"], directions: Tensor | None = None) -> Samples:
-        """Density and channels at points in the cube [-1, 1]^3. Directions are not used: appearance is diffuse."""
+        """Density and channels at points in the cube [-1, 1]^3, seen along `directions` (their mean when None)."""
         if self.bounds is not None:
             low, high = self.bounds[:, :1], self.bounds[:, 1:]
             points = (points - low) * (2.0 / (high - low)) - 1.0
-        return self.family.decode(plane_features(self.planes, points))
+        return self.family.decode(plane_features(self.planes, points), directions)
 
 
 START_NOISE = 0.1

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from manyfields.cameras import Cameras, Rays, stack
+from manyfields.cameras import Cameras, stack
 from manyfields.fitting.bounds import MARGIN, box_from_silhouettes
+from manyfields.fitting.pixel_pool import PixelPool, pixels_to_draw
 from manyfields.fitting.visual_hull import pixels_inside, visual_hull
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.views import ObjectViews, composite, hold_out
@@ -28,8 +30,8 @@ class FittingObject:
     train: list[int]
     test: list[int]
     hull: UInt8[Tensor, "G G G"] | None = field(default=None, repr=False)
-    inside: Int[Tensor, " P"] | None = field(default=None, repr=False)
-    """Numbers of the pixels that may see the object, over all views, for families whose codes have hulls."""
+    pixels: tuple[Int[Tensor, " Q"], UInt8[Tensor, " Q"]] | None = field(default=None, repr=False)
+    """What `pixels_to_draw` gives of the pixels that may see the object, for families whose codes have hulls."""
     latents: Float[Tensor, "V C h w"] | None = field(default=None, repr=False)
 
     @property
@@ -70,7 +72,8 @@ def load_object(
     images = torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).contiguous()
     item = FittingObject(views.id, images, cameras, bounds, views, train, test)
     if hull:
-        item.hull, item.inside = visual_hull(alpha, cameras, bounds, hull), pixels_inside(alpha)
+        item.hull = visual_hull(alpha, cameras, bounds, hull)
+        item.pixels = pixels_to_draw(images, pixels_inside(alpha))
     return item
 
 
@@ -94,7 +97,6 @@ class FittingData:
         for item in objects:
             item.images = item.images.to(device)
             item.cameras = item.cameras.to(device)
-            item.inside = None if item.inside is None else item.inside.to(device)
         self.bounds = torch.stack([item.bounds for item in objects]).to(device)
 
     def __len__(self) -> int:
@@ -115,25 +117,20 @@ class FittingData:
                     parts.append(autoencoder.encode(images.float() / 255.0))
             item.latents = torch.cat(parts).half()
 
-    def draw_rays(self, rows: list[int], count: int, generator: torch.Generator) -> tuple[Rays, Float[Tensor, "B R 3"]]:
-        """Rays (B, R = count) through random pixels of all training views, and their colours.
-
-        Only pixels that may see the object are drawn where they are known: the others are background in any case.
-        """
-        origins, directions, colors = [], [], []
-        for row in rows:
-            item = self.objects[row]
-            height, width = item.images.shape[-2:]
-            population = item.images[:, 0].numel() if item.inside is None else len(item.inside)
-            numbers = torch.randint(population, (count,), generator=generator).to(self.device)
-            if item.inside is not None:
-                numbers = item.inside[numbers].long()
-            view, y, x = numbers // (height * width), numbers // width % height, numbers % width
-            rays = item.cameras.rays_of(view, torch.stack([x, y], -1) + 0.5)
-            origins.append(rays.origins)
-            directions.append(rays.directions)
-            colors.append(item.images[view, :, y, x])
-        return Rays(torch.stack(origins), torch.stack(directions)), torch.stack(colors).float() / 255.0
+    @cached_property
+    def pool(self) -> PixelPool:
+        """The pixels that steps draw rays through; from then on the images of objects are parts of its one tensor."""
+        pixels = [pixels_to_draw(item.images, at_edges=0) if item.pixels is None else item.pixels for item in self.objects]
+        pool = PixelPool(
+            [item.images for item in self.objects],
+            [item.cameras for item in self.objects],
+            [numbers.to(self.device) for numbers, _ in pixels],
+            [copies.to(self.device) for _, copies in pixels],
+        )
+        parts = pool.images.split([len(item.images) for item in self.objects])
+        for item, images in zip(self.objects, parts, strict=True):
+            item.images = images
+        return pool
 
     def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:
         """Random distinct training views of the objects `rows`: `views` of each, or what the poorest of them has."""

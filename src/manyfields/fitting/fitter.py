@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from manyfields.fields import PlaneField
+from manyfields.fields import Codes, PlaneField
 from manyfields.fitting import checkpoints
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import Phase
 from manyfields.latents.shared_part import SharedPart
-from manyfields.rendering import Sampler, render
+from manyfields.rendering import Sampler, color_error
 
 PLACES_OUTSIDE = 256
 SHORT_STRETCH = 0.05
@@ -47,6 +47,8 @@ class Fitter:
     """Whiten latents by each batch's own statistics, for training an autoencoder from scratch."""
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     guides: Guides | None = field(default=None, init=False)
+    _table: Tensor | None = field(default=None, init=False, repr=False)
+    """Planes of all objects, for phases in which micro planes alone learn: what does not change is mixed once."""
 
     def __post_init__(self) -> None:
         side = self.shared.family.config.hull
@@ -68,6 +70,7 @@ class Fitter:
         self.store.reset_moments()
         if self.guides is not None:
             self.guides.reset()
+        self._table = self._planes_of_all() if self._is_micro_alone(phase) else None
         if phase.latent and not phase.trains_encoder and self.shared.autoencoder is not None:
             self.data.cache_latents(self.shared.autoencoder, self.half)
 
@@ -79,8 +82,7 @@ class Fitter:
         codes = self.store.take(taken)
         level = self._draw_level(len(codes), phase, generator)
         layers = self.shared.family.config.layers
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            plane_field = self.shared.family.field(codes, level, self.data.bounds[taken])
+        plane_field = self._field_of(codes, taken, level)
         if self.shared.autoencoder is None:
             losses = self._ray_losses(phase, rows, plane_field, generator)
         else:
@@ -103,6 +105,8 @@ class Fitter:
             self.optimizer.zero_grad(set_to_none=True)
         rates = {"weights": phase.weights_rate, "bias": phase.weights_rate, "micro": phase.codes_rate}
         self.store.update(taken, codes, {name: rate * factor for name, rate in rates.items()})
+        if self._table is not None:
+            self._table[taken, ..., : self.shared.family.config.micro_features] = self.store.codes["micro"][taken]
         return {name: value.item() for name, value in losses.items()}
 
     def run(
@@ -137,10 +141,32 @@ class Fitter:
             self.store.reset_moments()
         elif self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
+        if self._table is not None:
+            self._table = self._planes_of_all()
+
+    def _is_micro_alone(self, phase: Phase) -> bool:
+        config = self.shared.family.config
+        frozen = not (phase.weights_rate or phase.base_rate or phase.coarse_share)
+        return bool(config.micro_features and config.macro_features and frozen)
+
+    @torch.no_grad()
+    def _planes_of_all(self) -> Tensor:
+        return self.shared.family.planes(self.store.all())
+
+    def _field_of(self, codes: Codes, taken: Tensor, level: Tensor | None) -> PlaneField:
+        """The fields of the objects `taken`, with gradients to their codes."""
+        family, bounds = self.shared.family, self.data.bounds[taken]
+        if self._table is None:
+            with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+                return family.field(codes, level, bounds)
+        inside = bounds if family.config.span == "box" else None
+        return PlaneField(family, self._table, inside, rows=taken, learned=codes.tensors["micro"])
 
     def _parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
         family, autoencoder = self.shared.family, self.shared.autoencoder
-        fields = [*family.hidden.parameters(), *family.output.parameters(), self.shared.background]
+        fields = [*family.hidden.parameters(), *family.output.parameters()]
+        if autoencoder is not None:
+            fields.append(self.shared.background)  # that of RGB is the white that views are composited on
         parts: dict[str, tuple[list[nn.Parameter], float]] = {
             "base": ([] if family.base is None else [family.base], phase.base_rate),
             "fields": (fields, phase.fields_rate),
@@ -192,22 +218,23 @@ class Fitter:
         self, phase: Phase, rows: list[int], plane_field: PlaneField, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Random rays of all training views: what a family in RGB space learns from."""
-        rays, colors = self.data.draw_rays(rows, phase.rays_of_a_step(len(self.data)), generator)
-        bounds = self.data.bounds[rows]
-        guide = None if self.guides is None else self.guides.values[rows]
+        taken = torch.tensor(rows, device=self.data.device)
+        rays, colors, weights = self.data.pool.draw(taken, phase.rays_of_a_step(len(self.data)), generator)
+        bounds = self.data.bounds[taken]
+        guide = None if self.guides is None else self.guides.values[taken]
         losses = {}
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            background = self.shared.background
-            seen = render(
+            losses["rgb"] = phase.rgb * color_error(
                 plane_field,
                 rays,
+                colors,
                 self.sampler,
                 bounds=bounds,
                 guide=guide,
-                background=background,
+                background=self.shared.background,
+                weights=weights,
                 generator=generator,
             )
-            losses["rgb"] = phase.rgb * functional.mse_loss(seen.channels, colors)
             if phase.emptiness and guide is not None:
                 losses["emptiness"] = phase.emptiness * self._filled_outside(plane_field, rows, bounds, generator)
         return losses

@@ -5,8 +5,10 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from manyfields.rendering.fused_steps import exponential
+
 RAYS_OF_A_JOB = 64
-OPAQUE = np.float32(9.2)
+SEEN = np.float32(math.exp(-9.2))  # transmittance behind which nothing is
 LEAST = np.float32(1e-3)
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
@@ -30,11 +32,12 @@ def place_samples(origins, directions, bounds, guide, offsets, bins, spread, dis
     """Arguments as in `guided_samples`, float32 and contiguous; the last three (zeros) are written."""
     objects, rays, samples = offsets.shape
     side = guide.shape[1]
+    cells = guide.reshape(-1)
     jobs = (rays + RAYS_OF_A_JOB - 1) // RAYS_OF_A_JOB
     for job in prange(objects * jobs):
         row = job // jobs
         first = (job % jobs) * RAYS_OF_A_JOB
-        weights = np.empty(bins, np.float32)
+        weights, densities = np.empty(bins, np.float32), np.empty(bins, np.float32)
         filled = np.empty(bins, np.bool_)
         cumulated = np.empty(bins + 1, np.float32)
         scale = np.empty(3, np.float32)
@@ -49,22 +52,25 @@ def place_samples(origins, directions, bounds, guide, offsets, bins, spread, dis
             start_x = (origin[0] - bounds[row, 0, 0]) * scale[0]
             start_y = (origin[1] - bounds[row, 0, 1]) * scale[1]
             start_z = (origin[2] - bounds[row, 0, 2]) * scale[2]
-            count, total, passed = 0, ZERO, ZERO
+            # Two loops: looked-up cells wait for memory, but not for each other as transmittances do.
+            step_x, step_y, step_z = direction[0] * scale[0], direction[1] * scale[1], direction[2] * scale[2]
             for k in range(bins):
                 distance = near + width * (np.float32(k) + HALF)
-                x = min(max(int(start_x + distance * (direction[0] * scale[0])), 0), side - 1)
-                y = min(max(int(start_y + distance * (direction[1] * scale[1])), 0), side - 1)
-                z = min(max(int(start_z + distance * (direction[2] * scale[2])), 0), side - 1)
-                density = guide[row, x, y, z]
-                filled[k] = density > ZERO
+                x = min(max(int(start_x + distance * step_x), 0), side - 1)
+                y = min(max(int(start_y + distance * step_y), 0), side - 1)
+                z = min(max(int(start_z + distance * step_z), 0), side - 1)
+                densities[k] = cells[((row * side + x) * side + y) * side + z]
+            count, total, passed = 0, ZERO, ONE
+            for k in range(bins):
+                filled[k] = densities[k] > ZERO
                 weights[k] = ZERO
                 if filled[k]:
                     count += 1
-                    optical = density * width
-                    if passed < OPAQUE:
-                        weights[k] = math.exp(-passed) * (ONE - math.exp(-optical))
-                    passed += optical
-                    total += weights[k]
+                    if passed > SEEN:
+                        weight = passed * (ONE - exponential(-densities[k] * width))
+                        weights[k] = weight
+                        passed -= weight
+                        total += weight
             if count == 0:
                 continue
             hits[row, ray] = True

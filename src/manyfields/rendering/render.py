@@ -10,6 +10,7 @@ from manyfields.cameras import Rays
 from manyfields.fields import Field
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
+from manyfields.rendering.fused import composite, march, march_error
 from manyfields.rendering.guided import guided_samples
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
 
@@ -57,21 +58,50 @@ def render(
 def _render_guided(
     field: Field, rays: Rays, sampler: Sampler, bounds: Tensor, guide: Tensor, generator: torch.Generator | None
 ) -> Rendering:
-    objects, count = rays.origins.shape[:2]
-    offsets = draw_offsets(rays.origins.new_empty(objects, count, sampler.guided), generator)
-    spread = SPREAD if generator is not None else SPREAD_AT_REST
-    distances, lengths, hits = guided_samples(
-        rays.origins, rays.directions, bounds, guide, offsets, bins=sampler.bins, spread=spread
-    )
+    distances, lengths, hits = _guided(rays, sampler, bounds, guide, generator)
     kept = _hits_first(hits)
     if kept.shape[1] == 0:
         return _nothing(field, rays)
     samples = kept.unsqueeze(-1).expand(-1, -1, sampler.guided)
     distances, lengths = distances.gather(1, samples), lengths.gather(1, samples)
     axes = kept.unsqueeze(-1).expand(-1, -1, 3)
-    density, channels = _evaluate(field, rays.origins.gather(1, axes), rays.directions.gather(1, axes), distances)
-    seen, opacity, depth = _composite(compositing_weights(density, lengths), channels, distances)
-    return _all_rays(seen, opacity, depth, kept, count)
+    seen = march(field, rays.origins.gather(1, axes), rays.directions.gather(1, axes), distances, lengths)
+    return _all_rays(*seen, kept, rays.origins.shape[1])
+
+
+def _guided(
+    rays: Rays, sampler: Sampler, bounds: Tensor, guide: Tensor, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    offsets = draw_offsets(rays.origins.new_empty(*rays.origins.shape[:2], sampler.guided), generator)
+    spread = SPREAD if generator is not None else SPREAD_AT_REST
+    return guided_samples(
+        rays.origins, rays.directions, bounds, guide, offsets, bins=sampler.bins, spread=spread
+    )
+
+
+def color_error(
+    field: Field,
+    rays: Rays,
+    colors: Float[Tensor, "B R C"],
+    sampler: Sampler,
+    *,
+    bounds: Float[Tensor, "B 2 3"],
+    guide: Float[Tensor, "B G G G"] | None,
+    background: Float[Tensor, " C"],
+    weights: Float[Tensor, "B R"] | None = None,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared error of rendered rays, each weighted (1 when None); arguments as in `render`.
+
+    With a guide this takes the fused form, whose gradients do not reach the background.
+    """
+    scales = torch.ones_like(colors[..., 0]) if weights is None else weights
+    if guide is None:
+        seen = render(field, rays, sampler, bounds=bounds, background=background, generator=generator)
+        return (scales.unsqueeze(-1) * (seen.channels - colors).square()).mean()
+    distances, lengths, _ = _guided(rays, sampler, bounds, guide, generator)
+    total = march_error(field, rays.origins, rays.directions, distances, lengths, colors, scales, background)
+    return total / colors.numel()
 
 
 def _render_unguided(
@@ -132,15 +162,7 @@ def _march(
         channels = torch.cat([channels, more_channels], -2)
     else:
         weights = compositing_weights(density, stretch_lengths(distances, near, far))
-    return _composite(weights, channels, distances)
-
-
-def _composite(weights: Tensor, channels: Tensor, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    opacity = weights.sum(-1)
-    with torch.autocast(weights.device.type, enabled=False):
-        seen = (weights.unsqueeze(-2) @ channels).squeeze(-2)
-    depth = (weights * distances).sum(-1) / opacity.clamp(min=1e-6)
-    return seen, opacity, depth
+    return composite(weights, channels, distances)
 
 
 def _evaluate(field: Field, origins: Tensor, directions: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:

@@ -89,6 +89,8 @@ class FitSettings:
     span: Literal["cube", "box"] = "box"
     hull: int = 64
     """Cells along one side of the visual hull in each code; 0: none, and rays are sampled all through the box."""
+    view_degree: int = 2
+    """Degree of the harmonics in which colours change with the direction of view; 0: not at all (the paper)."""
     autoencoder: str = "compact"
     stage1_objects: int | None = None
     policy: Literal["joint", "frozen"] = "frozen"
@@ -137,6 +139,7 @@ class FitSettings:
             activation=self.activation,
             span=self.span,
             hull=self.hull,
+            view_degree=self.view_degree,
         )
 
     def _groups(self, planes: int) -> int:
@@ -165,6 +168,7 @@ def presets() -> dict[str, FitSettings]:
             activation="softplus",
             span="cube",
             hull=0,
+            view_degree=0,
             sampler=Sampler(16, 16),
             final_sampler=Sampler(32, 32),
             stage1=_latent_stage1(),
@@ -176,6 +180,7 @@ def presets() -> dict[str, FitSettings]:
             activation="softplus",
             span="cube",
             hull=0,
+            view_degree=0,
             sampler=Sampler(32, 32),
             final_sampler=Sampler(48, 48),
         ),

@@ -1,0 +1,85 @@
+"""The training pixels of many objects, from which steps draw: all in flat tensors, so that no step loops over objects.
+
+Pixels at edges are drawn more often than those of plain surfaces, which are soon learned, and count for less each time:
+the mean of the weighted errors is the mean over pixels still, with less noise from step to step.
+"""
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from manyfields.cameras import Cameras, Rays
+
+AT_EDGES = 10  # how many more times a pixel of full contrast is in the pool than one of a plain surface
+VIEWS_AT_ONCE = 8
+
+
+def pixels_to_draw(
+    images: UInt8[Tensor, "V 3 H W"], inside: Int[Tensor, " P"] | None = None, at_edges: int = AT_EDGES
+) -> tuple[Int[Tensor, " Q"], UInt8[Tensor, " Q"]]:
+    """Numbers (view * H * W + row * W + column) of pixels, each as often as it is drawn, and how often that is.
+
+    A pixel is there once, and up to `at_edges` times more by its contrast: the largest range of a colour channel among
+    its neighbours. `inside` are the pixels to choose from, all when None.
+    """
+    copies = torch.cat([_contrast(part) for part in images.split(VIEWS_AT_ONCE)]).flatten()
+    copies = (1.0 + at_edges * copies).round().to(torch.uint8)
+    numbers = torch.arange(len(copies), dtype=torch.int32) if inside is None else inside
+    copies = copies[numbers.long()]
+    return numbers.repeat_interleave(copies.long()), copies.repeat_interleave(copies.long())
+
+
+def _contrast(images: Tensor) -> Float[Tensor, "V H W"]:
+    values = images.float() / 255.0
+    highest = functional.max_pool2d(values, 3, 1, 1)
+    return (highest + functional.max_pool2d(-values, 3, 1, 1)).amax(1)
+
+
+class PixelPool:
+    """Pixels of N objects: images (V, 3, H, W) of one size, cameras, and what `pixels_to_draw` gives, of each."""
+
+    def __init__(
+        self,
+        images: list[UInt8[Tensor, "V 3 H W"]],
+        cameras: list[Cameras],
+        numbers: list[Int[Tensor, " Q"]],
+        copies: list[UInt8[Tensor, " Q"]],
+    ) -> None:
+        self.images = torch.cat(images)
+        self.cameras = _joined(cameras)
+        self._numbers, self._copies = torch.cat(numbers), torch.cat(copies)
+        device = self.images.device
+        counts = torch.tensor([len(each) for each in numbers], device=device)
+        views = torch.tensor([len(each) for each in images], device=device)
+        self._counts, self._first = counts, counts.cumsum(0) - counts
+        self._first_view = views.cumsum(0) - views
+        # One over the mean of 1 / copies: weights of drawn pixels have the mean 1.
+        self._scale = torch.stack([1.0 / (1.0 / each.float()).mean() for each in copies])
+
+    def draw(
+        self, rows: Int[Tensor, " B"], count: int, generator: torch.Generator
+    ) -> tuple[Rays, Float[Tensor, "B R 3"], Float[Tensor, "B R"]]:
+        """Rays (B, R = count) through random pixels of the objects `rows`, their colours, and their weights."""
+        height, width = self.images.shape[-2:]
+        drawn = torch.rand(len(rows), count, generator=generator, dtype=torch.float64).to(self.images.device)
+        place = self._first[rows, None] + (drawn * self._counts[rows, None]).long()
+        number = self._numbers[place].long()
+        view = self._first_view[rows, None] + number // (height * width)
+        y, x = number // width % height, number % width
+        pixels = torch.stack([x, y], -1) + 0.5
+        rays = self.cameras.rays_of(view.flatten(), pixels.flatten(0, 1))
+        shape = (len(rows), count, 3)
+        colors = self.images[view, :, y, x].float() / 255.0
+        weights = self._scale[rows, None] / self._copies[place]
+        return Rays(rays.origins.view(shape), rays.directions.view(shape)), colors, weights
+
+
+def _joined(cameras: list[Cameras]) -> Cameras:
+    return Cameras(
+        torch.cat([each.camera_to_world for each in cameras]),
+        torch.cat([each.focal for each in cameras]),
+        torch.cat([each.center for each in cameras]),
+        cameras[0].width,
+        cameras[0].height,
+    )

@@ -1,0 +1,135 @@
+"""Samples along rays through plane fields, in one go: gather from three planes, tiny decoder, compositing.
+
+    planes, decoder, rays, where on them  ->  channels, opacity, depth
+
+Between the planes and the colour of a ray lie a hundred numbers a sample; written out as tensors they are what a fit
+spends its time on. The fused forms keep them in registers and caches, forward and backward: `fused_cpu` (numba) and
+`fused_triton` (GPUs). `plain_march` says in PyTorch what they compute, and runs where neither can.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from manyfields.fields import Field, PlaneField
+from manyfields.rendering.compositing import compositing_weights
+
+
+@dataclass(frozen=True)
+class TinyDecoder:
+    """The decoder of a family as plain tensors: features (F) -> hidden (H) -> values (K = 1 + C + D * C).
+
+    Values are density, the means of C channels over directions, and C channels for each of D harmonics.
+    """
+
+    hidden_weight: Float[Tensor, "H F"]
+    hidden_bias: Float[Tensor, " H"]
+    output_weight: Float[Tensor, "K H"]
+    output_bias: Float[Tensor, " K"]
+    channels: int
+    view_degree: int
+    gain: float
+    """Density is gain * softplus(value - 1)."""
+    activation: Literal["relu", "softplus"]
+    space: Literal["latent", "rgb"]
+    """Channels of "rgb" are 1.002 * sigmoid(value) - 0.001; those of "latent" are the values."""
+
+    @staticmethod
+    def of(field: PlaneField) -> "TinyDecoder":
+        family, config = field.family, field.family.config
+        return TinyDecoder(
+            family.hidden.weight,
+            family.hidden.bias,
+            family.output.weight,
+            family.output.bias,
+            config.channels,
+            config.view_degree,
+            config.density_gain,
+            config.activation,
+            config.space,
+        )
+
+
+def march(
+    field: Field,
+    origins: Float[Tensor, "B R 3"],
+    directions: Float[Tensor, "B R 3"],
+    distances: Float[Tensor, "B R S"],
+    lengths: Float[Tensor, "B R S"],
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """`plain_march` by the fastest form there is for this field on this device."""
+    from manyfields.rendering import fused_cpu
+
+    rays = (origins, directions, distances, lengths)
+    if isinstance(field, PlaneField):
+        if field.table.device.type == "cuda" and _triton() is not None:
+            return _triton().fused_march(field.planes, field.bounds, TinyDecoder.of(field), *rays)
+        if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
+            return fused_cpu.march(field, *rays)
+    return plain_march(field, *rays)
+
+
+def march_error(
+    field: Field,
+    origins: Float[Tensor, "B R 3"],
+    directions: Float[Tensor, "B R 3"],
+    distances: Float[Tensor, "B R S"],
+    lengths: Float[Tensor, "B R S"],
+    colors: Float[Tensor, "B R C"],
+    scales: Float[Tensor, "B R"],
+    background: Float[Tensor, " C"],
+) -> Float[Tensor, ""]:
+    """Sum over rays of scale * squared error against `colors`, over a background that does not learn."""
+    from manyfields.rendering import fused_cpu
+
+    rays = (origins, directions, distances, lengths)
+    if fused_cpu.takes(field, *rays, colors, scales, background):
+        assert isinstance(field, PlaneField)
+        return fused_cpu.march_error(field, *rays, colors, scales, background)
+    channels, opacity, _ = march(field, *rays)
+    seen = channels + (1.0 - opacity).unsqueeze(-1) * background.detach()
+    return (scales.unsqueeze(-1) * (seen - colors).square()).sum()
+
+
+@cache
+def _triton():
+    """The module of Triton's kernels; None without Triton."""
+    try:
+        from manyfields.rendering import fused_triton
+    except ImportError:
+        return None
+    return fused_triton
+
+
+def plain_march(
+    field: Field,
+    origins: Float[Tensor, "B R 3"],
+    directions: Float[Tensor, "B R 3"],
+    distances: Float[Tensor, "B R S"],
+    lengths: Float[Tensor, "B R S"],
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """Channels without a background, opacity, and depth of rays, from samples in order along them.
+
+    Each sample stands for a stretch of the ray of its length; one of length 0 counts for nothing. Opacity is the sum of
+    the compositing weights, depth their mean distance (0 where opacity is below 1e-6).
+    """
+    objects, count, samples = distances.shape
+    points = origins.unsqueeze(2) + distances.unsqueeze(-1) * directions.unsqueeze(2)
+    along = directions.unsqueeze(2).expand_as(points).reshape(objects, -1, 3)
+    found = field(points.view(objects, -1, 3), along)
+    density, channels = found.density.view(distances.shape), found.channels.view(objects, count, samples, -1)
+    return composite(compositing_weights(density, lengths), channels, distances)
+
+
+def composite(
+    weights: Float[Tensor, "B R S"], channels: Float[Tensor, "B R S C"], distances: Float[Tensor, "B R S"]
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """Sums over the samples of rays."""
+    opacity = weights.sum(-1)
+    with torch.autocast(weights.device.type, enabled=False):
+        seen = (weights.unsqueeze(-2) @ channels).squeeze(-2)
+    return seen, opacity, (weights * distances).sum(-1) / opacity.clamp(min=1e-6)

@@ -1,0 +1,161 @@
+"""The compiled forms of `plain_march` and of the error of rays, between PyTorch's tensors and numba's arrays."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float
+from torch import Tensor
+
+from manyfields.compiled import compiled_for
+from manyfields.fields import PlaneField
+from manyfields.rendering.fused import TinyDecoder
+
+FEATURES, HIDDEN = 16, 32  # sizes that the kernels work in, padded with zeros
+CUBE = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+AT_ONCE = 4  # objects, or parts of them, whose gradients are collected side by side at least
+
+
+def takes(field: object, *tensors: Tensor) -> bool:
+    """Whether the compiled kernels can march through this field, along rays made of these tensors."""
+    return (
+        isinstance(field, PlaneField)
+        and field.family.config.activation == "relu"
+        and field.table.shape[2] == field.table.shape[3]
+        and compiled_for(field.table, *tensors)
+    )
+
+
+@torch.no_grad()
+def march(
+    field: PlaneField, origins: Tensor, directions: Tensor, distances: Tensor, lengths: Tensor
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """`plain_march` without gradients; a ray ends where less than 1e-4 passes."""
+    from manyfields.rendering.fused_kernels import march as compiled
+
+    prepared = _Prepared.of(field, TinyDecoder.of(field))
+    channels = distances.new_zeros(*distances.shape[:2], field.channels)
+    opacity, depth = torch.zeros_like(distances[..., 0]), torch.zeros_like(distances[..., 0])
+    compiled(*prepared.arguments(), *_arrays(origins, directions, distances, lengths, channels, opacity, depth))
+    return channels, opacity, depth
+
+
+def march_error(
+    field: PlaneField,
+    origins: Float[Tensor, "B R 3"],
+    directions: Float[Tensor, "B R 3"],
+    distances: Float[Tensor, "B R S"],
+    lengths: Float[Tensor, "B R S"],
+    colors: Float[Tensor, "B R C"],
+    scales: Float[Tensor, "B R"],
+    background: Float[Tensor, " C"],
+) -> Float[Tensor, ""]:
+    """Sum over rays of scale * squared error of their channels, with gradients to planes and decoder.
+
+    The background does not learn here.
+    """
+    decoder = TinyDecoder.of(field)
+    learned = field.table if field.learned is None else field.learned
+    return _MarchError.apply(
+        learned,
+        decoder.hidden_weight,
+        decoder.hidden_bias,
+        decoder.output_weight,
+        decoder.output_bias,
+        field,
+        decoder,
+        (origins, directions, distances, lengths, colors, scales, background.detach()),
+    )
+
+
+class _MarchError(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, learned, hidden_weight, hidden_bias, output_weight, output_bias, field, decoder, rays):
+        from manyfields.rendering.fused_loss_kernel import march_loss
+
+        prepared = _Prepared.of(field, decoder)
+        objects, features = learned.shape[0], learned.shape[-1]
+        parts = -(-AT_ONCE // objects)
+        jobs = objects * parts
+        padded = -(-features // FEATURES) * FEATURES
+        back = functional.pad(hidden_weight.detach()[:, :features], (0, padded - features))
+        back = functional.pad(back, (0, 0, 0, prepared.width - back.shape[0]))
+        losses = torch.zeros(jobs, dtype=torch.float64)
+        gradient = torch.zeros(jobs, *learned.shape[1:-1], padded)
+        none = torch.zeros(0)
+        hidden_gradient = output_gradient = bias_gradient = none
+        if any(ctx.needs_input_grad[1:5]):
+            hidden_gradient = torch.zeros(jobs, prepared.size + 1, prepared.width)
+            output_gradient = torch.zeros(jobs, len(output_bias), prepared.width)
+            bias_gradient = torch.zeros(jobs, len(output_bias))
+        flat = (back, losses, gradient, hidden_gradient, output_gradient, bias_gradient)
+        march_loss(*prepared.arguments(), *_arrays(*rays), parts, *[_array(tensor).reshape(-1) for tensor in flat])
+        if parts > 1:
+            gradient = gradient.unflatten(0, (objects, parts)).sum(1)
+        gradients = [gradient[..., :features].contiguous(), None, None, None, None]
+        if len(hidden_gradient):
+            hidden, width = hidden_gradient.sum(0), len(hidden_bias)
+            gradients[1] = hidden[: hidden_weight.shape[1], :width].T
+            gradients[2] = hidden[-1, :width]
+            gradients[3] = output_gradient.sum(0)[:, :width]
+            gradients[4] = bias_gradient.sum(0)
+        ctx.gradients = gradients
+        return losses.sum().float()
+
+    @staticmethod
+    def backward(ctx, upstream):  # type: ignore[override]
+        scaled = [None if gradient is None else gradient.mul_(upstream) for gradient in ctx.gradients]
+        return *scaled, None, None, None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A field and its decoder, laid out for the kernels: flat, and padded to whole vectors."""
+
+    tensors: tuple[Tensor, ...]
+    side: int
+    size: int
+    width: int
+    decoder: TinyDecoder
+
+    @staticmethod
+    def of(field: PlaneField, decoder: TinyDecoder) -> "_Prepared":
+        texels = field.table
+        features, width = texels.shape[-1], decoder.hidden_bias.shape[0]
+        size, wide = -(-features // FEATURES) * FEATURES, -(-width // HIDDEN) * HIDDEN
+        if size > features:
+            texels = functional.pad(texels, (0, size - features))
+        rows = torch.arange(len(field)) if field.rows is None else field.rows
+        bounds = CUBE.expand(len(field), 2, 3) if field.bounds is None else field.bounds
+        hidden = functional.pad(decoder.hidden_weight.T, (0, wide - width, 0, size - features))
+        tensors = (
+            texels,
+            rows,
+            bounds,
+            hidden,
+            functional.pad(decoder.hidden_bias, (0, wide - width)),
+            functional.pad(decoder.output_weight, (0, wide - width)),
+            decoder.output_bias,
+        )
+        return _Prepared(tensors, texels.shape[2], size, wide, decoder)
+
+    def arguments(self) -> tuple:
+        texels, rows, bounds, *decoder = (_array(tensor) for tensor in self.tensors)
+        return (
+            texels.reshape(-1),
+            self.side,
+            rows,
+            bounds,
+            *(each.reshape(-1) for each in decoder),
+            self.decoder.gain,
+            self.decoder.space == "rgb",
+            (self.decoder.view_degree + 1) ** 2 - 1,
+        )
+
+
+def _array(tensor: Tensor):
+    return tensor.detach().contiguous().numpy()
+
+
+def _arrays(*tensors: Tensor) -> list:
+    return [_array(tensor) for tensor in tensors]
