@@ -2,10 +2,39 @@
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
+import jaxtyping
 import pytest
+
+PACKAGE = Path(importlib.util.find_spec("manyfields").origin).parent
+
+
+def _checked_modules() -> list[str]:
+    """Modules with shapes in their signatures, but for those with code that numba or Triton compiles."""
+    compiled = re.compile(r"^@(?:numba\.|triton\.)?(?:njit|jit|intrinsic)\b", re.MULTILINE)
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        if "from jaxtyping import" in source and not compiled.search(source):
+            found.append(".".join(["manyfields", *file.relative_to(PACKAGE).with_suffix("").parts]))
+    return found
+
+
+def _load(name: str):
+    """A file beside this one as the module `manyfields_test<name>`."""
+    spec = importlib.util.spec_from_file_location(f"manyfields_test{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# Every shape that a signature states is checked while tests run.
+jaxtyping.install_import_hook(_checked_modules(), f"{_load('_shape_checks').__name__}.check_shapes")
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +46,16 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def unchecked_shapes():
+    """For tests that give wrong shapes to what says itself what is wrong with them."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
 @pytest.fixture(scope="session")
 def shapes():
     """The module `_shapes.py`: views of boxes and balls with exact ground truth."""
-    spec = importlib.util.spec_from_file_location("manyfields_test_shapes", Path(__file__).with_name("_shapes.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _load("_shapes")

@@ -18,6 +18,7 @@ ORDER = (
         "_io",
         "memory",
         "compiled",
+        "simd",
         "cameras",
         "views",
         "fields",

@@ -66,7 +66,7 @@ def test_foreground_equals_scikit_image_on_the_selected_pixels():
         assert value == pytest.approx(peak_signal_noise_ratio(a, b, data_range=1.0), abs=1e-3)
 
 
-def test_wrong_shapes_are_named():
+def test_wrong_shapes_are_named(unchecked_shapes):
     with pytest.raises(ViewError, match=r"\(1, 8, 8, 4\).*\(1, 8, 8, 3\)"):
         psnr(torch.zeros(1, 8, 8, 4), torch.zeros(1, 8, 8, 3))
     with pytest.raises(ViewError, match="alpha has shape"):

@@ -1,11 +1,13 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as functional
 
 from manyfields.errors import ConfigError
-from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig
+from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig, PlaneField, harmonics
 
 TINY = FusedPlanesConfig(micro_features=2, macro_features=3, base_planes=4, resolution=5, hidden=6, channels=7)
 
@@ -169,6 +171,8 @@ def test_the_same_generator_makes_the_same_family_and_codes():
         ({"span": "sphere"}, "^span 'sphere': either 'cube' or 'box'$"),
         ({"hull": -1}, "^hull -1: from 0 to 256 cells a side$"),
         ({"hull": 257}, "^hull 257: from 0 to 256 cells a side$"),
+        ({"view_degree": 3}, "^view_degree 3: 0, 1 or 2$"),
+        ({"view_degree": -1}, "^view_degree -1: 0, 1 or 2$"),
     ],
 )
 def test_sizes_that_make_no_sense_are_config_errors(sizes, message):
@@ -264,3 +268,107 @@ def test_a_field_of_many_objects_gives_that_of_each(span):
         assert alone.density.shape == (1, 20) and field[row].channels == 7
         torch.testing.assert_close(alone.density[0], together.density[row])
         torch.testing.assert_close(alone.channels[0], together.channels[row])
+
+
+def sphere_quadrature() -> tuple[torch.Tensor, torch.Tensor]:
+    """Directions (N, 3) and weights (N) that integrate polynomials to degree 7 over the sphere exactly; sum 1."""
+    heights, weights = np.polynomial.legendre.leggauss(4)
+    angles = 2 * np.pi * np.arange(8) / 8
+    z, angle = (torch.from_numpy(grid).flatten() for grid in np.meshgrid(heights, angles, indexing="ij"))
+    flat = (1 - z * z).sqrt()
+    directions = torch.stack([flat * angle.cos(), flat * angle.sin(), z], -1)
+    return directions, torch.from_numpy(np.repeat(weights / 2, 8) / 8)
+
+
+@pytest.mark.parametrize(("degree", "count"), [(1, 3), (2, 8)])
+def test_harmonics_are_orthogonal_to_each_other_and_to_constants(degree, count):
+    directions, weights = sphere_quadrature()
+    waves = harmonics(directions, degree)
+    assert waves.shape == (32, count)
+    torch.testing.assert_close(weights @ waves, torch.zeros(count).double(), atol=1e-12, rtol=0)
+    products = waves.T @ (weights[:, None] * waves)
+    torch.testing.assert_close(products, torch.diag(products.diagonal()), atol=1e-12, rtol=0)
+    assert float(products.diagonal().min()) > 0.05
+    # Each degree on its own is closed under turning: what is x y in one frame is made of degree 2 in another.
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()).Q
+    turned = harmonics(directions @ turn, degree)
+    for block in (slice(0, 3), slice(3, count)):
+        back = torch.linalg.lstsq(waves[:, block], turned[:, block]).solution
+        torch.testing.assert_close(waves[:, block] @ back, turned[:, block], atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("space", ["rgb", "latent"])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_colours_are_the_sum_of_harmonics_and_density_is_the_same_from_all_sides(degree, space):
+    family = tiny_family(view_degree=degree, channels=3, space=space)
+    assert family.output.weight.shape == (1 + 3 * (degree + 1) ** 2, 6)
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 9, 5, generator=generator)
+    directions = functional.normalize(torch.randn(2, 9, 3, generator=generator), dim=-1)
+    seen, mean = family.decode(features, directions), family.decode(features)
+    assert torch.equal(seen.density, mean.density)
+    values = family.output(functional.softplus(family.hidden(features)))
+    for b, n in np.ndindex(2, 9):
+        expected = values[b, n, 1:4].clone()
+        for number, wave in enumerate(harmonics(directions[b, n], degree)):
+            expected += wave * values[b, n, 4 + 3 * number : 7 + 3 * number]
+        if space == "rgb":
+            expected = 1.002 / (1 + torch.exp(-expected)) - 0.001
+        torch.testing.assert_close(seen.channels[b, n], expected)
+    assert bool(((seen.channels - mean.channels).abs() > 0.05).any())
+
+
+def test_without_directions_channels_are_the_mean_over_all_of_them():
+    family = tiny_family(view_degree=2).double()
+    directions, weights = sphere_quadrature()
+    features = torch.randn(1, 1, 5, generator=torch.Generator().manual_seed(0)).double()
+    seen = family.decode(features.expand(1, 32, 5), directions[None]).channels[0]
+    torch.testing.assert_close(weights @ seen, family.decode(features).channels[0, 0])
+
+
+def test_at_view_degree_0_directions_change_nothing():
+    family = tiny_family()
+    assert family.config.view_degree == 0 and family.output.weight.shape == (8, 6)
+    field = family.field(family.new_codes(2, torch.Generator().manual_seed(1)))
+    generator = torch.Generator().manual_seed(2)
+    points, directions = torch.rand(2, 20, 3, generator=generator), torch.randn(2, 20, 3, generator=generator)
+    seen, expected = field(points, directions), field(points)
+    assert torch.equal(seen.density, expected.density) and torch.equal(seen.channels, expected.channels)
+
+
+@pytest.mark.parametrize("learning", [True, False])
+def test_a_field_of_rows_of_a_table_is_that_of_their_planes(learning):
+    family = tiny_family(span="box")
+    table = family.planes(family.new_codes(4, torch.Generator().manual_seed(1))).detach()
+    rows = torch.tensor([3, 1])
+    learned = table[rows][..., :2].clone().requires_grad_() if learning else None
+    field = PlaneField(family, table, BOXES, rows, learned)
+    assert len(field) == 2 and len(PlaneField(family, table)) == 4
+    assert torch.equal(field.planes, table[rows])
+    points = torch.rand(2, 20, 3, generator=torch.Generator().manual_seed(2)) - 0.5
+    seen, expected = field(points), PlaneField(family, table[rows], BOXES)(points)
+    assert torch.equal(seen.density, expected.density) and torch.equal(seen.channels, expected.channels)
+    for row in range(2):
+        alone = field[row]
+        assert len(alone) == 1 and torch.equal(alone.planes, field.planes[row : row + 1])
+        torch.testing.assert_close(alone(points[row : row + 1]).density[0], expected.density[row])
+    for row in (-1, 2):
+        with pytest.raises(IndexError, match=f"object {row} of 2"):
+            field[row]
+    if learned is not None:
+        seen.density.sum().backward()
+        assert learned.grad.abs().sum() > 0
+
+
+def test_balanced_features_look_the_same_and_are_taken_in_alike():
+    family = FusedPlanes(FusedPlanesConfig(channels=3, space="rgb", base_planes=2, resolution=8))
+    codes = family.new_codes(2)
+    points = torch.rand(2, 40, 3) * 2 - 1
+    before = family.field(codes)(points)
+    turned = family.balance(codes)
+    after = family.field(turned)(points)
+    torch.testing.assert_close(after.density, before.density, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(after.channels, before.channels, atol=1e-5, rtol=1e-4)
+    values = torch.linalg.svdvals(family.hidden.weight[:, :10].detach())
+    torch.testing.assert_close(values, values.mean().expand(10), atol=1e-5, rtol=1e-5)
+    assert torch.equal(turned.tensors["weights"], codes.tensors["weights"])

@@ -74,7 +74,7 @@ def test_corners_read_exactly_one_row_of_each_plane():
     assert ((weights == 0) | (weights == 1)).all()
 
 
-def test_objects_of_planes_and_points_must_agree():
+def test_objects_of_planes_and_points_must_agree(unchecked_shapes):
     planes, points = planes_and_points()
     with pytest.raises(ValueError, match="2 objects of planes, but 1 of points"):
         plane_features(planes, points[:1])

@@ -6,13 +6,22 @@ import pytest
 import torch
 
 import manyfields.compiled as compiled
-from manyfields.cameras import orbit
+from manyfields.cameras import Rays, orbit
 from manyfields.fields import FusedPlanes, FusedPlanesConfig, plane_features
 from manyfields.latents import SharedPart
-from manyfields.rendering import Sampler
+from manyfields.rendering import Sampler, color_error
 from manyfields.rendering.guided import guided_samples
 
-KERNELS = ("manyfields.fields.gather_kernels", "manyfields.rendering.guided_kernel")
+KERNELS = (
+    "manyfields.simd",
+    "manyfields.fields.gather_kernels",
+    "manyfields.fields.mixing_kernels",
+    "manyfields.rendering.guided_kernel",
+    "manyfields.rendering.fused_steps",
+    "manyfields.rendering.fused_kernels",
+    "manyfields.rendering.fused_loss_kernel",
+    "manyfields.fitting.image_kernels",
+)
 BOUNDS = torch.tensor([[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]]])
 
 
@@ -62,8 +71,33 @@ def test_guided_samples_are_the_same(no_numba):
     assert float((same & (hits == exact[2])).float().mean()) > 0.95
 
 
+def test_the_error_of_rays_and_its_gradients_are_those_with_numba(no_numba, monkeypatch):
+    config = FusedPlanesConfig(2, 3, 4, resolution=6, hidden=8, channels=3, space="rgb", span="box", activation="relu")
+    family = FusedPlanes(config, torch.Generator().manual_seed(0))
+    codes = family.new_codes(1, torch.Generator().manual_seed(1))
+    codes.tensors["micro"].requires_grad_()
+    origins, directions, bounds, guide, _ = some_rays()
+    colors = torch.rand(1, 81, 3, generator=torch.Generator().manual_seed(2))
+
+    def learn():
+        codes.tensors["micro"].grad = None
+        field = family.field(codes, bounds=bounds)
+        white = torch.ones(3)
+        sampler, rays = Sampler(guided=5), Rays(origins, directions)
+        error = color_error(field, rays, colors, sampler, bounds=bounds, guide=guide, background=white)
+        error.backward()
+        return error.detach(), codes.tensors["micro"].grad
+
+    without = learn()
+    monkeypatch.undo()
+    usual = learn()
+    torch.testing.assert_close(without[0], usual[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(without[1], usual[1], atol=0.02 * float(usual[1].abs().max()), rtol=0)
+
+
 def test_pictures_are_those_with_numba(no_numba, monkeypatch):
-    config = FusedPlanesConfig(2, 3, 4, resolution=6, hidden=8, channels=3, space="rgb", span="box", hull=6)
+    sizes = {"resolution": 6, "hidden": 8, "activation": "relu", "view_degree": 1}
+    config = FusedPlanesConfig(2, 3, 4, **sizes, channels=3, space="rgb", span="box", hull=6)
     shared = SharedPart(FusedPlanes(config, torch.Generator().manual_seed(0)), None)
     codes = shared.family.new_codes(1, torch.Generator().manual_seed(1))
     cameras = orbit(1, width=8, height=8)[None]

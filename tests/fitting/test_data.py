@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from manyfields.fitting.bounds import MARGIN, box_from_silhouettes
 from manyfields.fitting.data import FittingData, image_size, load_object, load_views, rows_of_step, stable_seed
+from manyfields.fitting.pixel_pool import pixels_to_draw
 from manyfields.fitting.visual_hull import pixels_inside, visual_hull
 from manyfields.views import composite, hold_out
 
@@ -125,9 +126,9 @@ def numbered(views_of_set, hull: int) -> FittingData:
 
 
 @pytest.mark.parametrize("hull", [0, 8])
-def test_drawn_colours_are_those_of_the_pixels_that_rays_go_through(tiny_views, hull):
+def test_colours_of_the_pool_are_those_of_the_pixels_that_rays_go_through(tiny_views, hull):
     data = numbered(tiny_views, hull)
-    rays, colors = data.draw_rays([2, 0], 400, torch.Generator().manual_seed(0))
+    rays, colors, _ = data.pool.draw(torch.tensor([2, 0]), 400, torch.Generator().manual_seed(0))
     assert rays.origins.shape == rays.directions.shape == colors.shape == (2, 400, 3)
     for number, row in enumerate([2, 0]):
         cameras = data.objects[row].cameras
@@ -139,36 +140,44 @@ def test_drawn_colours_are_those_of_the_pixels_that_rays_go_through(tiny_views, 
         torch.testing.assert_close(rays.directions[number], whole.directions[view, pixel])
 
 
-def test_pixels_are_drawn_inside_where_that_is_known_and_else_everywhere(tiny_views):
+def test_pixels_are_drawn_inside_where_that_is_known_and_else_everywhere_alike(tiny_views):
     drawn = {}
     for hull in (0, 8):
         data = numbered(tiny_views, hull)
-        _, colors = data.draw_rays([0], 4000, torch.Generator().manual_seed(1))
+        _, colors, weights = data.pool.draw(torch.tensor([0]), 20_000, torch.Generator().manual_seed(1))
         view, y, x = (colors[0] * 255).round().long().unbind(-1)
         drawn[hull] = set(((view * WIDE[1] + y) * WIDE[0] + x).tolist())
-    inside = set(data.objects[0].inside.tolist())
-    assert len(inside) < 0.9 * WIDE[0] * WIDE[1] * len(data.objects[0].images)
+        assert bool((weights == 1).all()) == (hull == 0)  # without a hull, edges are not drawn more often
+    rgba, _ = load_views(tiny_views[0], data.objects[0].train, WIDE)
+    inside = set(pixels_inside(rgba[..., 3]).tolist())
+    everywhere = WIDE[0] * WIDE[1] * len(data.objects[0].images)
+    assert len(inside) < 0.9 * everywhere
     assert drawn[8] <= inside and len(drawn[8]) > 0.9 * len(inside)
-    assert not drawn[0] <= inside
+    assert len(drawn[0]) > 0.9 * everywhere
 
 
-def test_drawn_rays_are_a_function_of_the_generator(tiny_views):
+def test_the_pool_is_made_once_and_holds_the_images_of_the_objects(tiny_views):
     data = FittingData([load_object(views, (16, 16), seed=0, hull=8) for views in tiny_views])
-    one, two, other = (data.draw_rays([1, 0], 50, torch.Generator().manual_seed(seed)) for seed in (4, 4, 5))
-    assert torch.equal(one[0].directions, two[0].directions) and torch.equal(one[1], two[1])
-    assert not torch.equal(one[0].directions, other[0].directions)
-    assert one[1].dtype == torch.float32 and float(one[1].min()) >= 0 and float(one[1].max()) <= 1
+    before = [item.images.clone() for item in data.objects]
+    pool = data.pool
+    assert data.pool is pool and len(pool.images) == data.views
+    first = 0
+    for item, images in zip(data.objects, before, strict=True):
+        assert torch.equal(item.images, images)
+        assert item.images.data_ptr() == pool.images[first].data_ptr()  # not kept twice
+        first += len(images)
 
 
 def test_an_object_loaded_with_a_hull_has_a_tight_box(tiny_views):
     views = tiny_views[1]
     plain, item = load_object(views, (16, 16), seed=0), load_object(views, (16, 16), seed=0, hull=10)
-    assert plain.hull is None and plain.inside is None
+    assert plain.hull is None and plain.pixels is None
     rgba, cameras = load_views(views, item.train, (16, 16))
     alpha = rgba[..., 3]
     assert torch.equal(item.bounds, box_from_silhouettes(alpha, cameras, margin=0.0))
     assert torch.equal(item.hull, visual_hull(alpha, cameras, item.bounds, 10))
-    assert torch.equal(item.inside, pixels_inside(alpha))
+    numbers, copies = pixels_to_draw(item.images, pixels_inside(alpha))
+    assert torch.equal(item.pixels[0], numbers) and torch.equal(item.pixels[1], copies)
     wider = torch.stack([item.bounds[0] - MARGIN, item.bounds[1] + MARGIN]).clamp(-1, 1)
     torch.testing.assert_close(plain.bounds, wider)
     assert not torch.equal(plain.bounds, item.bounds)

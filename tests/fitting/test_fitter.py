@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from manyfields.errors import ConfigError, RunError
 from manyfields.fitting import fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.fitter import Fitter, roughness
@@ -18,6 +19,9 @@ CODES = Phase("codes", 8, latent=1.0, **SMALL)
 ALIGN = Phase("align", 8, rgb=1.0, **SMALL)
 HULLS = Phase("rays", 40, rgb=1.0, emptiness=0.01, base_rate=1e-2, fields_rate=5e-3, **SMALL)
 RAYS = Phase("rays", 8, rgb=1.0, base_rate=1e-2, fields_rate=5e-3, **SMALL)
+# Micro planes alone learn: the fitter keeps the planes of all objects in a table.
+ALONE = Phase("alone", 8, rgb=1.0, smoothness=0.0, emptiness=0.01, weights_rate=0.0, coarse_share=0.0, **SMALL)
+ALONE_LATENT = replace(ALONE, name="alone, latent", rgb=0.0, latent=1.0, smoothness=0.01)
 
 
 def snapshot(fitter: Fitter) -> dict[str, torch.Tensor]:
@@ -68,6 +72,17 @@ def test_a_phase_trains_the_parts_with_a_rate_and_no_bit_of_the_rest(make_fitter
     assert changed(fitter, before) == (names(fitter, *learning) if learning else set()) | {"code"}
 
 
+@pytest.mark.parametrize("space", ["rgb", "hulls"])
+def test_the_white_that_views_are_composited_on_does_not_learn(make_fitter, space):
+    fitter = make_fitter(space)
+    before = snapshot(fitter)
+    fitter.begin(RAYS)
+    run(fitter, RAYS)
+    moved = changed(fitter, before) - {""}  # the guides
+    assert moved == names(fitter, "family.") | {"code"}
+    assert fitter.shared.background.tolist() == [1.0, 1.0, 1.0] and fitter.shared.background.grad is None
+
+
 def test_frozen_codes_stay(make_fitter):
     fitter = make_fitter()
     before = snapshot(fitter)
@@ -89,7 +104,13 @@ def test_a_part_that_was_frozen_learns_again(make_fitter):
 
 @pytest.mark.parametrize(
     ("space", "phase", "loss"),
-    [("latent", CODES, "latent"), ("latent", JOINT, "rgb"), ("rgb", RAYS, "rgb"), ("hulls", HULLS, "rgb")],
+    [
+        ("latent", CODES, "latent"),
+        ("latent", JOINT, "rgb"),
+        ("rgb", RAYS, "rgb"),
+        ("hulls", HULLS, "rgb"),
+        ("hulls", replace(ALONE, codes_rate=0.2), "rgb"),
+    ],
 )
 def test_losses_fall(make_fitter, space, phase, loss):
     fitter = make_fitter(space)
@@ -148,11 +169,13 @@ def test_coarse_steps_leave_the_fine_layer_alone(make_fitter):
 def test_targets_of_rays_are_the_pixels_they_go_through(make_fitter, tiny_views, monkeypatch):
     fitter = make_fitter("rgb")
     seen = {}
-    real_render, real_loss = module.render, module.functional.mse_loss
-    monkeypatch.setattr(
-        module, "render", lambda field, rays, *a, **k: seen.update(rays=rays) or real_render(field, rays, *a, **k)
-    )
-    monkeypatch.setattr(module.functional, "mse_loss", lambda a, b: seen.update(target=b) or real_loss(a, b))
+    real = module.color_error
+
+    def watched(field, rays, colors, *arguments, **options):
+        seen.update(rays=rays, target=colors)
+        return real(field, rays, colors, *arguments, **options)
+
+    monkeypatch.setattr(module, "color_error", watched)
     fitter.begin(RAYS)
     fitter.step(RAYS, 0)
     rows = module.rows_of_step(3, 2, 0, module.stable_seed(0, "rays"))
@@ -171,7 +194,10 @@ def test_targets_of_rays_are_the_pixels_they_go_through(make_fitter, tiny_views,
             assert (target[number] * 255).round().tolist() == images[view, int(line), int(column)].tolist()
 
 
-CASES = [("latent", WARM_UP), ("latent", JOINT), ("latent", CODES), ("latent", ALIGN), ("rgb", RAYS), ("hulls", HULLS)]
+CASES = [
+    *(("latent", WARM_UP), ("latent", JOINT), ("latent", CODES), ("latent", ALIGN), ("latent", ALONE_LATENT)),
+    *(("rgb", RAYS), ("hulls", HULLS), ("hulls", ALONE)),
+]
 
 
 @pytest.mark.parametrize(("space", "phase"), CASES, ids=[phase.name for _, phase in CASES])
@@ -211,3 +237,102 @@ def test_roughness_equals_a_plain_loop():
     across = [(planes[:, :, :, x + 1] - planes[:, :, :, x]) ** 2 for x in range(4)]
     expected = torch.stack(down).mean() + torch.stack(across).mean()
     torch.testing.assert_close(roughness(planes), expected)
+
+
+TABLES = {
+    "rgb": ("rgb", ALONE, {}),
+    "hulls": ("hulls", ALONE, {}),
+    "directions": ("hulls", ALONE, {"view_degree": 1}),
+    "smooth": ("hulls", replace(ALONE, smoothness=0.01), {}),
+    "decoder learns": ("hulls", replace(ALONE, fields_rate=5e-3), {}),
+    "latent": ("latent", ALONE_LATENT, {}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_planes_changes_nothing_but_time(make_fitter, name):
+    space, phase, changes = TABLES[name]
+    phase = replace(phase, steps=20)
+    fitters = [make_fitter(space, **changes), make_fitter(space, **changes)]
+    losses = []
+    for fitter, with_table in zip(fitters, (True, False), strict=True):
+        before = snapshot(fitter)
+        fitter.begin(phase)
+        assert fitter._table is not None
+        if not with_table:
+            fitter._table = None
+        losses.append(run(fitter, phase))
+        assert torch.equal(fitter.store.codes["weights"], before["codes/code.weights"])
+        assert not torch.equal(fitter.store.codes["micro"], before["codes/code.micro"])
+    for one, other in zip(*losses, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    found, wanted = (fitter.store.codes["micro"] for fitter in fitters)
+    assert float((found - wanted).abs().max()) < 1e-3
+    with torch.no_grad():
+        planes = fitters[0].shared.family.planes(fitters[0].store.all())
+    torch.testing.assert_close(fitters[0]._table, planes)
+
+
+@pytest.mark.parametrize("changed", ["weights_rate", "base_rate", "coarse_share"])
+def test_no_table_is_kept_where_more_than_micro_planes_learns(make_fitter, changed):
+    fitter = make_fitter("hulls")
+    fitter.begin(ALONE)
+    fitter.begin(replace(ALONE, **{changed: 0.01}))
+    assert fitter._table is None
+    fitter.step(ALONE, 0)
+
+
+@pytest.mark.parametrize("sizes", [{"micro_features": 0}, {"macro_features": 0, "base_planes": 0}])
+def test_no_table_is_kept_of_planes_of_one_kind(make_fitter, sizes):
+    fitter = make_fitter("hulls", **sizes)
+    fitter.begin(ALONE)
+    assert fitter._table is None
+
+
+def test_crops_of_the_whole_image_are_the_image(make_fitter):
+    """A window as large as the latent image is no window; a smaller one trains the same parts."""
+    losses = []
+    for crop in (0, 4):  # the latent image has 4 pixels a side
+        fitter = make_fitter()
+        phase = replace(ALIGN, crop=crop)
+        fitter.begin(phase)
+        losses.append(run(fitter, phase))
+    assert losses[0] == losses[1]
+    fitter = make_fitter()
+    phase = replace(ALIGN, crop=3, steps=60)
+    fitter.begin(phase)
+    before = snapshot(fitter)
+    seen = run(fitter, phase)
+    assert changed(fitter, before) == {"code"} or all(name.startswith("code") for name in changed(fitter, before))
+    first, last = seen[:12], seen[-12:]
+    assert sum(step["rgb"] for step in last) < sum(step["rgb"] for step in first)
+
+
+def test_crop_window_shows_what_the_whole_view_shows(make_fitter):
+    """Latents rendered in a window are the same numbers as those of the whole view there."""
+    fitter = make_fitter()
+    fitter.begin(CODES)
+    batch = fitter.data.draw([0, 1], 2, torch.Generator().manual_seed(0))
+    window = batch.cropped(1, 0, 3, fitter.shared.stride)
+    field = fitter.shared.family.field(fitter.store.all()[torch.tensor([0, 1])])
+    with torch.no_grad():
+        whole = fitter.shared.pictures_of(field, batch.cameras, batch.bounds, fitter.sampler, decode=False).latents
+        part = fitter.shared.pictures_of(field, window.cameras, window.bounds, fitter.sampler, decode=False).latents
+    torch.testing.assert_close(part, whole[..., 0:3, 1:4], atol=1e-4, rtol=1e-4)
+    assert window.images.shape[-2:] == (12, 12) and window.latents.shape[-2:] == (3, 3)
+
+
+def test_a_fit_that_diverged_says_so(make_fitter):
+    fitter = make_fitter("hulls")
+    fitter.begin(HULLS)
+    with torch.no_grad():
+        fitter.shared.family.hidden.weight[0, 0] = float("nan")
+    with pytest.raises(RunError, match=r"phase 'rays' diverged before step 0: .*lower rates"):
+        fitter.step(HULLS, 0)
+
+
+def test_crops_are_refused_where_they_cannot_be():
+    with pytest.raises(ConfigError, match="crop 2 needs at least 3"):
+        Phase("align", 8, rgb=1.0, crop=2)
+    with pytest.raises(ConfigError, match="no encoder that learns"):
+        Phase("joint", 8, rgb=1.0, crop=8, encoder_rate=1e-3)

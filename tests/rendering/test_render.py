@@ -8,7 +8,7 @@ import torch
 
 from manyfields.cameras import Rays
 from manyfields.fields import FusedPlanes, FusedPlanesConfig, Samples
-from manyfields.rendering import Sampler, render
+from manyfields.rendering import Sampler, color_error, render
 
 BOUNDS = torch.tensor(
     [[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]], [[-0.2, -0.9, -0.3], [0.3, 0.8, 0.4]], [[-0.1] * 3, [0.1] * 3]],
@@ -220,3 +220,39 @@ def test_density_outside_the_box_counts_for_nothing():
         bounds = torch.tensor([[[-1.0, -1, 0.0], [1, 1, height]]])
         seen = render(Slab(2.0), rays, Sampler(4, 0), bounds=bounds)
         assert abs(seen.opacity.item() - (1 - math.exp(-2 * height))) < 1e-6
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_error_of_colours_is_the_mean_over_what_is_rendered(guided, weighted):
+    rays, sampler = some_rays(), Sampler(5, 4, guided=6)
+    generator = torch.Generator().manual_seed(0)
+    colors = torch.rand(3, 14, 2, generator=generator, dtype=torch.float64)
+    weights = torch.rand(3, 14, generator=generator, dtype=torch.float64) if weighted else None
+    guide = torch.rand(3, 8, 8, 8, generator=generator, dtype=torch.float64) - 0.3 if guided else None
+    options = {"bounds": BOUNDS, "guide": None if guide is None else guide.clamp(min=0.0), "background": BACKGROUND}
+
+    def seeded():
+        return torch.Generator().manual_seed(4)
+
+    seen = render(Blobs(), rays, sampler, **options, generator=seeded())
+    assert bool((seen.opacity == 0).any()) and bool((seen.opacity > 0.1).any())
+    found = color_error(Blobs(), rays, colors, sampler, **options, weights=weights, generator=seeded())
+    total = sum(
+        (1.0 if weights is None else float(weights[b, r])) * float((seen.channels[b, r, c] - colors[b, r, c]) ** 2)
+        for b, r, c in np.ndindex(3, 14, 2)
+    )
+    assert found.item() == pytest.approx(total / (3 * 14 * 2), rel=1e-9)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_the_background_of_an_error_does_not_learn(guided):
+    config = FusedPlanesConfig(2, 3, 4, resolution=6, hidden=8, channels=3, space="rgb", activation="relu")
+    family = FusedPlanes(config, torch.Generator().manual_seed(0))
+    field = family.field(family.new_codes(3, torch.Generator().manual_seed(1)))
+    rays, bounds = some_rays(dtype=torch.float32), BOUNDS.float()
+    background = torch.ones(3, requires_grad=True)
+    guide = torch.ones(3, 4, 4, 4) if guided else None
+    colors = torch.zeros(3, 14, 3)
+    color_error(field, rays, colors, Sampler(4, 4), bounds=bounds, guide=guide, background=background).backward()
+    assert background.grad is None and family.output.weight.grad.abs().sum() > 0

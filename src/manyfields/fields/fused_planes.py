@@ -17,8 +17,10 @@ import torch.nn.functional as functional
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from manyfields.compiled import compiled_for
 from manyfields.errors import ConfigError
 from manyfields.fields.codes import Codes
+from manyfields.fields.mixing import CompiledMix
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Samples
 
@@ -46,7 +48,7 @@ class FusedPlanesConfig:
     hull: int = 0
     """Cells along one side of the hull in a code; 0: none."""
     view_degree: int = 0
-    """Degree of the spherical harmonics in which colours change with the direction: 0 (not at all, the paper), 1 or 2."""
+    """Degree of the spherical harmonics in which colours change with the direction: 0 (never, the paper), 1 or 2."""
 
     def __post_init__(self) -> None:
         if self.space not in ("latent", "rgb"):
@@ -152,23 +154,48 @@ class FusedPlanes(nn.Module):
         if self.base is not None:
             self.start.copy_(torch.cat([codes.tensors["weights"], codes.tensors["bias"]], -1).mean(0))
 
+    @torch.no_grad()
+    def balance(self, codes: Codes) -> Codes:
+        """Turn and scale micro features so that the tiny decoder takes all of them in alike; nothing looks different.
+
+        With U S V^T the singular values of the decoder's columns of micro features, the columns become U and features
+        S V^T (both but for one factor). A step of Adam, which knows no directions, then goes as far in each: codes that
+        are fitted later against a frozen decoder need about half the steps. Returns `codes` in the new features.
+        """
+        count = self.config.micro_features
+        if not 0 < count <= self.config.hidden:
+            return codes
+        columns = self.hidden.weight[:, :count]
+        left, values, right = torch.linalg.svd(columns, full_matrices=False)
+        columns.copy_(left * values.mean())
+        turned = codes.tensors["micro"] @ (values.unsqueeze(1) / values.mean() * right).T
+        return Codes({**codes.tensors, "micro": turned})
+
     def planes(self, codes: Codes, level: Tensor | int | None = None) -> Float[Tensor, "B 3 H W C"]:
         """The fused planes of objects.
 
         `level` counts the layers present (1: macro alone), as one number or one per object; micro planes are the last.
         """
-        parts = []
-        if self.config.micro_features:
-            micro = codes.tensors["micro"]
-            if level is not None and len(self.config.layers) > 1:
-                present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= len(self.config.layers)
+        if not self.config.micro_features:
+            return self._macro(codes)
+        micro = codes.tensors["micro"]
+        if level is not None and len(self.config.layers) > 1:
+            present = torch.as_tensor(level, device=micro.device).expand(len(codes)) >= len(self.config.layers)
+            if not bool(present.all()):
                 micro = micro * present.to(micro.dtype).view(-1, 1, 1, 1, 1)
-            parts.append(micro)
-        if self.base is not None:
-            weights, bias = codes.tensors["weights"], codes.tensors["bias"]
-            with torch.autocast(weights.device.type, enabled=False):
-                parts.append(self._mixed(weights) + bias.view(-1, 1, 1, 1, 1))
-        return torch.cat(parts, -1)
+        if self.base is None:
+            return micro
+        weights, bias = codes.tensors["weights"], codes.tensors["bias"]
+        if compiled_for(micro, self.base, weights):
+            per_feature = weights.view(-1, self.config.weight_groups, self.config.base_planes).transpose(1, 2)
+            each = self.config.macro_features // self.config.weight_groups
+            return CompiledMix.apply(micro, self.base, per_feature.repeat_interleave(each, -1), bias)
+        return torch.cat([micro, self._macro(codes)], -1)
+
+    def _macro(self, codes: Codes) -> Float[Tensor, "B 3 H W F"]:
+        weights, bias = codes.tensors["weights"], codes.tensors["bias"]
+        with torch.autocast(weights.device.type, enabled=False):
+            return self._mixed(weights) + bias.view(-1, 1, 1, 1, 1)
 
     def _mixed(self, weights: Float[Tensor, "B GM"]) -> Float[Tensor, "B 3 H W F"]:
         """Sums of base planes; every group of features has weights of its own."""
@@ -193,9 +220,7 @@ class FusedPlanes(nn.Module):
             raise ValueError("planes that span the boxes of objects need their bounds")
         return PlaneField(self, self.planes(codes, level), bounds)
 
-    def decode(
-        self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None
-    ) -> Samples:
+    def decode(self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
         """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md).
 
         Density never depends on the direction; channels do where `view_degree` is above 0 and directions (unit length)

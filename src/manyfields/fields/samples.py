@@ -1,7 +1,7 @@
 """What a field returns at points, and what every field is."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +15,7 @@ class Samples:
     channels: Float[Tensor, "B N C"]
 
 
+@runtime_checkable
 class Field(Protocol):
     """A function from position (and direction) to density and channels, batched over objects."""
 

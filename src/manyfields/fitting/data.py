@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -87,6 +87,13 @@ class Batch:
     bounds: Float[Tensor, "B 2 3"]
     latents: Float[Tensor, "B V C h w"] | None
 
+    def cropped(self, left: int, top: int, side: int, stride: int) -> "Batch":
+        """The window of `side` x `side` latent pixels whose first column and row are `left` and `top`, of all views."""
+        x, y, size = left * stride, top * stride, side * stride
+        latents = None if self.latents is None else self.latents[..., top : top + side, left : left + side]
+        images = self.images[..., y : y + size, x : x + size]
+        return replace(self, cameras=self.cameras.cropped(x, y, size, size), images=images, latents=latents)
+
 
 class FittingData:
     """Objects of one stage or wave. What a step sees depends on (seed, phase, step) alone: a resumed run repeats it."""
@@ -120,7 +127,7 @@ class FittingData:
     @cached_property
     def pool(self) -> PixelPool:
         """The pixels that steps draw rays through; from then on the images of objects are parts of its one tensor."""
-        pixels = [pixels_to_draw(item.images, at_edges=0) if item.pixels is None else item.pixels for item in self.objects]
+        pixels = [item.pixels or pixels_to_draw(item.images, at_edges=0) for item in self.objects]
         pool = PixelPool(
             [item.images for item in self.objects],
             [item.cameras for item in self.objects],
@@ -129,7 +136,7 @@ class FittingData:
         )
         parts = pool.images.split([len(item.images) for item in self.objects])
         for item, images in zip(self.objects, parts, strict=True):
-            item.images = images
+            item.images, item.pixels = images, None
         return pool
 
     def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:

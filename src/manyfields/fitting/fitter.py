@@ -8,16 +8,18 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from manyfields.errors import RunError
 from manyfields.fields import Codes, PlaneField
 from manyfields.fitting import checkpoints
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
-from manyfields.fitting.phases import Phase
+from manyfields.fitting.phases import MARGIN, Phase
 from manyfields.latents.shared_part import SharedPart
 from manyfields.rendering import Sampler, color_error
 
-PLACES_OUTSIDE = 256
+PLACES_OUTSIDE = 512
+STEPS_PER_LOOK = 4  # outside the hull: less often and for more, because its gradients reach all planes
 SHORT_STRETCH = 0.05
 
 
@@ -84,7 +86,7 @@ class Fitter:
         layers = self.shared.family.config.layers
         plane_field = self._field_of(codes, taken, level)
         if self.shared.autoencoder is None:
-            losses = self._ray_losses(phase, rows, plane_field, generator)
+            losses = self._ray_losses(phase, rows, plane_field, generator, outside=index % STEPS_PER_LOOK == 0)
         else:
             batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
             losses = self._view_losses(phase, batch, plane_field, generator)
@@ -97,6 +99,8 @@ class Fitter:
             whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == finest}
             with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
                 self.guides.refresh(plane_field, self.data.bounds[taken], whole, generator)
+        if index % STEPS_BETWEEN == 0:
+            self._check_finite(codes, phase, index)
         factor = phase.rate_factor(index)
         if self.optimizer is not None:
             for group in self.optimizer.param_groups:
@@ -108,6 +112,16 @@ class Fitter:
         if self._table is not None:
             self._table[taken, ..., : self.shared.family.config.micro_features] = self.store.codes["micro"][taken]
         return {name: value.item() for name, value in losses.items()}
+
+    def _check_finite(self, codes: Codes, phase: Phase, index: int) -> None:
+        """Compiled kernels render something even of what is no number: a fit that has diverged must not look well."""
+        learned = [codes.tensors[name] for name in self.store.first]
+        for tensor in (*learned, *self.shared.family.parameters()):
+            if not bool(torch.isfinite(tensor.detach().sum())):
+                raise RunError(
+                    f"phase {phase.name!r} diverged before step {index}: codes or the shared part are no numbers any more; "
+                    "fit again with lower rates in its phase"
+                )
 
     def run(
         self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
@@ -190,6 +204,9 @@ class Fitter:
         autoencoder = self.shared.autoencoder
         assert autoencoder is not None
         losses: dict[str, Tensor] = {}
+        counts: tuple = ()
+        if phase.crop and phase.crop < min(batch.images.shape[-2:]) // self.shared.stride:
+            batch, counts = self._window(phase.crop, batch, generator)
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
             seen = self.shared.pictures_of(
                 plane_field, batch.cameras, batch.bounds, self.sampler, generator=generator, decode=False
@@ -211,11 +228,29 @@ class Fitter:
                     losses["latent"] = phase.latent * functional.mse_loss(rendered, batch.latents.flatten(0, 1))
                 if phase.rgb:
                     assert images is not None
-                    losses["rgb"] = phase.rgb * functional.mse_loss(autoencoder.decode(rendered), images)
+                    decoded = autoencoder.decode(rendered)
+                    losses["rgb"] = phase.rgb * functional.mse_loss(decoded[(..., *counts)], images[(..., *counts)])
         return losses
 
+    def _window(self, side: int, batch: Batch, generator: torch.Generator) -> tuple[Batch, tuple[slice, slice]]:
+        """A random window of a step's views, and the rows and columns of its pixels that count."""
+        stride = self.shared.stride
+        parts, first = [], []
+        for size in batch.images.shape[-2:]:
+            most = size // stride - side
+            start = int(torch.randint(most + 1, (1,), generator=generator))
+            # At the border of the image nothing is beyond.
+            parts.append(slice(MARGIN * stride if start else 0, -MARGIN * stride if start < most else None))
+            first.append(start)
+        return batch.cropped(first[1], first[0], side, stride), (parts[0], parts[1])
+
     def _ray_losses(
-        self, phase: Phase, rows: list[int], plane_field: PlaneField, generator: torch.Generator
+        self,
+        phase: Phase,
+        rows: list[int],
+        plane_field: PlaneField,
+        generator: torch.Generator,
+        outside: bool,
     ) -> dict[str, Tensor]:
         """Random rays of all training views: what a family in RGB space learns from."""
         taken = torch.tensor(rows, device=self.data.device)
@@ -235,8 +270,9 @@ class Fitter:
                 weights=weights,
                 generator=generator,
             )
-            if phase.emptiness and guide is not None:
-                losses["emptiness"] = phase.emptiness * self._filled_outside(plane_field, rows, bounds, generator)
+            if phase.emptiness and guide is not None and outside:
+                filled = self._filled_outside(plane_field, rows, bounds, generator)
+                losses["emptiness"] = STEPS_PER_LOOK * phase.emptiness * filled
         return losses
 
     def _filled_outside(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from manyfields.fields import PlaneField
 from manyfields.fitting.data import FittingObject
+from manyfields.rendering import densities
 
 START = 3.0  # density of the hull's cells before anything is learned: rays see some way into it
 FORGET = 0.5
@@ -43,6 +44,6 @@ class Guides:
             corners = torch.stack([cells // side**2, cells // side % side, cells % side], -1)
             places = torch.rand(corners.shape, generator=generator).to(corners.device)
             low, high = bounds[number]
-            density = field[number]((low + (corners + places) * ((high - low) / side))[None]).density[0]
+            density = densities(field[number], (low + (corners + places) * ((high - low) / side))[None])[0]
             flat = self.values[row].view(-1)
             flat[cells] = torch.maximum(density, FORGET * flat[cells]).clamp(min=1e-3)

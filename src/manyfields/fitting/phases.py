@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 
 from manyfields.errors import ConfigError
 
+MARGIN = 1
+"""Latent pixels along the rim of a crop that do not count: the decoder has not seen what is beyond."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,7 +28,7 @@ class Phase:
     weights_rate: float = 3e-2
     base_rate: float = 0.0
     fields_rate: float = 0.0
-    """Tiny decoder and background."""
+    """Tiny decoder; in latent space also the background (that of RGB is the white of the views)."""
     decoder_rate: float = 0.0
     encoder_rate: float = 0.0
     final_rate: float = 0.1
@@ -34,6 +37,8 @@ class Phase:
     views_per_object: int = 2
     rays_per_object: int = 512
     """In RGB space a step takes random rays of all views in the place of whole views."""
+    crop: int = 0
+    """Latent pixels along one side of the random window of a view that a step renders and decodes; 0: whole views."""
     encoder_share: float = 0.125
     """Share of a step's views that also go through the encoder (latent loss with gradient, autoencoder loss)."""
     coarse_share: float = 0.2
@@ -42,6 +47,11 @@ class Phase:
     def __post_init__(self) -> None:
         if self.steps < 0 or self.objects_per_step < 1 or self.views_per_object < 1:
             raise ConfigError(f"phase {self.name!r}: steps, objects and views of a step must be positive")
+        if self.crop and (self.crop < MARGIN * 2 + 1 or self.trains_encoder):
+            raise ConfigError(
+                f"phase {self.name!r}: crop {self.crop} needs at least {MARGIN * 2 + 1} latent pixels, "
+                "and no encoder that learns: it reads whole views"
+            )
         if not (self.latent or self.rgb):
             raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
 

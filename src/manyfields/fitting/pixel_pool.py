@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from manyfields.cameras import Cameras, Rays
+from manyfields.compiled import compiled_for
 
 AT_EDGES = 10  # how many more times a pixel of full contrast is in the pool than one of a plain surface
 VIEWS_AT_ONCE = 8
@@ -23,17 +24,25 @@ def pixels_to_draw(
     A pixel is there once, and up to `at_edges` times more by its contrast: the largest range of a colour channel among
     its neighbours. `inside` are the pixels to choose from, all when None.
     """
-    copies = torch.cat([_contrast(part) for part in images.split(VIEWS_AT_ONCE)]).flatten()
-    copies = (1.0 + at_edges * copies).round().to(torch.uint8)
-    numbers = torch.arange(len(copies), dtype=torch.int32) if inside is None else inside
-    copies = copies[numbers.long()]
-    return numbers.repeat_interleave(copies.long()), copies.repeat_interleave(copies.long())
+    contrast = _contrast(images).flatten()
+    numbers = torch.arange(len(contrast), dtype=torch.int32) if inside is None else inside
+    copies = (1.0 + at_edges * contrast[numbers].float() / 255.0).round().to(torch.int32)
+    return numbers.repeat_interleave(copies), copies.to(torch.uint8).repeat_interleave(copies)
 
 
-def _contrast(images: Tensor) -> Float[Tensor, "V H W"]:
-    values = images.float() / 255.0
-    highest = functional.max_pool2d(values, 3, 1, 1)
-    return (highest + functional.max_pool2d(-values, 3, 1, 1)).amax(1)
+def _contrast(images: Tensor) -> UInt8[Tensor, "V H W"]:
+    if compiled_for(images, dtype=torch.uint8):
+        from manyfields.fitting.image_kernels import contrast
+
+        found = torch.zeros_like(images[:, 0])
+        contrast(images.contiguous().numpy(), found.numpy())
+        return found
+    parts = []
+    for part in images.split(VIEWS_AT_ONCE):
+        values = part.float()
+        ranges = functional.max_pool2d(values, 3, 1, 1) + functional.max_pool2d(-values, 3, 1, 1)
+        parts.append(ranges.amax(1).to(torch.uint8))
+    return torch.cat(parts)
 
 
 class PixelPool:
@@ -41,10 +50,10 @@ class PixelPool:
 
     def __init__(
         self,
-        images: list[UInt8[Tensor, "V 3 H W"]],
+        images: list[UInt8[Tensor, "_ 3 H W"]],
         cameras: list[Cameras],
-        numbers: list[Int[Tensor, " Q"]],
-        copies: list[UInt8[Tensor, " Q"]],
+        numbers: list[Int[Tensor, " _"]],
+        copies: list[UInt8[Tensor, " _"]],
     ) -> None:
         self.images = torch.cat(images)
         self.cameras = _joined(cameras)

@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from manyfields.cameras import Cameras
+from manyfields.compiled import compiled_for
 
 GROWN = 5  # silhouettes grow by 2 pixels: a cell is judged by its centre, and edges are partly transparent
 SEEN = 5  # alpha, of 255, from which a pixel belongs to a silhouette
@@ -23,7 +24,21 @@ def visual_hull(
     hull = torch.ones(side**3, dtype=torch.uint8)
     if not bool((alpha < SEEN).any()):
         return hull.view(side, side, side)
-    masks = _silhouettes(alpha)
+    carved = _carved(_silhouettes(alpha), cameras, bounds, side)
+    return carved if bool(carved.any()) else hull.view(side, side, side)
+
+
+def _carved(masks: Bool[Tensor, "V H W"], cameras: Cameras, bounds: Tensor, side: int) -> UInt8[Tensor, "G G G"]:
+    hull = torch.ones(side, side, side, dtype=torch.uint8)
+    if compiled_for(masks, dtype=torch.bool):
+        from manyfields.fitting.image_kernels import carve
+
+        pose = torch.linalg.inv(cameras.camera_to_world.double())[:, :3].contiguous()
+        inputs = (pose, cameras.focal.double(), cameras.center.double(), bounds[0].double())
+        size = (bounds[1] - bounds[0]).double() / side
+        given = [tensor.contiguous().numpy() for tensor in (*inputs, size)]
+        carve(masks.numpy(), *given, hull.numpy())  # type: ignore[call-arg]  # numba's stubs count wrongly
+        return hull
     axis = (torch.arange(side) + 0.5) / side
     corners = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
     points = bounds[0] + corners * (bounds[1] - bounds[0])
@@ -35,11 +50,7 @@ def visual_hull(
         covered = masks[view][row.clamp(0, cameras.height - 1), column.clamp(0, cameras.width - 1)]
         kept = covered | ~visible
         points, left = points[kept], left[kept]
-    if not len(left):
-        return hull.view(side, side, side)
-    hull.zero_()
-    hull[left] = 1
-    return hull.view(side, side, side)
+    return hull.view(-1).zero_().index_fill_(0, left, 1).view(side, side, side)
 
 
 @torch.no_grad()
@@ -50,7 +61,13 @@ def pixels_inside(alpha: UInt8[Tensor, "V H W"]) -> Int[Tensor, " P"] | None:
     return _silhouettes(alpha).flatten().nonzero().squeeze(1).to(torch.int32)
 
 
-def _silhouettes(alpha: Tensor) -> Tensor:
+def _silhouettes(alpha: Tensor) -> Bool[Tensor, "V H W"]:
+    if compiled_for(alpha, dtype=torch.uint8):
+        from manyfields.fitting.image_kernels import grow
+
+        found = torch.zeros_like(alpha)
+        grow(alpha.contiguous().numpy(), SEEN, found.numpy())
+        return found > 0
     masks = []
     for part in alpha.split(VIEWS_AT_ONCE):
         seen = (part >= SEEN).to(torch.float32).unsqueeze(1)

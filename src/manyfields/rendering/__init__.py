@@ -1,7 +1,8 @@
 """Rays through a field to features, opacity and depth."""
 
+from manyfields.rendering.fused import densities
 from manyfields.rendering.guide import guide_of
 from manyfields.rendering.render import Rendering, color_error, render
 from manyfields.rendering.sampling import Sampler
 
-__all__ = ["Rendering", "Sampler", "color_error", "guide_of", "render"]
+__all__ = ["Rendering", "Sampler", "color_error", "densities", "guide_of", "render"]

@@ -8,7 +8,6 @@ spends its time on. The fused forms keep them in registers and caches, forward a
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import torch
@@ -62,15 +61,29 @@ def march(
     lengths: Float[Tensor, "B R S"],
 ) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
     """`plain_march` by the fastest form there is for this field on this device."""
-    from manyfields.rendering import fused_cpu
+    from manyfields.rendering import fused_cpu, fused_triton
 
     rays = (origins, directions, distances, lengths)
     if isinstance(field, PlaneField):
-        if field.table.device.type == "cuda" and _triton() is not None:
-            return _triton().fused_march(field.planes, field.bounds, TinyDecoder.of(field), *rays)
         if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
             return fused_cpu.march(field, *rays)
+        decoder = TinyDecoder.of(field)
+        if fused_triton.available(field.table, *rays) and fused_triton.fits(field.table, decoder, distances.shape[-1]):
+            # Products of rounded factors are exact enough to learn from; what is measured or looked at is not rounded.
+            precision: fused_triton.Precision = "tf32" if torch.is_grad_enabled() else "ieee"
+            return fused_triton.fused_march(field.planes, field.bounds, decoder, *rays, precision=precision)
     return plain_march(field, *rays)
+
+
+def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
+    """Densities of a field at points, without gradients: what guides are made of."""
+    from manyfields.rendering import fused_cpu
+
+    if fused_cpu.takes(field, points):
+        assert isinstance(field, PlaneField)
+        return fused_cpu.densities(field, points)
+    with torch.no_grad():
+        return field(points).density
 
 
 def march_error(
@@ -93,16 +106,6 @@ def march_error(
     channels, opacity, _ = march(field, *rays)
     seen = channels + (1.0 - opacity).unsqueeze(-1) * background.detach()
     return (scales.unsqueeze(-1) * (seen - colors).square()).sum()
-
-
-@cache
-def _triton():
-    """The module of Triton's kernels; None without Triton."""
-    try:
-        from manyfields.rendering import fused_triton
-    except ImportError:
-        return None
-    return fused_triton
 
 
 def plain_march(

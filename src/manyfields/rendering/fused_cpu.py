@@ -35,9 +35,20 @@ def march(
 
     prepared = _Prepared.of(field, TinyDecoder.of(field))
     channels = distances.new_zeros(*distances.shape[:2], field.channels)
-    opacity, depth = torch.zeros_like(distances[..., 0]), torch.zeros_like(distances[..., 0])
+    opacity, depth = distances.new_zeros(distances.shape[:2]), distances.new_zeros(distances.shape[:2])
     compiled(*prepared.arguments(), *_arrays(origins, directions, distances, lengths, channels, opacity, depth))
     return channels, opacity, depth
+
+
+@torch.no_grad()
+def densities(field: PlaneField, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
+    """Densities alone, without gradients."""
+    from manyfields.rendering.fused_kernels import densities as compiled
+
+    *prepared, _, _ = _Prepared.of(field, TinyDecoder.of(field)).arguments()
+    found = points.new_empty(points.shape[:2])
+    compiled(*prepared, *_arrays(points, found))
+    return found
 
 
 def march_error(
@@ -104,7 +115,11 @@ class _MarchError(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):  # type: ignore[override]
-        scaled = [None if gradient is None else gradient.mul_(upstream) for gradient in ctx.gradients]
+        if ctx.gradients is None:
+            raise RuntimeError("gradients of march_error were taken already: call it once more")
+        # Given away, not kept beside: PyTorch then takes them as they are and does not copy.
+        gradients, ctx.gradients = ctx.gradients, None
+        scaled = [None if gradient is None else gradient.mul_(upstream) for gradient in gradients]
         return *scaled, None, None, None
 
 

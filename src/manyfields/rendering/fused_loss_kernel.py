@@ -32,7 +32,7 @@ from manyfields.simd import LANES, add, load, multiply, multiply_add, splat, sto
 TOGETHER = 4  # samples whose outer products are added to the gradient of the hidden layer at once
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
 def march_loss(
     texels, side, rows, bounds, hidden_weight, hidden_bias, output_weight, output_bias, gain, rgb, harmonics,
     origins, directions, distances, lengths, colors, scales, background, parts,
@@ -142,7 +142,7 @@ def march_loss(
         losses[job] = loss
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def _add_to_ray(back, hidden, at, width, weight, bias):
     """Add one sample to the gradient of the output layer of its ray."""
     for row in range(len(back)):
@@ -153,7 +153,7 @@ def _add_to_ray(back, hidden, at, width, weight, bias):
             store(weight, place, multiply_add(factor, load(hidden, at * width + block), load(weight, place)))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def _back_to_hidden(back, seen_weight, at, width, hidden):
     """In the place of the hidden units of a sample, their gradient: 0 where they are 0."""
     for block in range(0, width, LANES):
@@ -164,7 +164,7 @@ def _back_to_hidden(back, seen_weight, at, width, hidden):
         store(hidden, place, where_positive(load(hidden, place), gradient))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def _add_outer(features, hidden, count, size, width, gradient, table):
     """gradient (F, H) += features^T @ hidden of `count` samples; after it, one row: the sum of hidden."""
     for begin in range(0, count, TOGETHER):

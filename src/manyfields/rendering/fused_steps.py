@@ -1,7 +1,7 @@
 """The steps from a place on a ray to a value, and back, for the compiled kernels: each works on one sample.
 
-Arrays are one-dimensional views of contiguous float32 (see `simd`); features come in whole vectors (F a multiple of 16),
-hidden units in pairs of them (H a multiple of 32), both padded with zeros.
+Arrays are one-dimensional views of contiguous float32 (see `simd`); features come in whole vectors (F a multiple of
+16), hidden units in pairs of them (H a multiple of 32), both padded with zeros.
 """
 
 import math
@@ -17,7 +17,7 @@ WIDER, LOWER = np.float32(1.002), np.float32(0.001)  # of the sigmoid of colours
 PAIR = 2 * LANES
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def exponential(x):
     """exp of x <= 88, relative error 2e-7 (Cephes): a call of the library's takes four times as long."""
     x = min(max(x, np.float32(-87)), np.float32(88))
@@ -33,7 +33,7 @@ def exponential(x):
     return (p * r * r + r + ONE) * power
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def log1p(y):
     """log(1 + y) of y in [0, 1], by the series of atanh; error below 3e-7."""
     z = y / (TWO + y)
@@ -43,7 +43,7 @@ def log1p(y):
     return TWO * z * (ONE + q * (np.float32(1 / 3) + q * series))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def _cell(value, size):
     """Left sample and share of the right one, of a coordinate in [-1, 1] on `size` samples."""
     position = min(max((value + ONE) * HALF, ZERO), ONE) * np.float32(size - 1)
@@ -51,7 +51,7 @@ def _cell(value, size):
     return left, np.float32(position - left)
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def enter(origins, directions, ray, bounds, row, start, step):
     """The ray in the units of the planes: start + distance * step, in [-1, 1] inside the box."""
     for axis in range(3):
@@ -60,7 +60,7 @@ def enter(origins, directions, ray, bounds, row, start, step):
         step[axis] = directions[row, ray, axis] * scale
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def find_corners(x, y, z, side, at, first, shares):
     """First texels (3, from `first[3 at]`) of planes XY, XZ, YZ and bilinear weights (12) of a point's corners."""
     column, across = _cell(x, side)
@@ -79,7 +79,7 @@ def find_corners(x, y, z, side, at, first, shares):
         shares[12 * at + 4 * plane + 3] = both
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def gather(texels, table, size, side, at, first, shares, features):
     """features (at F ...) = the weighted sum of twelve rows of an object's texels, which begin at `table`."""
     for block in range(0, size, LANES):
@@ -95,7 +95,7 @@ def gather(texels, table, size, side, at, first, shares, features):
         store(features, at * size + block, add(add(sums[0], sums[1]), sums[2]))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def scatter(gradient, size, side, at, first, shares, texels, table):
     """Add a gradient of `size` features to the twelve rows of texels."""
     for plane in range(3):
@@ -111,7 +111,7 @@ def scatter(gradient, size, side, at, first, shares, texels, table):
             store(texels, below + size, multiply_add(splat(d), value, load(texels, below + size)))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def hidden_units(features, weight, bias, size, width, at, hidden):
     """hidden (at H ...) = ReLU(features (at F ...) @ weight (F, H) + bias)."""
     for block in range(0, width, PAIR):
@@ -130,7 +130,7 @@ def hidden_units(features, weight, bias, size, width, at, hidden):
         store(hidden, at * width + block + LANES, where_positive(b, b))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def back_to_features(gradient, weight, width, size, at, features):
     """features (G) = gradient of the hidden layer (at H ...) @ weight (H, G)."""
     for block in range(0, size, LANES):
@@ -144,7 +144,7 @@ def back_to_features(gradient, weight, width, size, at, features):
         store(features, block, add(add(a, b), add(c, d)))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def output(hidden, at, weight, row, width):
     """One value: hidden (at H ...) @ weight (row H ...)."""
     a, b = splat(ZERO), splat(ZERO)
@@ -154,7 +154,7 @@ def output(hidden, at, weight, row, width):
     return total(add(a, b))
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def find_waves(directions, row, ray, count, waves):
     """Factors of the mean and of `count` harmonics (0, 3 or 8) for a direction (see `fields.harmonics`)."""
     x, y, z = directions[row, ray, 0], directions[row, ray, 1], directions[row, ray, 2]
@@ -166,7 +166,7 @@ def find_waves(directions, row, ray, count, waves):
         waves[7], waves[8] = np.float32(3) * z * z - ONE, x * x - y * y
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def output_along(waves, count, weight, bias, channels, width, seen_weight, seen_bias):
     """Output layer (1 + C, H) as seen along one ray, from that of all harmonics: directions are constant there."""
     seen_bias[0] = bias[0]
@@ -185,7 +185,7 @@ def output_along(waves, count, weight, bias, channels, width, seen_weight, seen_
             store(seen_weight, channel * width + block, seen)
 
 
-@njit(fastmath=True, forceinline=True)
+@njit(fastmath=True, forceinline=True, error_model="numpy")
 def back_to_output(seen_weight, seen_bias, waves, count, channels, width, weight, weight_at, bias, bias_at):
     """Add to the gradient of the output layer what that of one ray tells: the transpose of `output_along`."""
     for output_row in range(channels + 1):

@@ -5,6 +5,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.fields import Field
+from manyfields.rendering.fused import densities
 
 PLACES = ((0.5, 0.5, 0.5), (0.25, 0.7, 0.3), (0.75, 0.25, 0.8))  # where in a cell the field is asked
 CELLS_AT_ONCE = 65536
@@ -26,7 +27,8 @@ def guide_of(
     parts = []
     for cells in corners.split(CELLS_AT_ONCE, 1):
         asked = [
-            field(bounds[:, :1] + (cells + torch.tensor(place, device=cells.device)) * size).density for place in PLACES
+            densities(field, bounds[:, :1] + (cells + torch.tensor(place, device=cells.device)) * size)
+            for place in PLACES
         ]
         parts.append(torch.stack(asked).amax(0))
     guide = torch.cat(parts, 1).view(-1, side, side, side)

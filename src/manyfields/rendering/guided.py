@@ -44,6 +44,12 @@ def guided_samples(
         written = [tensor.numpy() for tensor in (distances, lengths, hits)]
         place_samples(*inputs, bins, spread, *written)  # type: ignore[call-arg]  # numba's stubs count wrongly
         return distances, lengths, hits
+    from manyfields.rendering.fused_triton import available
+
+    if available(origins, directions, bounds, guide, offsets):
+        from manyfields.rendering import guided_triton
+
+        return guided_triton.place_samples(origins, directions, bounds, guide, offsets, bins, spread)
     return _plain(origins, directions, bounds, guide, offsets, bins, spread)
 
 

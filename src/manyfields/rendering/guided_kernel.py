@@ -27,7 +27,7 @@ def _clip(origin, direction, bounds):
     return near, far
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"})
+@njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 def place_samples(origins, directions, bounds, guide, offsets, bins, spread, distances, lengths, hits):
     """Arguments as in `guided_samples`, float32 and contiguous; the last three (zeros) are written."""
     objects, rays, samples = offsets.shape

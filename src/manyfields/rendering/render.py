@@ -74,9 +74,7 @@ def _guided(
 ) -> tuple[Tensor, Tensor, Tensor]:
     offsets = draw_offsets(rays.origins.new_empty(*rays.origins.shape[:2], sampler.guided), generator)
     spread = SPREAD if generator is not None else SPREAD_AT_REST
-    return guided_samples(
-        rays.origins, rays.directions, bounds, guide, offsets, bins=sampler.bins, spread=spread
-    )
+    return guided_samples(rays.origins, rays.directions, bounds, guide, offsets, bins=sampler.bins, spread=spread)
 
 
 def color_error(
@@ -93,11 +91,11 @@ def color_error(
 ) -> Float[Tensor, ""]:
     """Mean squared error of rendered rays, each weighted (1 when None); arguments as in `render`.
 
-    With a guide this takes the fused form, whose gradients do not reach the background.
+    With a guide this takes the fused form. The background does not learn.
     """
     scales = torch.ones_like(colors[..., 0]) if weights is None else weights
     if guide is None:
-        seen = render(field, rays, sampler, bounds=bounds, background=background, generator=generator)
+        seen = render(field, rays, sampler, bounds=bounds, background=background.detach(), generator=generator)
         return (scales.unsqueeze(-1) * (seen.channels - colors).square()).mean()
     distances, lengths, _ = _guided(rays, sampler, bounds, guide, generator)
     total = march_error(field, rays.origins, rays.directions, distances, lengths, colors, scales, background)

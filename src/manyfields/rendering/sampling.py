@@ -29,25 +29,25 @@ class Sampler:
             raise ConfigError("sampler: guided, bins and supersampling must be above 0")
 
 
-def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int) -> Float[Tensor, "B R S+1"]:
+def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int) -> Float[Tensor, "B R E"]:
     """Edges of `count` equal bins between near and far."""
     steps = torch.linspace(0.0, 1.0, count + 1, device=near.device, dtype=near.dtype)
     return near.unsqueeze(-1) + (far - near).unsqueeze(-1) * steps
 
 
-def stratified(edges: Float[Tensor, "B R S+1"], generator: torch.Generator | None = None) -> Float[Tensor, "B R S"]:
+def stratified(edges: Float[Tensor, "B R E"], generator: torch.Generator | None = None) -> Float[Tensor, "B R E-1"]:
     """One distance in each bin: at its middle, or anywhere in it when a generator draws."""
     widths = edges[..., 1:] - edges[..., :-1]
     return edges[..., :-1] + widths * draw_offsets(widths, generator)
 
 
 def by_importance(
-    edges: Float[Tensor, "B R S+1"],
+    edges: Float[Tensor, "B R E"],
     weights: Float[Tensor, "B R S"],
     count: int,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "B R count"]:
-    """Distances drawn from the piecewise constant density that `weights` give the bins (NeRF, section 5.2).
+    """Distances drawn from the piecewise constant density that `weights` give the S = E - 1 bins (NeRF, section 5.2).
 
     Without a generator they are the middles of `count` equal parts of the distribution.
     """

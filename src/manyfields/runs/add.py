@@ -16,6 +16,7 @@ from manyfields.runs.building import device, new_fitter
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
+from manyfields.runs.plan import MOST_AT_ONCE
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, seconds_per_step, silent
 from manyfields.views import read_views, usable_views
@@ -66,7 +67,7 @@ def _add(
         held = {"source": record.data.index(source), "views": [item.names[i] for i in test], "trained": len(train)}
         record.held_out[item.id] = held
     record.problems += [asdict(problem) for problem in problems]
-    size = record.settings.wave
+    size = record.settings.wave or MOST_AT_ONCE
     waves = [new[start : start + size] for start in range(0, len(new), size)]
     first = load_objects(waves[0], record, progress)
     if not first:

@@ -8,6 +8,7 @@ from manyfields.fields import FusedPlanes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.fitting.starts import weights_from_hulls
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
@@ -49,4 +50,7 @@ def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average
     family = shared.family
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
     half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
-    return Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
+    fitter = Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
+    if average and settings.start == "hull" and fitter.guides is not None:
+        fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))
+    return fitter

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import device, latent_stride, new_fitter, new_shared
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
-from manyfields.runs.plan import plan_steps, waves_of
+from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
@@ -134,6 +134,10 @@ def _start(
     first = load_objects(stage1, record, progress)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
+    if settings.wave is None:
+        # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
+        shapes = settings.family(len(first), 3).code_shapes()  # channels are no part of a code
+        record.settings = replace(settings, wave=objects_at_once(first[0], shapes))
     if forecast := plan_steps(record, first, minutes, progress):
         say(forecast)
     return record, {views.id: views for views in kept}, first
@@ -150,6 +154,7 @@ def _fit_stages(
     if settings.policy == "joint" and record.stage2:
         second = load_objects([views[name] for name in record.stage2], record, progress)
         return _finish_jointly(run, record, first + second, fitter, progress)
+    fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
     collection = _publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
     waves = waves_of(record)

@@ -61,7 +61,7 @@ def orbit_views(
     return (pictures.images[0].permute(0, 2, 3, 1).numpy() * 255.0).round().astype(np.uint8)
 
 
-def contact_sheet(images: UInt8[np.ndarray, "V H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+def contact_sheet(images: UInt8[np.ndarray, "V H W 3"]) -> UInt8[np.ndarray, "height width 3"]:
     """Images side by side in a grid about as wide as high; empty places are white."""
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)

@@ -1,12 +1,16 @@
 """How many steps each phase takes, decided once and recorded, and the forecast that follows from a pilot."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+
+import torch
 
 from manyfields.collection.objects import codec_of, shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
+from manyfields.memory import available_memory
 from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, seconds_per_step
@@ -14,6 +18,8 @@ from manyfields.runs.trainer import Progress, seconds_per_step
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for; the rest goes to storing and measuring."""
 STEPS_OF_A_LONG_RUN = 300
+MOST_AT_ONCE = 64
+"""Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
 
 def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | None, progress: Progress) -> str:
@@ -54,9 +60,23 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     return _forecast(record, stage1, times, len(waves), around)
 
 
+def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> int:
+    """How many objects like this one a wave takes: half of the memory that is free, and at most MOST_AT_ONCE.
+
+    An object needs its images, pixels and hull, and its code four times over: itself, two moments, gradients; the
+    planes of its field take as much again.
+    """
+    held = [item.images, *(item.pixels or ()), *([] if item.hull is None else [item.hull])]
+    seen = sum(tensor.nbytes for tensor in held) + (0 if item.hull is None else 12 * item.hull.numel())
+    each = seen + 4 * 8 * sum(math.prod(shape) for shape in shapes.values())
+    free = torch.cuda.mem_get_info()[0] if device().type == "cuda" else available_memory()
+    return max(1, min(MOST_AT_ONCE, free // 2 // each))
+
+
 def waves_of(record: RunRecord) -> list[list[str]]:
     """Objects of stage 2 that are fitted side by side: all at once where they change the shared part together."""
-    size = record.settings.wave if record.settings.policy == "frozen" else max(1, len(record.stage2))
+    size = len(record.stage2) if record.settings.policy == "joint" else record.settings.wave
+    size = max(1, size or MOST_AT_ONCE)
     return [record.stage2[start : start + size] for start in range(0, len(record.stage2), size)]
 
 

@@ -23,7 +23,7 @@ def _rays_stage1() -> tuple[Phase, ...]:
     return (
         Phase(
             "rays",
-            epochs=40,
+            epochs=20,
             rgb=1.0,
             smoothness=0.0,
             emptiness=0.03,
@@ -37,8 +37,8 @@ def _rays_stage1() -> tuple[Phase, ...]:
 
 def _rays_stage2() -> tuple[Phase, ...]:
     # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
-    weights = Phase("weights", epochs=6, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
-    rays = Phase("rays", epochs=40, rgb=1.0, smoothness=0.0, codes_rate=0.05, weights_rate=0.0, coarse_share=0.0)
+    weights = Phase("weights", epochs=2, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
+    rays = Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, codes_rate=0.25, weights_rate=0.0, coarse_share=0.0)
     return weights, replace(rays, final_rate=0.05)
 
 
@@ -100,8 +100,11 @@ class FitSettings:
     final_sampler: Sampler = Sampler(guided=16, supersampling=2)
     stage1: tuple[Phase, ...] = field(default_factory=_rays_stage1)
     stage2: tuple[Phase, ...] = field(default_factory=_rays_stage2)
-    wave: int = 16
-    """Objects that stage 2 fits side by side and stores as one shard."""
+    start: Literal["average", "hull"] = "average"
+    """Where weights of a new object start: at their average, or where the object's coloured hull puts them
+    (`fitting.starts`), which saves a few steps and takes as long as they do."""
+    wave: int | None = None
+    """Objects that stage 2 fits side by side and stores as one shard; None: as many as memory allows, at most 64."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     checkpoint_seconds: float = 120.0
     """Time between checkpoints; how often they are written does not change the result."""
@@ -109,6 +112,10 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.policy not in ("joint", "frozen"):
             raise ConfigError(f"policy {self.policy!r}: joint or frozen")
+        if self.start not in ("average", "hull"):
+            raise ConfigError(f"start {self.start!r}: average or hull")
+        if self.start == "hull" and not (self.hull and self.macro_features and self.activation == "relu"):
+            raise ConfigError("start 'hull' needs hulls, macro features and ReLU: set start to 'average'")
         if not 0.0 < self.held_out < 1.0:
             raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
         if not self.stage1 or not self.stage2:
@@ -116,7 +123,7 @@ class FitSettings:
         if self.hull and self.space == "latent":
             raise ConfigError("hull: a latent pixel sees beyond the silhouette; set hull to 0 in latent space")
         self.family(4, 3 if self.space == "rgb" else 16)  # sizes without meaning are refused before anything is read
-        if self.wave < 1:
+        if self.wave is not None and self.wave < 1:
             raise ConfigError(f"wave {self.wave}: at least 1 object")
         if self.stage1_objects is not None and self.stage1_objects < 1:
             raise ConfigError(f"stage1_objects {self.stage1_objects}: at least 1")
@@ -157,7 +164,9 @@ def presets() -> dict[str, FitSettings]:
     """The variants of the paper's tables, by name."""
     base = FitSettings()
     weights, rays = base.stage2
-    micro_alone = replace(base, micro_features=32, macro_features=0, base_planes=0, stage2=(rays,))
+    # Nothing of the code is frozen beside these micro planes: they learn at the rate that such planes learned best at.
+    alone = replace(rays, codes_rate=0.05)
+    micro_alone = replace(base, micro_features=32, macro_features=0, base_planes=0, stage2=(alone,))
     return {
         "fused-planes": base,
         "latent": replace(

@@ -1,0 +1,166 @@
+"""Results of record for speed, on the vehicles of ../shared/data at 160 views (`vehicles.py views` renders them).
+
+    python benchmarks/speed_of_record.py first     --work W --minutes 6   # beside the first landed version, same objects
+    python benchmarks/speed_of_record.py converged --work W               # beside Tri-Planes that have converged
+    python benchmarks/speed_of_record.py long      --work W --minutes 20  # what the default converges to, 16 objects
+
+One thread count for all (`--threads`); each step writes its rows to benchmarks/results/speed_of_record.json. Nothing
+else should run on the machine meanwhile.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from vehicles import curve_of, designs, folder_of, time_to
+
+from manyfields import runs
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, presets, settings_to_json
+
+RESULTS = Path(__file__).parent / "results" / "speed_of_record.json"
+ROOT = Path(__file__).parents[1]
+FIRST = "e3b8604"  # the first landed version of the main job
+STAGE1, STAGE2, FEW = 8, 8, 3
+TRIPLANES_STEPS, TRIPLANES_RATE = 6000, 3e-2
+TOGETHER, BUDGETS = 24, (300, 450, 600, 900, 1200, 2400, 4800)
+FIT_FIRST = """
+import sys, torch
+torch.set_num_threads(int(sys.argv[4]))
+from manyfields import runs
+from pathlib import Path
+out = Path(sys.argv[2])
+runs.fit(sys.argv[1], out, minutes=float(sys.argv[3]), stage1_objects=int(sys.argv[5]), resume=out.exists(), report=False)
+print(runs.evaluate(out)["stages"]["stage2"]["psnr"])
+"""
+
+
+def stage2_curve(run: Path) -> list[tuple[float, float]]:
+    """(seconds, PSNR) of held-out views during stage 2, whose clock starts with it."""
+    points = [p for p in RunRecord.load(run).curves if p["stage"] != "stage 1" and p.get("held_out_psnr") is not None]
+    return [(point["seconds"], point["held_out_psnr"]) for point in points]
+
+
+def first(work: Path, minutes: float, threads: int) -> list[Record]:
+    """Stage 2 beside that of the first landed version, run from its commit: the same objects, views and threads."""
+    data = folder_of(work, "sixteen", designs(work)[: STAGE1 + STAGE2])
+    source = work / f"manyfields-{FIRST}"
+    if not source.exists():
+        subprocess.run(["git", "worktree", "add", "--detach", str(source), FIRST], cwd=ROOT, check=True)
+    theirs, ours = work / "run-first", work / "run-sixteen"
+    environment = {**os.environ, "PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": str(threads)}
+    arguments = [str(data), str(theirs), str(minutes), str(threads), str(STAGE1)]
+    done = subprocess.run(
+        [sys.executable, "-c", FIT_FIRST, *arguments], env=environment, check=True, capture_output=True, text=True
+    )
+    stored = float(done.stdout.split()[-1])
+    old = stage2_curve_of_json(theirs)
+    runs.fit(data, ours, stage1_objects=STAGE1, resume=ours.exists(), report=False)
+    curve = stage2_curve(ours)
+    quality = max(value for _, value in old)
+    spent = time_to(old, quality)
+    reached = time_to(curve, quality)
+    note = (
+        f"stage 2 of {STAGE2} vehicles after stage 1 of {STAGE1}, {threads} threads; commit {FIRST} reaches {quality:.2f} dB "
+        f"(floats; {stored:.2f} dB stored) in {spent:.1f} s, this version in {reached} s and ends at {curve[-1][1]:.2f} dB"
+    )
+    assert spent is not None
+    if reached is None:
+        raise SystemExit(f"this version does not reach it: {note}")
+    return [
+        new_record("cpu.stage2.speedup_over_first", spent / reached, "x", note),
+        new_record("cpu.stage2.first.seconds_per_object", spent / STAGE2, "s", note),
+        new_record("cpu.stage2.seconds_per_object", reached / STAGE2, "s", note),
+    ]
+
+
+def stage2_curve_of_json(run: Path) -> list[tuple[float, float]]:
+    """As `stage2_curve`, of a run of another version, whose settings are not those of this one."""
+    from manyfields._io import read_json
+
+    points = [p for p in read_json(run / "run.json")["curves"] if p["stage"] != "stage 1" and p.get("held_out_psnr")]
+    return [(point["seconds"], point["held_out_psnr"]) for point in points]
+
+
+def converged(work: Path, minutes: float, threads: int) -> list[Record]:
+    """Tri-Planes until they gain under 0.1 dB in the last fifth of their run, and the shortest default that is as good.
+
+    The default learns the three objects among 24, as it is meant to: its time is that of all of them, divided. All
+    figures but the curve of Tri-Planes are from stored bytes, over the same three objects.
+    """
+    chosen = designs(work)
+    alone, together = folder_of(work, "three", chosen[:FEW]), folder_of(work, "twentyfour", chosen[:TOGETHER])
+    stored = settings_to_json(presets()["tri-planes"])
+    phases = [
+        {**phase, "steps": TRIPLANES_STEPS, "codes_rate": TRIPLANES_RATE, "fields_rate": TRIPLANES_RATE / 2}
+        for phase in stored["stage1"]
+    ]
+    theirs = work / "run-three-triplanes"
+    runs.fit(alone, theirs, preset="tri-planes", stage1=phases, resume=theirs.exists(), report=False)
+    quality = runs.evaluate(theirs)["mean"]["psnr"]
+    curve = curve_of(theirs)
+    best, end = max(value for _, value in curve), curve[-1][0]
+    gained = best - max(value for seconds, value in curve if seconds <= 0.8 * end)
+    # When it was within 0.1 dB of its best: what comes after is not worth waiting for.
+    spent = time_to(curve, best - 0.1)
+    assert spent is not None
+    note = (
+        f"Tri-Planes on {FEW} vehicles, {TRIPLANES_STEPS} steps, rate {TRIPLANES_RATE:g}, {threads} threads: "
+        f"{gained:.2f} dB in the last fifth, {end:.0f} s in all"
+    )
+    rows = [
+        new_record("vehicles.triplanes.converged_psnr", quality, "dB", note),
+        new_record("vehicles.triplanes.converged_seconds_per_object", spent / FEW, "s", note),
+    ]
+    for steps in BUDGETS:
+        run = work / f"run-twentyfour-{steps}"
+        ours = [{**phase, "steps": steps} for phase in settings_to_json(presets()["fused-planes"])["stage1"]]
+        runs.fit(together, run, stage1=ours, resume=run.exists(), report=False)
+        measured = runs.evaluate(run)["objects"]
+        psnr = sum(measured[name]["psnr"] for name in chosen[:FEW]) / FEW
+        seconds = RunRecord.load(run).seconds["stage1"] / TOGETHER
+        text = (
+            f"{note}; the default on {TOGETHER} vehicles, {steps} steps of stage 1 from nothing, the same {FEW} objects"
+        )
+        rows.append(new_record(f"vehicles.fused_planes.steps_{steps}.psnr", psnr, "dB", text))
+        rows.append(new_record(f"vehicles.fused_planes.steps_{steps}.seconds_per_object", seconds, "s", text))
+        if psnr >= quality:
+            rows.append(new_record("vehicles.speedup_to_triplanes_converged", spent / FEW / seconds, "x", text))
+            break
+    return rows
+
+
+def long(work: Path, minutes: float, threads: int) -> list[Record]:
+    """What the default converges to, from stored bytes, on 16 vehicles."""
+    data = folder_of(work, "sixteen", designs(work)[:16])
+    run = work / "run-long"
+    runs.fit(data, run, minutes=minutes, resume=run.exists(), report=False)
+    whole = runs.evaluate(run)["mean"]
+    seconds = RunRecord.load(run).seconds["stage1"]
+    note = f"16 vehicles, 144 + 16 views, stage 1 alone, {seconds:.0f} s of fitting, {threads} threads; whole images"
+    return [
+        new_record("vehicles.fused_planes.converged_psnr", whole["psnr"], "dB", note),
+        new_record("vehicles.fused_planes.converged_foreground_psnr", whole["foreground_psnr"], "dB", note),
+    ]
+
+
+STEPS = {"first": first, "converged": converged, "long": long}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=tuple(STEPS))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    for row in write_records(RESULTS, STEPS[arguments.step](arguments.work, arguments.minutes, arguments.threads)):
+        print(f"{row.name:52} {row.value:10.3f} {row.unit:5} {row.note}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The counts behind docs/performance.md: by hand on small cases, and against PyTorch's own counter."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from manyfields.compiled import plain_only
+from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.latents.compact import CompactConfig, CompactDecoder
+from manyfields.runs import presets
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def load():
+    """Imports a module of benchmarks/, which is a folder of scripts and no package."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        yield importlib.import_module
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def parts(load):
+    return load("floor_parts")
+
+
+@pytest.fixture(scope="module")
+def floor(load):
+    return load("floor")
+
+
+def counted(work) -> int:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        work()
+    return counter.get_total_flops()
+
+
+def test_a_gather_by_hand(parts):
+    # 3 points x 12 rows x 2 features: 72 multiply-adds of 4 bytes each, out of 3 planes of 5 x 5 texels.
+    found = parts.gather(3, 2, 5)
+    assert (found.flop, found.gathered, found.moved) == (144, 288, 600)
+    back = parts.scatter(3, 2, 5)
+    assert (back.flop, back.gathered, back.moved) == (144, 576, 600)
+
+
+def test_adam_and_compositing_by_hand(parts):
+    assert parts.adam(10).moved == 10 * 7 * 4
+    assert parts.composite(5, 3).flop == 5 * 14
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_tiny_decoder_is_counted_as_pytorch_does(parts, learns):
+    samples, features, hidden, values = 7, 5, 6, 4
+    decoder = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, values)).requires_grad_(learns)
+    points = torch.rand(samples, features, requires_grad=True)
+    forward = counted(lambda: decoder(points))
+    both = counted(lambda: decoder(points).sum().backward())
+    assert parts.decode(samples, features, hidden, values).products == forward
+    back = parts.decode_back(samples, features, hidden, values, features, learns)
+    assert back.products == both - forward
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("to_bases", [False, True])
+def test_mixing_is_counted_as_pytorch_does(parts, groups, to_bases):
+    family = FusedPlanes(FusedPlanesConfig(2, 3, 4, resolution=5, hidden=4, weight_groups=groups))
+    family.base.requires_grad_(to_bases)
+    codes = family.new_codes(1)
+    codes.tensors["weights"].requires_grad_()
+    with plain_only():  # the counter does not see what is compiled
+        forward = counted(lambda: family.planes(codes))
+        both = counted(lambda: family.planes(codes).sum().backward())
+    assert parts.mix(4, 3, 5).products == forward
+    assert parts.mix_back(4, 3, 5, to_bases=to_bases).products == both - forward
+
+
+def test_a_network_is_counted_without_its_weights(load):
+    networks = load("floor_networks")
+    config = CompactConfig(channels=4, stride=4, width=8, encoder_blocks=1, decoder_blocks=1, fine_width=4)
+    found = networks.count_network("small", CompactDecoder(config), 1, 4, 6, 6)
+    images = torch.rand(1, 4, 6, 6, requires_grad=True)
+    decoder = CompactDecoder(config)
+    forward = counted(lambda: decoder(images))
+    assert found.forward == forward
+    assert found.forward + found.backward == counted(lambda: decoder(images).sum().backward())
+    assert found.parameters == sum(each.numel() for each in decoder.parameters())
+
+    conv = networks.count_network("one", nn.Sequential(nn.Conv2d(2, 3, 1, bias=False)), 1, 2, 4, 4)
+    assert conv.forward == 2 * 2 * 3 * 16 and conv.activations == 2 * (2 + 3) * 16
+    whole, half = (networks.through(conv, "x", 3, back) for back in (1.0, 0.5))
+    assert whole.halves == 3 * conv.forward and half.halves == 2 * conv.forward
+    assert whole.moved == 3 * (160 + 2 * 6 / 3)
+
+
+def test_the_floor_is_the_longest_of_computing_moving_and_gathering(parts):
+    machine = parts.Machine("slow", products=10.0, others=5.0, halves=20.0, memory=2.0, gather=4.0)
+    assert machine.seconds(parts.Part("a", products=10, others=10, halves=20, moved=2)) == 4.0
+    assert machine.seconds(parts.Part("a", products=10, moved=6)) == 3.0
+    assert machine.seconds(parts.Part("a", gathered=40)) == 10.0
+    unknown = parts.Machine("unknown", 10.0, 5.0, 20.0, 2.0)
+    assert unknown.seconds(parts.Part("a", products=1, gathered=1e9)) == 0.1
+    assert machine.floor([parts.Part("a", products=10), parts.Part("b", moved=6)]) == 4.0
+
+
+def test_parts_of_one_name_add_up(parts):
+    one, other = parts.Part("a", 1, 2, 3, 4, 5), parts.Part("b", moved=1)
+    assert parts.joined([one, other, one * 2]) == [one * 3, other]
+    assert (one * 3).flop == 18
+
+
+def test_the_paper_renders_eleven_thousand_views_of_an_object(floor, parts):
+    """283 million samples: 144 views, 80 epochs, 256 rays, 96 samples."""
+    network = floor.Network("nothing", 0.0, 0.0, 0.0, 0)
+    found = {part.name: part for part in floor.paper_object(network, network)}
+    samples = 144 * 80 * 256 * 96
+    assert found["gather"].gathered == samples * 12 * 32 * 4
+    assert found["tiny decoder"].products == 3 * 2 * samples * (32 * 64 + 64 * 5)
+    assert found["mixing"].products == 144 * 80 * 3 * 2 * 50 * 3 * 64**2 * 22
+    frozen = {p.name: p for p in floor.paper_object(network, network, floor.PaperSettings(learns_shared=False))}
+    assert frozen["mixing"].products == found["mixing"].products * 2 / 3
+    assert frozen["Adam"].moved == 144 * 80 * 28 * (3 * 64**2 * 10 + 51)
+
+
+def test_ours_follows_the_settings(floor):
+    """The rays of an object do not depend on how many are fitted side by side."""
+    settings = presets()["fused-planes"]
+    alone, wave = (sum(part.products for part in floor.our_object(settings, n)) for n in (8, 16))
+    assert wave == pytest.approx(alone, rel=0.01)
+    fewer = sum(part.products for part in floor.our_object(settings, views=72))
+    assert fewer == pytest.approx(wave / 2, rel=0.01)
+
+
+def test_the_table_ends_with_the_sum(parts):
+    machine = parts.Machine("slow", 1e12, 1e12, 1e12, 1e9)
+    text = parts.table("Title", [parts.Part("a", products=2e12), parts.Part("b", moved=3e9)], [machine])
+    assert text.splitlines()[-1] == "| all | 2.0 | 3.0 |  | 5.0 |"
