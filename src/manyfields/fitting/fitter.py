@@ -119,8 +119,8 @@ class Fitter:
         for tensor in (*learned, *self.shared.family.parameters()):
             if not bool(torch.isfinite(tensor.detach().sum())):
                 raise RunError(
-                    f"phase {phase.name!r} diverged before step {index}: codes or the shared part are no numbers any more; "
-                    "fit again with lower rates in its phase"
+                    f"phase {phase.name!r} diverged before step {index}: codes or the shared part are no numbers any "
+                    "more; fit again with lower rates in its phase"
                 )
 
     def run(
