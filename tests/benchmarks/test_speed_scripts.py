@@ -11,7 +11,18 @@ import manyfields
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # What a machine for training networks may lack. Numba's kernels are for CPUs, the others for files and for terminals.
-ABSENT = ("numba", "llvmlite", "pyarrow", "tyro", "rich", "google_crc32c", "diffusers", "torchmetrics", "vtkmodules")
+ABSENT = (
+    "PIL",
+    "numba",
+    "llvmlite",
+    "pyarrow",
+    "tyro",
+    "rich",
+    "google_crc32c",
+    "diffusers",
+    "torchmetrics",
+    "vtkmodules",
+)
 
 
 def run(*words: str) -> subprocess.CompletedProcess:

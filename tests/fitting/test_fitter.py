@@ -336,3 +336,12 @@ def test_crops_are_refused_where_they_cannot_be():
         Phase("align", 8, rgb=1.0, crop=2)
     with pytest.raises(ConfigError, match="no encoder that learns"):
         Phase("joint", 8, rgb=1.0, crop=8, encoder_rate=1e-3)
+
+
+def test_every_step_tells_of_the_same_losses(make_fitter):
+    """Curves average them over steps; places outside the hull are looked at in every fourth step only."""
+    fitter = make_fitter("hulls")
+    fitter.begin(HULLS)
+    losses = run(fitter, HULLS, stop=8)
+    assert {frozenset(step) for step in losses} == {frozenset({"rgb", "smoothness", "emptiness"})}
+    assert [step["emptiness"] > 0 for step in losses] == [True, False, False, False] * 2

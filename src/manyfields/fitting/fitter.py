@@ -270,8 +270,9 @@ class Fitter:
                 weights=weights,
                 generator=generator,
             )
-            if phase.emptiness and guide is not None and outside:
-                filled = self._filled_outside(plane_field, rows, bounds, generator)
+            if phase.emptiness and guide is not None:
+                nothing = bounds.new_zeros(())
+                filled = self._filled_outside(plane_field, rows, bounds, generator) if outside else nothing
                 losses["emptiness"] = STEPS_PER_LOOK * phase.emptiness * filled
         return losses
 

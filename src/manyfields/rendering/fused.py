@@ -53,6 +53,24 @@ class TinyDecoder:
         )
 
 
+def is_fused(field: Field, samples: int, *tensors: Tensor) -> bool:
+    """Whether `march` has a fused form for this field, so many samples of a ray, and gradients as asked for now."""
+    from manyfields.rendering import fused_cpu
+
+    if not isinstance(field, PlaneField):
+        return False
+    on_cpu = not torch.is_grad_enabled() and fused_cpu.takes(field, *tensors)
+    return on_cpu or _takes_triton(field, samples, *tensors)
+
+
+def _takes_triton(field: PlaneField, samples: int, *tensors: Tensor) -> bool:
+    from manyfields.rendering import fused_triton
+
+    return fused_triton.available(field.table, *tensors) and fused_triton.fits(
+        field.table, TinyDecoder.of(field), samples
+    )
+
+
 def march(
     field: Field,
     origins: Float[Tensor, "B R 3"],
@@ -67,10 +85,10 @@ def march(
     if isinstance(field, PlaneField):
         if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
             return fused_cpu.march(field, *rays)
-        decoder = TinyDecoder.of(field)
-        if fused_triton.available(field.table, *rays) and fused_triton.fits(field.table, decoder, distances.shape[-1]):
+        if _takes_triton(field, distances.shape[-1], *rays):
             # Products of rounded factors are exact enough to learn from; what is measured or looked at is not rounded.
             precision: fused_triton.Precision = "tf32" if torch.is_grad_enabled() else "ieee"
+            decoder = TinyDecoder.of(field)
             return fused_triton.fused_march(field.planes, field.bounds, decoder, *rays, precision=precision)
     return plain_march(field, *rays)
 

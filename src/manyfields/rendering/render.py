@@ -10,7 +10,7 @@ from manyfields.cameras import Rays
 from manyfields.fields import Field
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
-from manyfields.rendering.fused import composite, march, march_error
+from manyfields.rendering.fused import composite, densities, is_fused, march, march_error
 from manyfields.rendering.guided import guided_samples
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
 
@@ -145,22 +145,29 @@ def _march(
 ) -> tuple[Tensor, Tensor, Tensor]:
     edges = bin_edges(near, far, sampler.stratified)
     distances = stratified(edges, generator)
-    density, channels = _evaluate(field, origins, directions, distances)
-    if sampler.importance:
-        with torch.no_grad():
-            weights = compositing_weights(density, stretch_lengths(distances, near, far))
-            more = by_importance(edges, weights, sampler.importance, generator)
-        more_density, more_channels = _evaluate(field, origins, directions, more)
-        distances, order = torch.sort(torch.cat([distances, more], -1), dim=-1)
-        density = torch.cat([density, more_density], -1).gather(-1, order)
-        weights = compositing_weights(density, stretch_lengths(distances, near, far))
-        # Weights are put in the order of the channels, not channels in the order of the ray: C times less to move.
-        weights = torch.empty_like(weights).scatter(-1, order, weights)
-        distances = torch.empty_like(distances).scatter(-1, order, distances)
-        channels = torch.cat([channels, more_channels], -2)
+    if not sampler.importance:
+        return march(field, origins, directions, distances, stretch_lengths(distances, near, far))
+    in_one_go = is_fused(field, sampler.stratified + sampler.importance, origins)
+    if in_one_go:
+        points = origins.unsqueeze(2) + distances.unsqueeze(-1) * directions.unsqueeze(2)
+        density = densities(field, points.flatten(1, 2)).view(distances.shape)
     else:
+        density, channels = _evaluate(field, origins, directions, distances)
+    with torch.no_grad():
         weights = compositing_weights(density, stretch_lengths(distances, near, far))
-    return composite(weights, channels, distances)
+        more = by_importance(edges, weights, sampler.importance, generator)
+    if in_one_go:
+        # Asking the fused form for the first samples again costs less than to carry them over.
+        distances = torch.sort(torch.cat([distances, more], -1), dim=-1).values
+        return march(field, origins, directions, distances, stretch_lengths(distances, near, far))
+    more_density, more_channels = _evaluate(field, origins, directions, more)
+    distances, order = torch.sort(torch.cat([distances, more], -1), dim=-1)
+    density = torch.cat([density, more_density], -1).gather(-1, order)
+    weights = compositing_weights(density, stretch_lengths(distances, near, far))
+    # Weights are put in the order of the channels, not channels in the order of the ray: C times less to move.
+    weights = torch.empty_like(weights).scatter(-1, order, weights)
+    distances = torch.empty_like(distances).scatter(-1, order, distances)
+    return composite(weights, torch.cat([channels, more_channels], -2), distances)
 
 
 def _evaluate(field: Field, origins: Tensor, directions: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:

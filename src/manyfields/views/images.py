@@ -1,12 +1,15 @@
 """One image file to RGBA bytes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from manyfields.errors import ViewError
+
+if TYPE_CHECKING:  # fitting on a bare machine, from views that are tensors already, needs no Pillow
+    from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -32,6 +35,8 @@ def find_image(path: Path) -> Path:
 
 def image_size(path: Path) -> tuple[int, int]:
     """(width, height) from the file's header. Raises ViewError."""
+    from PIL import Image
+
     found = find_image(path)
     try:
         with Image.open(found) as image:
@@ -45,6 +50,8 @@ def load_image(path: Path) -> UInt8[np.ndarray, "H W 4"]:
 
     The pixels are taken as stored (an EXIF orientation is not applied), because that is what the poses are for.
     """
+    from PIL import Image
+
     found = find_image(path)
     try:
         with Image.open(found) as image:
@@ -55,8 +62,10 @@ def load_image(path: Path) -> UInt8[np.ndarray, "H W 4"]:
     return rgba
 
 
-def _as_8_bit(image: Image.Image) -> Image.Image:
+def _as_8_bit(image: "Image.Image") -> "Image.Image":
     """16-bit grey, which Pillow would clip to 8 bits instead of scaling it."""
+    from PIL import Image
+
     if not image.mode.startswith("I"):
         return image
     return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
