@@ -182,3 +182,15 @@ def test_an_object_loaded_with_a_hull_has_a_tight_box(tiny_views):
     torch.testing.assert_close(plain.bounds, wider)
     assert not torch.equal(plain.bounds, item.bounds)
     assert torch.equal(plain.images, item.images) and plain.train == item.train
+
+
+def test_objects_can_be_pooled_again(tiny_views):
+    """A pilot and the fit after it look at the same objects: both draw the same pixels."""
+    objects = [load_object(views, (16, 16), seed=0, hull=8) for views in tiny_views]
+    drawn = []
+    for _ in range(2):
+        pool = FittingData(objects).pool
+        drawn.append(pool.draw(torch.tensor([2, 0]), 50, torch.Generator().manual_seed(4)))
+    assert torch.equal(drawn[0][1], drawn[1][1]) and torch.equal(drawn[0][2], drawn[1][2])
+    assert torch.equal(drawn[0][0].directions, drawn[1][0].directions)
+    assert len(set(drawn[0][2].flatten().tolist())) > 1

@@ -126,7 +126,7 @@ class FittingData:
 
     @cached_property
     def pool(self) -> PixelPool:
-        """The pixels that steps draw rays through; from then on the images of objects are parts of its one tensor."""
+        """The pixels that steps draw rays through; from then on what objects hold are parts of its tensors."""
         pixels = [item.pixels or pixels_to_draw(item.images, at_edges=0) for item in self.objects]
         pool = PixelPool(
             [item.images for item in self.objects],
@@ -134,9 +134,12 @@ class FittingData:
             [numbers.to(self.device) for numbers, _ in pixels],
             [copies.to(self.device) for _, copies in pixels],
         )
-        parts = pool.images.split([len(item.images) for item in self.objects])
-        for item, images in zip(self.objects, parts, strict=True):
-            item.images, item.pixels = images, None
+        images = pool.images.split([len(item.images) for item in self.objects])
+        lengths = [len(numbers) for numbers, _ in pixels]
+        drawn = zip(pool.numbers.split(lengths), pool.copies.split(lengths), strict=True)
+        for item, own, pair in zip(self.objects, images, drawn, strict=True):
+            item.images = own
+            item.pixels = None if item.pixels is None else pair
         return pool
 
     def draw(self, rows: list[int], views: int, generator: torch.Generator) -> Batch:

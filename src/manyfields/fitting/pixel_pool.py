@@ -57,7 +57,7 @@ class PixelPool:
     ) -> None:
         self.images = torch.cat(images)
         self.cameras = _joined(cameras)
-        self._numbers, self._copies = torch.cat(numbers), torch.cat(copies)
+        self.numbers, self.copies = torch.cat(numbers), torch.cat(copies)
         device = self.images.device
         counts = torch.tensor([len(each) for each in numbers], device=device)
         views = torch.tensor([len(each) for each in images], device=device)
@@ -73,14 +73,14 @@ class PixelPool:
         height, width = self.images.shape[-2:]
         drawn = torch.rand(len(rows), count, generator=generator, dtype=torch.float64).to(self.images.device)
         place = self._first[rows, None] + (drawn * self._counts[rows, None]).long()
-        number = self._numbers[place].long()
+        number = self.numbers[place].long()
         view = self._first_view[rows, None] + number // (height * width)
         y, x = number // width % height, number % width
         pixels = torch.stack([x, y], -1) + 0.5
         rays = self.cameras.rays_of(view.flatten(), pixels.flatten(0, 1))
         shape = (len(rows), count, 3)
         colors = self.images[view, :, y, x].float() / 255.0
-        weights = self._scale[rows, None] / self._copies[place]
+        weights = self._scale[rows, None] / self.copies[place]
         return Rays(rays.origins.view(shape), rays.directions.view(shape)), colors, weights
 
 

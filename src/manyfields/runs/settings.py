@@ -37,7 +37,7 @@ def _rays_stage1() -> tuple[Phase, ...]:
 
 def _rays_stage2() -> tuple[Phase, ...]:
     # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
-    weights = Phase("weights", epochs=2, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
+    weights = Phase("weights", epochs=1, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
     rays = Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, codes_rate=0.25, weights_rate=0.0, coarse_share=0.0)
     return weights, replace(rays, final_rate=0.05)
 
