@@ -96,7 +96,7 @@ class FitSettings:
     policy: Literal["joint", "frozen"] = "frozen"
     seed: int = 0
     held_out: float = 0.1
-    sampler: Sampler = Sampler()
+    sampler: Sampler = Sampler(guided=24)
     final_sampler: Sampler = Sampler(guided=16, supersampling=2)
     stage1: tuple[Phase, ...] = field(default_factory=_rays_stage1)
     stage2: tuple[Phase, ...] = field(default_factory=_rays_stage2)
