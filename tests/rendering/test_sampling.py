@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,3 +82,10 @@ def test_an_empty_stretch_gives_its_only_distance():
 def test_too_few_samples_are_a_config_error(counts):
     with pytest.raises(ConfigError, match=f"sampler {counts[0]} \\+ {counts[1]}"):
         Sampler(*counts)
+
+
+def test_samples_grow_through_a_phase():
+    sampler = Sampler(guided=24)
+    assert [sampler.at(share).guided for share in (0.0, 0.24, 0.25, 0.49, 0.5, 0.99)] == [8, 8, 16, 16, 24, 24]
+    assert Sampler(guided=1).at(0.0).guided == 1
+    assert replace(sampler.at(0.1), guided=24) == sampler

@@ -86,7 +86,7 @@ class Fitter:
         layers = self.shared.family.config.layers
         plane_field = self._field_of(codes, taken, level)
         if self.shared.autoencoder is None:
-            losses = self._ray_losses(phase, rows, plane_field, generator, outside=index % STEPS_PER_LOOK == 0)
+            losses = self._ray_losses(phase, rows, plane_field, generator, index)
         else:
             batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
             losses = self._view_losses(phase, batch, plane_field, generator)
@@ -250,7 +250,7 @@ class Fitter:
         rows: list[int],
         plane_field: PlaneField,
         generator: torch.Generator,
-        outside: bool,
+        index: int,
     ) -> dict[str, Tensor]:
         """Random rays of all training views: what a family in RGB space learns from."""
         taken = torch.tensor(rows, device=self.data.device)
@@ -263,7 +263,7 @@ class Fitter:
                 plane_field,
                 rays,
                 colors,
-                self.sampler,
+                self.sampler.at(index / max(1, phase.steps)),
                 bounds=bounds,
                 guide=guide,
                 background=self.shared.background,
@@ -272,7 +272,8 @@ class Fitter:
             )
             if phase.emptiness and guide is not None:
                 nothing = bounds.new_zeros(())
-                filled = self._filled_outside(plane_field, rows, bounds, generator) if outside else nothing
+                looks = index % STEPS_PER_LOOK == 0
+                filled = self._filled_outside(plane_field, rows, bounds, generator) if looks else nothing
                 losses["emptiness"] = STEPS_PER_LOOK * phase.emptiness * filled
         return losses
 

@@ -1,12 +1,14 @@
 """Where along a ray a field is evaluated: stratified samples, then more where the first ones found something."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.errors import ConfigError
+
+SAMPLES_GROW = ((0.25, 1), (0.5, 2))  # up to which share of a phase a ray has how many thirds of its samples
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,14 @@ class Sampler:
     """Bins along the ray in which the guide is looked up."""
     supersampling: int = 1
     """Rays along one side of a pixel, for families in RGB space: their mean is the pixel."""
+
+    def at(self, share: float) -> "Sampler":
+        """The sampler of a step when `share` of a phase is over: a third of the guided samples, two thirds, then all.
+
+        What is learned first is coarse: more samples would show nothing new, and take as many times as long.
+        """
+        steps = next((steps for end, steps in SAMPLES_GROW if share < end), 3)
+        return replace(self, guided=max(1, self.guided * steps // 3))
 
     def __post_init__(self) -> None:
         if self.stratified < 2 or self.importance < 0:
