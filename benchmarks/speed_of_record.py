@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 FIRST = "e3b8604"  # the first landed version of the main job
 STAGE1, STAGE2, FEW = 8, 8, 3
 TRIPLANES_STEPS, TRIPLANES_RATE = 5000, 3e-2
-TOGETHER, BUDGETS = 8, (400, 800, 1600, 3200)
+TOGETHER, BUDGETS = 8, (400, 800, 1600)
 FIT_FIRST = """
 import sys, torch
 torch.set_num_threads(int(sys.argv[4]))
