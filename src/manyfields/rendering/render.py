@@ -59,6 +59,9 @@ def _render_guided(
     field: Field, rays: Rays, sampler: Sampler, bounds: Tensor, guide: Tensor, generator: torch.Generator | None
 ) -> Rendering:
     distances, lengths, hits = _guided(rays, sampler, bounds, guide, generator)
+    if is_fused(field, sampler.guided, rays.origins, rays.directions):
+        # Rays that meet nothing have samples of length 0, which cost it less than to sort them out.
+        return Rendering(*march(field, rays.origins, rays.directions, distances, lengths))
     kept = _hits_first(hits)
     if kept.shape[1] == 0:
         return _nothing(field, rays)
