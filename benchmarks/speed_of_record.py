@@ -18,6 +18,7 @@ import torch
 from vehicles import curve_of, designs, folder_of, time_to
 
 from manyfields import runs
+from manyfields._io import read_json
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, presets, settings_to_json
 
@@ -40,9 +41,12 @@ print(runs.evaluate(out)["stages"]["stage2"]["psnr"])
 
 
 def stage2_curve(run: Path) -> list[tuple[float, float]]:
-    """(seconds, PSNR) of held-out views during stage 2, whose clock starts with it."""
-    points = [p for p in RunRecord.load(run).curves if p["stage"] != "stage 1" and p.get("held_out_psnr") is not None]
-    return [(point["seconds"], point["held_out_psnr"]) for point in points]
+    """(seconds, PSNR) of held-out views during stage 2, whose clock starts with it.
+
+    Read as plain JSON: settings of another version are not those of this one.
+    """
+    points = read_json(run / "run.json")["curves"]
+    return [(p["seconds"], p["held_out_psnr"]) for p in points if p["stage"] != "stage 1" and p.get("held_out_psnr")]
 
 
 def first(work: Path, minutes: float, threads: int) -> list[Record]:
@@ -58,7 +62,7 @@ def first(work: Path, minutes: float, threads: int) -> list[Record]:
         [sys.executable, "-c", FIT_FIRST, *arguments], env=environment, check=True, capture_output=True, text=True
     )
     stored = float(done.stdout.split()[-1])
-    old = stage2_curve_of_json(theirs)
+    old = stage2_curve(theirs)
     runs.fit(data, ours, stage1_objects=STAGE1, resume=ours.exists(), report=False)
     curve = stage2_curve(ours)
     quality = max(value for _, value in old)
@@ -77,14 +81,6 @@ def first(work: Path, minutes: float, threads: int) -> list[Record]:
         new_record("cpu.stage2.first.seconds_per_object", spent / STAGE2, "s", note),
         new_record("cpu.stage2.seconds_per_object", reached / STAGE2, "s", note),
     ]
-
-
-def stage2_curve_of_json(run: Path) -> list[tuple[float, float]]:
-    """As `stage2_curve`, of a run of another version, whose settings are not those of this one."""
-    from manyfields._io import read_json
-
-    points = [p for p in read_json(run / "run.json")["curves"] if p["stage"] != "stage 1" and p.get("held_out_psnr")]
-    return [(point["seconds"], point["held_out_psnr"]) for point in points]
 
 
 def converged(work: Path, minutes: float, threads: int) -> list[Record]:

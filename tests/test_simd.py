@@ -8,35 +8,78 @@ from hypothesis import strategies as st
 numba = pytest.importorskip("numba")
 
 from manyfields import simd  # noqa: E402
-from manyfields.simd import LANES, add, load, multiply, multiply_add, splat, store, total, where_positive  # noqa: E402
+from manyfields.simd import (  # noqa: E402
+    LANES,
+    clamp,
+    floor,
+    load,
+    maximum,
+    multiply_add,
+    power_of_two,
+    splat,
+    store,
+    store_whole,
+    total,
+    where_positive,
+)
 
 OPERATIONS = {
     "copy": lambda a, b, c, number: a,
     "splat": lambda a, b, c, number: np.full(LANES, number),
     "add": lambda a, b, c, number: a + b,
+    "subtract": lambda a, b, c, number: a - b,
     "multiply": lambda a, b, c, number: a * b,
+    "divide": lambda a, b, c, number: a / (np.abs(b) + 1.0),
+    "vector and number": lambda a, b, c, number: (a + number) * number - number,
+    "number and vector": lambda a, b, c, number: number + number * (number - a),
     "multiply_add": lambda a, b, c, number: a * b + c,
     "where_positive": lambda a, b, c, number: np.where(a > 0, b, 0.0),
+    "maximum": lambda a, b, c, number: np.maximum(a, b),
+    "clamp": lambda a, b, c, number: np.clip(a, -abs(number), abs(number)),
+    "floor": lambda a, b, c, number: np.floor(a),
+    "power_of_two": lambda a, b, c, number: 2.0 ** np.floor(np.clip(a, -126.0, 127.0)),
 }
 
 
 @numba.njit
 def compiled(kind, a, b, c, number, at, out, to):
     """One operation on the vectors that begin at `at`, written to `to`; in one function, to compile once."""
+    one = np.float32(1)
     x, y, z = load(a, at), load(b, at), load(c, at)
     if kind == 0:
         store(out, to, x)
     elif kind == 1:
         store(out, to, splat(number))
     elif kind == 2:
-        store(out, to, add(x, y))
+        store(out, to, x + y)
     elif kind == 3:
-        store(out, to, multiply(x, y))
+        store(out, to, x - y)
     elif kind == 4:
-        store(out, to, multiply_add(x, y, z))
+        store(out, to, x * y)
     elif kind == 5:
+        store(out, to, x / (maximum(y, splat(-one) * y) + one))
+    elif kind == 6:
+        store(out, to, (x + number) * number - number)
+    elif kind == 7:
+        store(out, to, number + number * (number - x))
+    elif kind == 8:
+        store(out, to, multiply_add(x, y, z))
+    elif kind == 9:
         store(out, to, where_positive(x, y))
+    elif kind == 10:
+        store(out, to, maximum(x, y))
+    elif kind == 11:
+        store(out, to, clamp(x, -abs(number), abs(number)))
+    elif kind == 12:
+        store(out, to, floor(x))
+    elif kind == 13:
+        store(out, to, power_of_two(floor(clamp(x, np.float32(-126), np.float32(127)))))
     return total(x)
+
+
+@numba.njit
+def truncated(a, at, out, to):
+    store_whole(out, to, load(a, at))
 
 
 def apply(name: str, arrays: np.ndarray, number: float, at: int, to: int) -> tuple[np.ndarray, float]:
@@ -62,7 +105,8 @@ def test_every_operation_is_numpys_and_writes_16_floats(name, values, number, at
     a, b, c = arrays[:, at : at + LANES].astype(np.float64)
     expected = OPERATIONS[name](a, b, c, np.float32(number))
     # An error of one rounding of what is added, whose sum may be smaller.
-    np.testing.assert_allclose(out[to : to + LANES], expected, rtol=2e-7, atol=2e-7 * float(np.abs(a * b).max() + 1))
+    largest = float(max(np.abs(a * b).max(), number * number + np.abs(a * number).max())) + 1
+    np.testing.assert_allclose(out[to : to + LANES], expected, rtol=2e-7, atol=2e-7 * largest)
     assert np.all(np.delete(out, np.s_[to : to + LANES]) == 7.0)
     assert summed == pytest.approx(a.sum(), abs=2e-6 * float(np.abs(a).sum()) + 1e-30)
 
@@ -76,3 +120,11 @@ def test_zero_and_what_is_not_a_number_are_not_positive():
 
 def test_vectors_have_the_lanes_that_are_said():
     assert LANES == 16 and simd.vector.name == "float32x16"
+
+
+def test_store_whole_drops_what_follows_the_point():
+    numbers = np.linspace(-40.25, 40.25, 20, dtype=np.float32)
+    out = np.full(24, 7, np.int32)
+    truncated(numbers, 3, out, 5)
+    np.testing.assert_array_equal(out[5:21], np.trunc(numbers[3:19]).astype(np.int32))
+    assert np.all(out[:5] == 7) and np.all(out[21:] == 7)

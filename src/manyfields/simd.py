@@ -1,20 +1,24 @@
 """Vectors of 16 floats as values in numba code: what a loop does 16 numbers at a time, written down and not hoped for.
 
-    total = multiply_add(splat(x), load(weights, at), total)
+    sums = multiply_add(splat(x), load(weights, at), sums)
+    share = splat(ONE) / (ONE + a * b)
 
-LLVM keeps them in registers and splits them where a machine's registers are shorter. Arrays are one-dimensional,
-float32 and contiguous; an index counts floats and is not checked.
+LLVM keeps them in registers and splits them where a machine's registers are shorter. Operators take two vectors, or a
+vector and a float32. Arrays are one-dimensional and contiguous; an index counts numbers and is not checked.
 """
+
+import operator
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
 
 LANES = 16
 
-_FLOAT = ir.FloatType()
-_VECTOR = ir.VectorType(_FLOAT, LANES)
+_FLOAT, _WHOLE = ir.FloatType(), ir.IntType(32)
+_VECTOR, _WHOLES = ir.VectorType(_FLOAT, LANES), ir.VectorType(_WHOLE, LANES)
 _FAST = ("fast",)
 
 
@@ -34,9 +38,9 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, _VECTOR)
 
 
-def _pointer(context, builder, kind, array, index):
+def _pointer(context, builder, kind, array, index, of=_VECTOR):
     data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), of.as_pointer())
 
 
 def _call(builder, name, result, arguments, **options):
@@ -45,9 +49,40 @@ def _call(builder, name, result, arguments, **options):
     return builder.call(function, arguments, **options)
 
 
+def _all_lanes(builder, number):
+    empty = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(empty, number, _WHOLE(0))
+    return builder.shuffle_vector(first, empty, ir.Constant(_WHOLES, [0] * LANES))
+
+
+def _define(symbol, instruction):
+    kinds = [(vector, vector), (vector, types.float32), (types.float32, vector)]
+
+    @infer_global(symbol)
+    class _Signatures(ConcreteTemplate):
+        cases = [signature(vector, *kind) for kind in kinds]
+
+    def code(context, builder, signature, arguments):
+        pair = zip(arguments, signature.args, strict=True)
+        vectors = [each if kind == vector else _all_lanes(builder, each) for each, kind in pair]
+        return getattr(builder, instruction)(*vectors, flags=_FAST)
+
+    for kind in kinds:
+        lower_builtin(symbol, *kind)(code)
+
+
+for _symbol, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _define(_symbol, _instruction)
+
+
 @intrinsic
 def load(typing, array, index):
-    """array[index : index + 16]"""
+    """array[index : index + 16] of float32"""
 
     def code(context, builder, signature, arguments):
         return builder.load(_pointer(context, builder, signature.args[0], *arguments), align=4)
@@ -57,7 +92,7 @@ def load(typing, array, index):
 
 @intrinsic
 def store(typing, array, index, value):
-    """array[index : index + 16] = value"""
+    """array[index : index + 16] = value, of float32"""
 
     def code(context, builder, signature, arguments):
         array, index, value = arguments
@@ -68,13 +103,24 @@ def store(typing, array, index, value):
 
 
 @intrinsic
+def store_whole(typing, array, index, value):
+    """array[index : index + 16] = value without what follows the point, of int32"""
+
+    def code(context, builder, signature, arguments):
+        array, index, value = arguments
+        place = _pointer(context, builder, signature.args[0], array, index, _WHOLES)
+        builder.store(builder.fptosi(value, _WHOLES), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), code
+
+
+@intrinsic
 def splat(typing, number):
     """The same number in every lane."""
 
     def code(context, builder, signature, arguments):
-        empty = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(empty, arguments[0], ir.IntType(32)(0))
-        return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+        return _all_lanes(builder, arguments[0])
 
     return vector(types.float32), code
 
@@ -90,23 +136,25 @@ def multiply_add(typing, a, b, c):
 
 
 @intrinsic
-def multiply(typing, a, b):
-    """a * b"""
+def floor(typing, value):
+    """The largest whole numbers that are not above."""
 
     def code(context, builder, signature, arguments):
-        return builder.fmul(*arguments, flags=_FAST)
+        return _call(builder, "llvm.floor.v16f32", _VECTOR, arguments)
 
-    return vector(vector, vector), code
+    return vector(vector), code
 
 
 @intrinsic
-def add(typing, a, b):
-    """a + b"""
+def power_of_two(typing, exponent):
+    """2 to the power of whole numbers from -126 to 127, written as its bits."""
 
     def code(context, builder, signature, arguments):
-        return builder.fadd(*arguments, flags=_FAST)
+        whole = builder.fptosi(arguments[0], _WHOLES)
+        bias, places = ir.Constant(_WHOLES, [127] * LANES), ir.Constant(_WHOLES, [23] * LANES)
+        return builder.bitcast(builder.shl(builder.add(whole, bias), places), _VECTOR)
 
-    return vector(vector, vector), code
+    return vector(vector), code
 
 
 @intrinsic
@@ -119,6 +167,29 @@ def where_positive(typing, condition, value):
         return builder.select(builder.fcmp_ordered(">", condition, zero), value, zero)
 
     return vector(vector, vector), code
+
+
+@intrinsic
+def maximum(typing, a, b):
+    """The larger of both."""
+
+    def code(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def clamp(typing, value, low, high):
+    """value, but at least low and at most high."""
+
+    def code(context, builder, signature, arguments):
+        value, *ends = arguments
+        low, high = (_all_lanes(builder, end) for end in ends)
+        value = builder.select(builder.fcmp_ordered(">", value, low), value, low)
+        return builder.select(builder.fcmp_ordered("<", value, high), value, high)
+
+    return vector(vector, types.float32, types.float32), code
 
 
 @intrinsic

@@ -17,6 +17,7 @@ KERNELS = (
     "manyfields.fields.gather_kernels",
     "manyfields.fields.mixing_kernels",
     "manyfields.rendering.guided_kernel",
+    "manyfields.rendering.exponentials",
     "manyfields.rendering.fused_steps",
     "manyfields.rendering.fused_kernels",
     "manyfields.rendering.fused_loss_kernel",

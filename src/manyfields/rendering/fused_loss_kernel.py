@@ -7,29 +7,23 @@ passed) is still in first-level cache: of a sample nothing is written to memory 
 import numpy as np
 from numba import njit, prange
 
+from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
+    FOUR,
     LOWER,
-    ONE,
     OPAQUE,
-    TWO,
     WIDER,
-    ZERO,
     back_to_features,
     back_to_output,
     enter,
-    exponential,
     find_corners,
     find_waves,
-    gather,
-    hidden_units,
-    log1p,
-    output,
+    keep_samples,
     output_along,
     scatter,
+    values_of,
 )
-from manyfields.simd import LANES, add, load, multiply, multiply_add, splat, store, where_positive
-
-TOGETHER = 4  # samples whose outer products are added to the gradient of the hidden layer at once
+from manyfields.simd import LANES, load, multiply_add, splat, store, total, where_positive
 
 
 @njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
@@ -46,128 +40,167 @@ def march_loss(
     output_gradient (B P, K, H), bias_gradient (B P, K). The last three may be empty: then the decoder does not learn.
     """
     objects, rays, samples = distances.shape
-    width, count, outputs = len(hidden_bias), colors.shape[2], len(output_bias)
+    width, outputs, all_outputs = len(hidden_bias), 1 + colors.shape[2], len(output_bias)
     size, learned = len(hidden_weight) // width, len(back_weight) // width
     learn_decoder = len(hidden_gradient) > 0
-    share = (rays + parts - 1) // parts
+    share, steepness = (rays + parts - 1) // parts, np.float32(gain)
+    stride = (samples + LANES - 1) // LANES * LANES
     for job in prange(objects * parts):
         row, begin = job // parts, (job % parts) * share
         table, back_table = rows[row] * 3 * side * side * size, job * 3 * side * side * learned
-        # Of every sample of a ray; some rows more, which `_add_outer` reads as zeros.
-        features = np.zeros((samples + TOGETHER) * size, np.float32)
-        hidden = np.zeros((samples + TOGETHER) * width, np.float32)
-        first, shares = np.zeros(samples * 3, np.int64), np.zeros(samples * 12, np.float32)
-        weights, passes, slopes = np.zeros((3, samples), np.float32)
-        values = np.zeros((samples, count), np.float32)
+        # Of every sample of a ray:
+        kept, stretches = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
+        first, shares = np.zeros(3 * stride, np.int32), np.zeros(12 * stride, np.float32)
+        features, hidden = np.zeros(stride * size, np.float32), np.zeros(stride * width, np.float32)
+        values, backs = np.zeros(outputs * stride, np.float32), np.zeros(outputs * stride, np.float32)
+        weights, passes = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
+        slopes = np.zeros(stride, np.float32)
         start, step, waves = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(1 + harmonics, np.float32)
-        seen_weight, seen_bias = np.zeros((1 + count) * width, np.float32), np.zeros(1 + count, np.float32)
-        ray_weight, ray_bias = np.zeros((1 + count) * width, np.float32), np.zeros(1 + count, np.float32)
-        color, error = np.zeros(count, np.float32), np.zeros(count, np.float32)
-        back, back_features = np.zeros(1 + count, np.float32), np.zeros(learned, np.float32)
+        seen_weight, seen_bias = np.zeros(outputs * width, np.float32), np.zeros(outputs, np.float32)
+        ray_weight, ray_bias = np.zeros(outputs * width, np.float32), np.zeros(outputs, np.float32)
+        color, error = np.zeros(outputs - 1, np.float32), np.zeros(outputs - 1, np.float32)
+        back_features = np.zeros(FOUR * learned, np.float32)
         loss = 0.0
         for ray in range(begin, min(rays, begin + share)):
-            used = 0
-            passed = ONE
-            for channel in range(count):
-                color[channel] = ZERO
-            for sample in range(samples):
-                length = lengths[row, ray, sample]
-                if length <= ZERO:
-                    continue
-                if used == 0:
-                    enter(origins, directions, ray, bounds, row, start, step)
-                    find_waves(directions, row, ray, harmonics, waves)
-                    output_along(waves, harmonics, output_weight, output_bias, count, width, seen_weight, seen_bias)
-                distance = distances[row, ray, sample]
-                x, y, z = start[0] + distance * step[0], start[1] + distance * step[1], start[2] + distance * step[2]
-                find_corners(x, y, z, side, used, first, shares)
-                gather(texels, table, size, side, used, first, shares, features)
-                hidden_units(features, hidden_weight, hidden_bias, size, width, used, hidden)
-                value = output(hidden, used, seen_weight, 0, width) + seen_bias[0] - ONE
-                raised = exponential(-abs(value))
-                density = gain * (max(value, ZERO) + log1p(raised))
-                weight = passed * (ONE - exponential(-density * length))
-                passed -= weight
-                weights[used], passes[used] = weight, passed
-                # How the optical depth of the sample changes with its value.
-                slopes[used] = length * gain * (ONE if value > ZERO else raised) / (ONE + raised)
-                for channel in range(count):
-                    value = output(hidden, used, seen_weight, 1 + channel, width) + seen_bias[1 + channel]
+            count, used, passed = keep_samples(distances, lengths, row, ray, kept, stretches), 0, ONE
+            if count > 0:
+                enter(origins, directions, ray, bounds, row, start, step)
+                find_waves(directions, row, ray, harmonics, waves)
+                output_along(waves, harmonics, output_weight, output_bias, outputs - 1, width, seen_weight, seen_bias)
+            color[:] = ZERO
+            for at in range(0, count, LANES):
+                distance = load(kept, at)
+                x, y, z = distance * step[0] + start[0], distance * step[1] + start[1], distance * step[2] + start[2]
+                find_corners(x, y, z, side, at, stride, first, shares)
+                values_of(
+                    texels, table, size, side, hidden_weight, hidden_bias, width, seen_weight, outputs,
+                    first, shares, at, count, stride, True, features, hidden, values,
+                )  # fmt: skip
+                value = load(values, at) + (seen_bias[0] - ONE)
+                _find_slopes(value, load(stretches, at) * steepness, at, weights, slopes)
+                used, passed = _see_through(at, min(at + LANES, count), passed, weights, passes)
+                weight = load(weights, at)
+                for channel in range(1, outputs):
+                    value = load(values, channel * stride + at) + seen_bias[channel]
                     if rgb:
-                        value = ONE / (ONE + exponential(-value))
-                        color[channel] += weight * (WIDER * value - LOWER)
-                    else:
-                        color[channel] += weight * value
-                    values[used, channel] = value
-                used += 1
+                        value = sigmoid(value)
+                    store(values, channel * stride + at, value)
+                    seen = value * WIDER - LOWER if rgb else value
+                    color[channel - 1] += total(weight * seen)
                 if passed < OPAQUE:
                     break
             behind = ZERO  # what the loss gains from all that is seen behind a sample
-            for channel in range(count):
+            for channel in range(outputs - 1):
                 error[channel] = color[channel] + passed * background[channel] - colors[row, ray, channel]
                 loss += scales[row, ray] * error[channel] * error[channel]
                 error[channel] *= TWO * scales[row, ray]
                 behind += passed * error[channel] * background[channel]
             if used == 0:
                 continue
-            for at in range(used - 1, -1, -1):
-                weight, seen = weights[at], ZERO
-                for channel in range(count):
-                    value = values[at, channel]
-                    if rgb:
-                        seen += error[channel] * (WIDER * value - LOWER)
-                        back[1 + channel] = weight * error[channel] * WIDER * value * (ONE - value)
-                    else:
-                        seen += error[channel] * value
-                        back[1 + channel] = weight * error[channel]
-                back[0] = (passes[at] * seen - behind) * slopes[at]
-                behind += weight * seen
+            _back_to_values(error, rgb, used, stride, behind, values, weights, passes, slopes, backs)
+            for at in range(0, used, FOUR):
                 if learn_decoder:
-                    _add_to_ray(back, hidden, at, width, ray_weight, ray_bias)
-                _back_to_hidden(back, seen_weight, at, width, hidden)
+                    _add_to_ray(backs, hidden, at, stride, width, ray_weight, ray_bias)
+                _back_to_hidden(backs, seen_weight, at, stride, width, hidden)
                 back_to_features(hidden, back_weight, width, learned, at, back_features)
-                scatter(back_features, learned, side, at, first, shares, texels_gradient, back_table)
+                for k in range(min(FOUR, used - at)):
+                    scatter(
+                        back_features, k, learned, side, at + k, stride, first, shares, texels_gradient, back_table
+                    )  # fmt: skip
             if learn_decoder:
-                at_weight, at_bias = job * outputs * width, job * outputs
+                at_weight, at_bias = job * all_outputs * width, job * all_outputs
                 back_to_output(
-                    ray_weight, ray_bias, waves, harmonics, count, width,
+                    ray_weight, ray_bias, waves, harmonics, outputs - 1, width,
                     output_gradient, at_weight, bias_gradient, at_bias,
                 )  # fmt: skip
-                for place in range(0, (1 + count) * width, LANES):
+                for place in range(0, outputs * width, LANES):
                     store(ray_weight, place, splat(ZERO))
                 ray_bias[:] = ZERO
-                for place in range(used * width, (used + TOGETHER) * width, LANES):
-                    store(hidden, place, splat(ZERO))
                 _add_outer(features, hidden, used, size, width, hidden_gradient, job * (size + 1) * width)
         losses[job] = loss
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def _add_to_ray(back, hidden, at, width, weight, bias):
-    """Add one sample to the gradient of the output layer of its ray."""
-    for row in range(len(back)):
-        bias[row] += back[row]
-        factor = splat(back[row])
-        for block in range(0, width, LANES):
-            place = row * width + block
-            store(weight, place, multiply_add(factor, load(hidden, at * width + block), load(weight, place)))
+def _find_slopes(value, stretch, at, weights, slopes):
+    """weights (16) = the opacities of samples, slopes (16) = how their optical depths change with their values."""
+    raised, falling = softplus(value)
+    store(weights, at, ONE - exponential(ZERO - raised * stretch))
+    store(slopes, at, stretch * (falling + where_positive(value, ONE - falling)) / (falling + ONE))
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def _back_to_hidden(back, seen_weight, at, width, hidden):
-    """In the place of the hidden units of a sample, their gradient: 0 where they are 0."""
+def _see_through(at, end, passed, weights, passes):
+    """In the place of opacities weights, and what passes behind each sample; up to which sample anything is seen."""
+    used = at
+    while used < end and passed >= OPAQUE:
+        weights[used] *= passed
+        passed -= weights[used]
+        passes[used] = passed
+        used += 1
+    for k in range(used, at + LANES):
+        weights[k] = ZERO
+    return used, passed
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def _back_to_values(error, rgb, used, stride, behind, values, weights, passes, slopes, backs):
+    """backs (1 + C, stride) = gradients of the values of a ray's samples, 0 behind those that are seen."""
+    for at in range(0, used, LANES):
+        weight, seen = load(weights, at), splat(ZERO)
+        for channel in range(len(error)):
+            place = (1 + channel) * stride + at
+            value = load(values, place)
+            if rgb:
+                seen = seen + (value * WIDER - LOWER) * error[channel]
+                store(backs, place, weight * value * (ONE - value) * (error[channel] * WIDER))
+            else:
+                seen = seen + value * error[channel]
+                store(backs, place, weight * error[channel])
+        store(backs, at, seen)
+    for at in range(used, (used + FOUR - 1) // FOUR * FOUR):
+        backs[at] = ZERO
+    for at in range(used - 1, -1, -1):
+        seen = backs[at]
+        backs[at] = (passes[at] * seen - behind) * slopes[at]
+        behind += weights[at] * seen
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def _add_to_ray(backs, hidden, at, stride, width, weight, bias):
+    """Add four samples to the gradient of the output layer of their ray."""
+    for row in range(len(bias)):
+        i = row * stride + at
+        bias[row] += backs[i] + backs[i + 1] + backs[i + 2] + backs[i + 3]
+        a, b, c, d = splat(backs[i]), splat(backs[i + 1]), splat(backs[i + 2]), splat(backs[i + 3])
+        for block in range(0, width, LANES):
+            place = at * width + block
+            upper = multiply_add(a, load(hidden, place), load(weight, row * width + block))
+            upper = multiply_add(b, load(hidden, place + width), upper)
+            lower = c * load(hidden, place + 2 * width)
+            lower = multiply_add(d, load(hidden, place + 3 * width), lower)
+            store(weight, row * width + block, upper + lower)
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def _back_to_hidden(backs, seen_weight, at, stride, width, hidden):
+    """In the place of the hidden units of four samples, their gradients: 0 where they are 0."""
+    outputs = len(backs) // stride
     for block in range(0, width, LANES):
-        gradient = multiply(splat(back[0]), load(seen_weight, block))
-        for row in range(1, len(back)):
-            gradient = multiply_add(splat(back[row]), load(seen_weight, row * width + block), gradient)
+        a, b, c, d = splat(ZERO), splat(ZERO), splat(ZERO), splat(ZERO)
+        for row in range(outputs):
+            i, factor = row * stride + at, load(seen_weight, row * width + block)
+            a, b = multiply_add(splat(backs[i]), factor, a), multiply_add(splat(backs[i + 1]), factor, b)
+            c, d = multiply_add(splat(backs[i + 2]), factor, c), multiply_add(splat(backs[i + 3]), factor, d)
         place = at * width + block
-        store(hidden, place, where_positive(load(hidden, place), gradient))
+        for gradient in (a, b, c, d):
+            store(hidden, place, where_positive(load(hidden, place), gradient))
+            place += width
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
 def _add_outer(features, hidden, count, size, width, gradient, table):
-    """gradient (F, H) += features^T @ hidden of `count` samples; after it, one row: the sum of hidden."""
-    for begin in range(0, count, TOGETHER):
+    """gradient (F, H) += features^T @ hidden of `count` samples, by fours; after it, one row: the sum of hidden."""
+    for begin in range(0, count, FOUR):
         f, h = begin * size, begin * width
         for block in range(0, width, LANES):
             h0, h1 = load(hidden, h + block), load(hidden, h + width + block)
@@ -176,8 +209,8 @@ def _add_outer(features, hidden, count, size, width, gradient, table):
                 place = table + i * width + block
                 upper = multiply_add(splat(features[f + i]), h0, load(gradient, place))
                 upper = multiply_add(splat(features[f + size + i]), h1, upper)
-                lower = multiply(splat(features[f + 2 * size + i]), h2)
+                lower = splat(features[f + 2 * size + i]) * h2
                 lower = multiply_add(splat(features[f + 3 * size + i]), h3, lower)
-                store(gradient, place, add(upper, lower))
+                store(gradient, place, upper + lower)
             place = table + size * width + block
-            store(gradient, place, add(load(gradient, place), add(add(h0, h1), add(h2, h3))))
+            store(gradient, place, load(gradient, place) + (h0 + h1 + h2 + h3))

@@ -1,54 +1,46 @@
-"""The steps from a place on a ray to a value, and back, for the compiled kernels: each works on one sample.
+"""The steps from places on a ray to values, and back, for the compiled kernels.
 
-Arrays are one-dimensional views of contiguous float32 (see `simd`); features come in whole vectors (F a multiple of
-16), hidden units in pairs of them (H a multiple of 32), both padded with zeros.
+Where lanes of a vector are 16 samples of a ray there is one function for all of them; where lanes are features or
+hidden units, one for FOUR samples at a time, so that every weight that is read serves four. Arrays are one-dimensional
+views of contiguous float32 (see `simd`); features come in whole vectors (F a multiple of 16), hidden units in pairs of
+them (H a multiple of 32), both padded with zeros.
 """
-
-import math
 
 import numpy as np
 from numba import njit
 
-from manyfields.simd import LANES, add, load, multiply, multiply_add, splat, store, total, where_positive
+from manyfields.rendering.exponentials import HALF, ONE, TWO, ZERO
+from manyfields.simd import (
+    LANES,
+    clamp,
+    floor,
+    load,
+    multiply_add,
+    splat,
+    store,
+    store_whole,
+    total,
+    where_positive,
+)
 
 OPAQUE = np.float32(1e-4)  # transmittance behind which nothing is seen
-ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 WIDER, LOWER = np.float32(1.002), np.float32(0.001)  # of the sigmoid of colours
+FOUR = 4
 PAIR = 2 * LANES
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def exponential(x):
-    """exp of x <= 88, relative error 2e-7 (Cephes): a call of the library's takes four times as long."""
-    x = min(max(x, np.float32(-87)), np.float32(88))
-    whole = math.floor(x * np.float32(1.44269504) + HALF)
-    r = x - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
-    p = np.float32(1.9875691500e-4)
-    p = p * r + np.float32(1.3981999507e-3)
-    p = p * r + np.float32(8.3334519073e-3)
-    p = p * r + np.float32(4.1665795894e-2)
-    p = p * r + np.float32(1.6666665459e-1)
-    p = p * r + np.float32(5.0000001201e-1)
-    power = np.int32((int(whole) + 127) << 23).view(np.float32)  # 2^whole, written as its bits
-    return (p * r * r + r + ONE) * power
-
-
-@njit(fastmath=True, forceinline=True, error_model="numpy")
-def log1p(y):
-    """log(1 + y) of y in [0, 1], by the series of atanh; error below 3e-7."""
-    z = y / (TWO + y)
-    q = z * z
-    series = np.float32(1 / 9) + q * np.float32(1 / 11)
-    series = np.float32(1 / 5) + q * (np.float32(1 / 7) + q * series)
-    return TWO * z * (ONE + q * (np.float32(1 / 3) + q * series))
-
-
-@njit(fastmath=True, forceinline=True, error_model="numpy")
-def _cell(value, size):
-    """Left sample and share of the right one, of a coordinate in [-1, 1] on `size` samples."""
-    position = min(max((value + ONE) * HALF, ZERO), ONE) * np.float32(size - 1)
-    left = min(int(position), size - 2)
-    return left, np.float32(position - left)
+def keep_samples(distances, lengths, row, ray, kept, stretches):
+    """Copy distances and lengths of a ray's samples that stand for anything, and fill up with zeros; how many."""
+    count = 0
+    for sample in range(distances.shape[2]):
+        if lengths[row, ray, sample] > ZERO:
+            kept[count] = distances[row, ray, sample]
+            stretches[count] = lengths[row, ray, sample]
+            count += 1
+    for at in range(count, (count + LANES - 1) // LANES * LANES):
+        kept[at], stretches[at] = ZERO, ZERO
+    return count
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
@@ -61,49 +53,66 @@ def enter(origins, directions, ray, bounds, row, start, step):
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def find_corners(x, y, z, side, at, first, shares):
-    """First texels (3, from `first[3 at]`) of planes XY, XZ, YZ and bilinear weights (12) of a point's corners."""
-    column, across = _cell(x, side)
-    line, along = _cell(y, side)
-    level, up = _cell(z, side)
-    first[3 * at] = line * side + column
-    first[3 * at + 1] = (side + level) * side + column
-    first[3 * at + 2] = (2 * side + level) * side + line  # y runs along the columns of plane YZ
-    for plane in range(3):
-        right = along if plane == 2 else across
-        below = along if plane == 0 else up
-        both = right * below
-        shares[12 * at + 4 * plane] = ONE - right - below + both
-        shares[12 * at + 4 * plane + 1] = right - both
-        shares[12 * at + 4 * plane + 2] = below - both
-        shares[12 * at + 4 * plane + 3] = both
+def _cells(value, last):
+    """Left samples and shares of the right ones, of coordinates in [-1, 1] on samples 0 to `last`."""
+    position = clamp((value + ONE) * HALF, ZERO, ONE) * last
+    left = clamp(floor(position), ZERO, last - ONE)
+    return left, position - left
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def gather(texels, table, size, side, at, first, shares, features):
-    """features (at F ...) = the weighted sum of twelve rows of an object's texels, which begin at `table`."""
+def _store_shares(across, down, shares, at, stride):
+    both = across * down
+    store(shares, at, ONE - across - down + both)
+    store(shares, at + stride, across - both)
+    store(shares, at + 2 * stride, down - both)
+    store(shares, at + 3 * stride, both)
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def find_corners(x, y, z, side, at, stride, first, shares):
+    """First texels (3, stride; int32) of planes XY, XZ, YZ and bilinear weights (12, stride) of 16 points, from `at`.
+
+    Numbers of texels are computed in float32, which is exact for planes of up to 2048 x 2048.
+    """
+    width = np.float32(side)
+    column, right = _cells(x, width - ONE)
+    line, along = _cells(y, width - ONE)
+    level, up = _cells(z, width - ONE)
+    store_whole(first, at, line * width + column)
+    store_whole(first, at + stride, (level + width) * width + column)
+    store_whole(first, at + 2 * stride, (level + TWO * width) * width + line)  # y runs along the columns of plane YZ
+    _store_shares(right, along, shares, at, stride)
+    _store_shares(right, up, shares, at + 4 * stride, stride)
+    _store_shares(along, up, shares, at + 8 * stride, stride)
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def gather(texels, table, size, side, at, stride, first, shares, features, to):
+    """features (to F ...) = the weighted sum of twelve rows of an object's texels, which begin at `table`."""
     for block in range(0, size, LANES):
         sums = splat(ZERO), splat(ZERO), splat(ZERO)
         for plane in range(3):
-            place = table + first[3 * at + plane] * size + block
-            share = 12 * at + 4 * plane
-            upper = multiply(splat(shares[share]), load(texels, place))
-            upper = multiply_add(splat(shares[share + 1]), load(texels, place + size), upper)
-            lower = multiply(splat(shares[share + 2]), load(texels, place + side * size))
-            lower = multiply_add(splat(shares[share + 3]), load(texels, place + side * size + size), lower)
-            sums = sums[1], sums[2], add(upper, lower)
-        store(features, at * size + block, add(add(sums[0], sums[1]), sums[2]))
+            place = table + first[plane * stride + at] * size + block
+            share = 4 * plane * stride + at
+            upper = splat(shares[share]) * load(texels, place)
+            upper = multiply_add(splat(shares[share + stride]), load(texels, place + size), upper)
+            lower = splat(shares[share + 2 * stride]) * load(texels, place + side * size)
+            lower = multiply_add(splat(shares[share + 3 * stride]), load(texels, place + side * size + size), lower)
+            sums = sums[1], sums[2], upper + lower
+        store(features, to * size + block, sums[0] + sums[1] + sums[2])
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def scatter(gradient, size, side, at, first, shares, texels, table):
-    """Add a gradient of `size` features to the twelve rows of texels."""
+def scatter(gradient, from_, size, side, at, stride, first, shares, texels, table):
+    """Add a gradient (from_ F ...) of `size` features to the twelve rows of texels."""
     for plane in range(3):
-        place = table + first[3 * at + plane] * size
-        share = 12 * at + 4 * plane
-        a, b, c, d = shares[share], shares[share + 1], shares[share + 2], shares[share + 3]
+        place = table + first[plane * stride + at] * size
+        share = 4 * plane * stride + at
+        a, b = shares[share], shares[share + stride]
+        c, d = shares[share + 2 * stride], shares[share + 3 * stride]
         for block in range(0, size, LANES):
-            value = load(gradient, block)
+            value = load(gradient, from_ * size + block)
             here, below = place + block, place + block + side * size
             store(texels, here, multiply_add(splat(a), value, load(texels, here)))
             store(texels, here + size, multiply_add(splat(b), value, load(texels, here + size)))
@@ -112,46 +121,79 @@ def scatter(gradient, size, side, at, first, shares, texels, table):
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def hidden_units(features, weight, bias, size, width, at, hidden):
-    """hidden (at H ...) = ReLU(features (at F ...) @ weight (F, H) + bias)."""
+def hidden_units(features, weight, bias, size, width, to, hidden):
+    """hidden (to H ...) = ReLU(features (to F ...) @ weight (F, H) + bias) of four samples."""
     for block in range(0, width, PAIR):
-        # Two sums each, of even and odd features: one alone would wait for itself.
-        a, b = load(bias, block), load(bias, block + LANES)
-        c, d = splat(ZERO), splat(ZERO)
-        for i in range(0, size, 2):
-            even, odd = splat(features[at * size + i]), splat(features[at * size + i + 1])
-            place = i * width + block
-            a = multiply_add(even, load(weight, place), a)
-            b = multiply_add(even, load(weight, place + LANES), b)
-            c = multiply_add(odd, load(weight, place + width), c)
-            d = multiply_add(odd, load(weight, place + width + LANES), d)
-        a, b = add(a, c), add(b, d)
-        store(hidden, at * width + block, where_positive(a, a))
-        store(hidden, at * width + block + LANES, where_positive(b, b))
+        left, right = load(bias, block), load(bias, block + LANES)
+        a, b, c, d = left, left, left, left
+        e, f, g, h = right, right, right, right
+        for i in range(size):
+            left, right = load(weight, i * width + block), load(weight, i * width + block + LANES)
+            place = to * size + i
+            one, two = splat(features[place]), splat(features[place + size])
+            three, four = splat(features[place + 2 * size]), splat(features[place + 3 * size])
+            a, e = multiply_add(one, left, a), multiply_add(one, right, e)
+            b, f = multiply_add(two, left, b), multiply_add(two, right, f)
+            c, g = multiply_add(three, left, c), multiply_add(three, right, g)
+            d, h = multiply_add(four, left, d), multiply_add(four, right, h)
+        place = to * width + block
+        for left, right in ((a, e), (b, f), (c, g), (d, h)):
+            store(hidden, place, where_positive(left, left))
+            store(hidden, place + LANES, where_positive(right, right))
+            place += width
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def back_to_features(gradient, weight, width, size, at, features):
-    """features (G) = gradient of the hidden layer (at H ...) @ weight (H, G)."""
+def back_to_features(gradient, weight, width, size, to, features):
+    """features (4, G) = gradient of the hidden layer (to H ...) of four samples @ weight (H, G)."""
     for block in range(0, size, LANES):
         a, b, c, d = splat(ZERO), splat(ZERO), splat(ZERO), splat(ZERO)
-        for j in range(0, width, 4):
-            i, place = at * width + j, j * size + block
-            a = multiply_add(splat(gradient[i]), load(weight, place), a)
-            b = multiply_add(splat(gradient[i + 1]), load(weight, place + size), b)
-            c = multiply_add(splat(gradient[i + 2]), load(weight, place + 2 * size), c)
-            d = multiply_add(splat(gradient[i + 3]), load(weight, place + 3 * size), d)
-        store(features, block, add(add(a, b), add(c, d)))
+        e, f, g, h = splat(ZERO), splat(ZERO), splat(ZERO), splat(ZERO)
+        for j in range(0, width, 2):
+            even, odd = load(weight, j * size + block), load(weight, j * size + size + block)
+            i = to * width + j
+            a, e = multiply_add(splat(gradient[i]), even, a), multiply_add(splat(gradient[i + 1]), odd, e)
+            i += width
+            b, f = multiply_add(splat(gradient[i]), even, b), multiply_add(splat(gradient[i + 1]), odd, f)
+            i += width
+            c, g = multiply_add(splat(gradient[i]), even, c), multiply_add(splat(gradient[i + 1]), odd, g)
+            i += width
+            d, h = multiply_add(splat(gradient[i]), even, d), multiply_add(splat(gradient[i + 1]), odd, h)
+        store(features, block, a + e)
+        store(features, block + size, b + f)
+        store(features, block + 2 * size, c + g)
+        store(features, block + 3 * size, d + h)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def output(hidden, at, weight, row, width):
-    """One value: hidden (at H ...) @ weight (row H ...)."""
-    a, b = splat(ZERO), splat(ZERO)
-    for block in range(0, width, PAIR):
-        a = multiply_add(load(hidden, at * width + block), load(weight, row * width + block), a)
-        b = multiply_add(load(hidden, at * width + block + LANES), load(weight, row * width + block + LANES), b)
-    return total(add(a, b))
+def output(hidden, to, weight, row, width, values, place):
+    """values (place ...) = hidden (to H ...) @ weight (row H ...) of four samples."""
+    a, b, c, d = splat(ZERO), splat(ZERO), splat(ZERO), splat(ZERO)
+    for block in range(0, width, LANES):
+        factor, at = load(weight, row * width + block), to * width + block
+        a = multiply_add(load(hidden, at), factor, a)
+        b = multiply_add(load(hidden, at + width), factor, b)
+        c = multiply_add(load(hidden, at + 2 * width), factor, c)
+        d = multiply_add(load(hidden, at + 3 * width), factor, d)
+    values[place], values[place + 1], values[place + 2], values[place + 3] = total(a), total(b), total(c), total(d)
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def values_of(
+    texels, table, size, side, hidden_weight, hidden_bias, width, seen_weight, outputs,
+    first, shares, at, count, stride, keep, features, hidden, values,
+):  # fmt: skip
+    """values (outputs, stride), without their bias, of up to 16 samples from `at` on, of `count` in all.
+
+    Features and hidden units of samples stay where they are if `keep`, else those of the last four.
+    """
+    for four in range(at, min(at + LANES, count), FOUR):
+        to = four if keep else 0
+        for k in range(FOUR):
+            gather(texels, table, size, side, four + k, stride, first, shares, features, to + k)
+        hidden_units(features, hidden_weight, hidden_bias, size, width, to, hidden)
+        for row in range(outputs):
+            output(hidden, to, seen_weight, row, width, values, row * stride + four)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
