@@ -1,7 +1,8 @@
-"""The tables that defaults are picked from: samples of a ray, starts of weights, crops and steps of the image decoder.
+"""The tables that defaults are picked from: samples, starts of weights, phases and features, the image decoder.
 
     python benchmarks/choices.py samples      --work W            # after `speed_of_record.py first`, whose run it reads
     python benchmarks/choices.py starts       --work W            # likewise
+    python benchmarks/choices.py phases       --work W
     python benchmarks/choices.py decoder      --work W --minutes 3
     python benchmarks/choices.py autoencoders --work W --minutes 3 --files A.safetensors B.safetensors
 
@@ -12,7 +13,7 @@ to benchmarks/results/choices.json.
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ from manyfields.runs import RunRecord, presets
 from manyfields.runs.building import new_fitter
 from manyfields.runs.loading import load_objects
 from manyfields.runs.probe import held_out_probe
+from manyfields.runs.schedules import rays_stage1, rays_together
 from manyfields.views import composite, read_views
 
 RESULTS = Path(__file__).parent / "results" / "choices.json"
@@ -39,9 +41,10 @@ VIEWS, OBJECTS = 4, 8
 SAMPLERS = {
     "guided_8": Sampler(guided=8, supersampling=2),
     "guided_16": Sampler(guided=16, supersampling=2),
+    "guided_24": Sampler(guided=24, supersampling=2),
     "guided_32": Sampler(guided=32, supersampling=2),
     "guided_64": Sampler(guided=64, supersampling=2),
-    "guided_16_one_ray": Sampler(guided=16),
+    "guided_24_one_ray": Sampler(guided=24),
     "box_48_48": Sampler(stratified=48, importance=48, supersampling=2),
 }
 
@@ -122,6 +125,36 @@ def starts(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     return rows
 
 
+def phases(work: Path, minutes: float, files: list[Path]) -> list[Record]:
+    """Stage 1 in which all learns together to the end, and that ends with micro planes alone; and more of their own."""
+    data = folder_of(work, "together", designs(work)[:OBJECTS])
+    together = rays_together(epochs=0)
+    ends = [{**asdict(phase), "steps": steps} for phase, steps in zip(rays_stage1(), (400, 800), strict=True)]
+    fits: dict[str, tuple[str, dict, list]] = {
+        "together": ("fused-planes", {}, [{**asdict(together), "steps": 800}]),
+        "micro_alone": ("fused-planes", {}, ends),
+        "micro_16": ("fused-planes", {"micro_features": 16, "macro_features": 16}, ends),
+        "micro_26": ("fused-planes", {"micro_features": 26}, ends),
+        "nothing_shared": ("micro-only", {}, [{**asdict(together), "steps": 1000}]),
+    }
+    rows = []
+    for name, (preset, changes, stage1) in fits.items():
+        run = work / f"run-phases-{name}"
+        runs.fit(data, run, preset=preset, stage1=stage1, resume=run.exists(), report=False, **changes)
+        sizes, seconds = open_collection(run).sizes(), RunRecord.load(run).seconds["stage1"] / OBJECTS
+        steps = " + ".join(str(phase["steps"]) for phase in stage1)
+        note = f"{OBJECTS} vehicles, {preset} {changes or ''}, {steps} steps, {torch.get_num_threads()} threads"
+        figures = {
+            "psnr": (runs.evaluate(run)["mean"]["psnr"], "dB"),
+            "seconds_per_object": (seconds, "s"),
+            "object_bytes": (sizes["per_object"]["layers"], "bytes"),
+        }
+        if preset == "fused-planes":
+            figures["layer0.psnr"] = runs.evaluate(run, level=1)["mean"]["psnr"], "dB"
+        rows += [new_record(f"choices.phases.{name}.{figure}", *value, note) for figure, value in figures.items()]
+    return rows
+
+
 def decoder(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     """Stage 2 of the preset `latent`: whole views and crops through the image decoder, by steps and by time."""
     data = folder_of(work, "sixteen", designs(work)[:16])
@@ -163,7 +196,7 @@ def autoencoders(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     return rows
 
 
-STEPS = {"samples": samples, "starts": starts, "decoder": decoder, "autoencoders": autoencoders}
+STEPS = {"samples": samples, "starts": starts, "phases": phases, "decoder": decoder, "autoencoders": autoencoders}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -127,6 +128,5 @@ class SharedPart(nn.Module):
 
 
 def _mean_of(pixels: Tensor, fine: int) -> Tensor:
-    """Means of `fine` x `fine` pixels (..., H, W)."""
-    height, width = pixels.shape[-2] // fine, pixels.shape[-1] // fine
-    return pixels.unflatten(-1, (width, fine)).unflatten(-3, (height, fine)).mean((-1, -3))
+    """Means of `fine` x `fine` pixels (B, V, ..., H, W)."""
+    return functional.avg_pool2d(pixels.flatten(0, -4), fine).unflatten(0, pixels.shape[:-3])

@@ -12,57 +12,19 @@ from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
+from manyfields.runs.schedules import (
+    latent_stage1,
+    latent_stage2,
+    micro_alone,
+    rays_stage1,
+    rays_stage2,
+    rays_together,
+)
 
 WEIGHTS = 66
 """Numbers in layer 0 that groups of weights may fill."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
-
-
-def _rays_stage1() -> tuple[Phase, ...]:
-    return (
-        Phase(
-            "rays",
-            epochs=20,
-            rgb=1.0,
-            smoothness=0.0,
-            emptiness=0.03,
-            codes_rate=0.06,
-            base_rate=0.03,
-            fields_rate=0.01,
-            final_rate=0.05,
-        ),
-    )
-
-
-def _rays_stage2() -> tuple[Phase, ...]:
-    # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
-    weights = Phase("weights", epochs=1, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
-    rays = Phase("rays", epochs=24, rgb=1.0, smoothness=0.0, codes_rate=0.25, weights_rate=0.0, coarse_share=0.0)
-    return weights, replace(rays, final_rate=0.05)
-
-
-def _latent_stage1() -> tuple[Phase, ...]:
-    warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
-    joint = replace(
-        warm_up,
-        name="joint",
-        epochs=60,
-        latent=0.02,
-        rgb=1.0,
-        autoencoder=0.1,
-        decoder_rate=2e-3,
-        encoder_rate=2e-4,
-        final_rate=0.03,
-    )
-    return warm_up, joint
-
-
-def _latent_stage2() -> tuple[Phase, ...]:
-    return (
-        Phase("latent", epochs=4, latent=1.0, codes_rate=0.08, final_rate=0.5),
-        Phase("align", epochs=26, rgb=1.0, codes_rate=0.08, final_rate=0.05),
-    )
 
 
 @dataclass(frozen=True)
@@ -97,9 +59,9 @@ class FitSettings:
     seed: int = 0
     held_out: float = 0.1
     sampler: Sampler = Sampler(guided=24)
-    final_sampler: Sampler = Sampler(guided=16, supersampling=2)
-    stage1: tuple[Phase, ...] = field(default_factory=_rays_stage1)
-    stage2: tuple[Phase, ...] = field(default_factory=_rays_stage2)
+    final_sampler: Sampler = Sampler(guided=24, supersampling=2)
+    stage1: tuple[Phase, ...] = field(default_factory=rays_stage1)
+    stage2: tuple[Phase, ...] = field(default_factory=rays_stage2)
     start: Literal["average", "hull"] = "average"
     """Where weights of a new object start: at their average, or where the object's coloured hull puts them
     (`fitting.starts`), which saves a few steps and takes as long as they do."""
@@ -163,10 +125,12 @@ class FitSettings:
 def presets() -> dict[str, FitSettings]:
     """The variants of the paper's tables, by name."""
     base = FitSettings()
-    weights, rays = base.stage2
+    weights, micro = base.stage2
     # Nothing of the code is frozen beside these micro planes: they learn at the rate that such planes learned best at.
-    alone = replace(rays, codes_rate=0.05)
-    micro_alone = replace(base, micro_features=32, macro_features=0, base_planes=0, stage2=(alone,))
+    alone = micro_alone(epochs=24, rate=0.05)
+    all_micro = replace(
+        base, micro_features=32, macro_features=0, base_planes=0, stage1=(rays_together(epochs=20),), stage2=(alone,)
+    )
     return {
         "fused-planes": base,
         "latent": replace(
@@ -180,11 +144,11 @@ def presets() -> dict[str, FitSettings]:
             view_degree=0,
             sampler=Sampler(16, 16),
             final_sampler=Sampler(32, 32),
-            stage1=_latent_stage1(),
-            stage2=_latent_stage2(),
+            stage1=latent_stage1(),
+            stage2=latent_stage2(),
         ),
         "tri-planes": replace(
-            micro_alone,
+            all_micro,
             preset="tri-planes",
             activation="softplus",
             span="cube",
@@ -193,14 +157,15 @@ def presets() -> dict[str, FitSettings]:
             sampler=Sampler(32, 32),
             final_sampler=Sampler(48, 48),
         ),
-        "micro-only": replace(micro_alone, preset="micro-only"),
+        "micro-only": replace(all_micro, preset="micro-only"),
         "macro-only": replace(
             base,
             preset="macro-only",
             micro_features=0,
             macro_features=32,
             base_planes=50,
-            stage2=(replace(weights, epochs=rays.epochs, final_rate=rays.final_rate),),
+            stage1=(rays_together(epochs=20),),
+            stage2=(replace(weights, epochs=micro.epochs, final_rate=micro.final_rate),),
         ),
         **{
             f"m{count}": replace(base, preset=f"m{count}", base_planes=count, weight_groups=1)

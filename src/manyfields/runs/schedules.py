@@ -1,0 +1,59 @@
+"""The phases that presets fit by: what learns, from what, how fast, for how long."""
+
+from dataclasses import replace
+
+from manyfields.fitting.phases import Phase
+
+
+def rays_together(epochs: float) -> Phase:
+    """Everything learns from rays, together."""
+    return Phase(
+        "rays",
+        epochs=epochs,
+        rgb=1.0,
+        smoothness=0.0,
+        emptiness=0.03,
+        codes_rate=0.06,
+        base_rate=0.03,
+        fields_rate=0.01,
+        final_rate=0.05,
+    )
+
+
+def micro_alone(epochs: float, rate: float) -> Phase:
+    """Micro planes learn alone, against what then stays as it is: a step takes half the time, and none is coarse."""
+    micro = Phase("micro", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=rate, weights_rate=0.0, coarse_share=0.0)
+    return replace(micro, final_rate=0.05)
+
+
+def rays_stage1() -> tuple[Phase, ...]:
+    return replace(rays_together(epochs=10), final_rate=0.3), micro_alone(epochs=20, rate=0.15)
+
+
+def rays_stage2() -> tuple[Phase, ...]:
+    # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
+    weights = Phase("weights", epochs=1, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
+    return weights, micro_alone(epochs=24, rate=0.25)
+
+
+def latent_stage1() -> tuple[Phase, ...]:
+    warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
+    joint = replace(
+        warm_up,
+        name="joint",
+        epochs=60,
+        latent=0.02,
+        rgb=1.0,
+        autoencoder=0.1,
+        decoder_rate=2e-3,
+        encoder_rate=2e-4,
+        final_rate=0.03,
+    )
+    return warm_up, joint
+
+
+def latent_stage2() -> tuple[Phase, ...]:
+    return (
+        Phase("latent", epochs=4, latent=1.0, codes_rate=0.08, final_rate=0.5),
+        Phase("align", epochs=26, rgb=1.0, codes_rate=0.08, final_rate=0.05),
+    )
