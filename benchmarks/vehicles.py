@@ -195,11 +195,15 @@ def smoothness(work: Path, minutes: float) -> list[Record]:
     """
     steps = round(STEPS_A_MINUTE * minutes)
     stored = settings_to_json(presets()["fused-planes"])
+    epochs = sum(phase["epochs"] for phase in stored["stage1"])
     rows = []
     for views, data in ((144, folder_of(work, "eight", designs(work)[:FEW])), (32, rendered(work, "eight-few", FEW))):
         for name, weight in (("none", 0.0), ("a_thousandth", 1e-3), ("a_hundredth", 1e-2), ("a_tenth", 1e-1)):
             run = work / f"run-smoothness-{views}-{name}"
-            phases = [{**phase, "smoothness": weight, "steps": steps} for phase in stored["stage1"]]
+            phases = [
+                {**phase, "smoothness": weight, "steps": round(steps * phase["epochs"] / epochs)}
+                for phase in stored["stage1"]
+            ]
             runs.fit(data, run, stage1=phases, resume=run.exists(), report=False)
             psnr = runs.evaluate(run)["mean"]["psnr"]
             around = f"{FEW} vehicles, {steps} steps"
