@@ -45,9 +45,10 @@ def densities(field: PlaneField, points: Float[Tensor, "B N 3"]) -> Float[Tensor
     """Densities alone, without gradients."""
     from manyfields.rendering.fused_kernels import densities as compiled
 
-    *prepared, _, _ = _Prepared.of(field, TinyDecoder.of(field)).arguments()
+    prepared = _Prepared.of(field, TinyDecoder.of(field))
+    *places, weight, bias, _, output_weight, output_bias, gain, _, _ = prepared.arguments()
     found = points.new_empty(points.shape[:2])
-    compiled(*prepared, *_arrays(points, found))
+    compiled(*places, weight, bias, output_weight, output_bias, gain, *_arrays(points, found))
     return found
 
 
@@ -89,20 +90,22 @@ class _MarchError(torch.autograd.Function):
         parts = -(-AT_ONCE // objects)
         jobs = objects * parts
         padded = -(-features // FEATURES) * FEATURES
+        lines = learned[0].numel() // features
+        back_tables = (torch.arange(objects) * lines).numpy()
         back = functional.pad(hidden_weight.detach()[:, :features], (0, padded - features))
         back = functional.pad(back, (0, 0, 0, prepared.width - back.shape[0]))
         losses = torch.zeros(jobs, dtype=torch.float64)
-        gradient = torch.zeros(jobs, *learned.shape[1:-1], padded)
+        gradient = torch.zeros(parts, *learned.shape[:-1], padded)
         none = torch.zeros(0)
         hidden_gradient = output_gradient = bias_gradient = none
         if any(ctx.needs_input_grad[1:5]):
             hidden_gradient = torch.zeros(jobs, prepared.size + 1, prepared.width)
             output_gradient = torch.zeros(jobs, len(output_bias), prepared.width)
             bias_gradient = torch.zeros(jobs, len(output_bias))
-        flat = (back, losses, gradient, hidden_gradient, output_gradient, bias_gradient)
-        march_loss(*prepared.arguments(), *_arrays(*rays), parts, *[_array(tensor).reshape(-1) for tensor in flat])
-        if parts > 1:
-            gradient = gradient.unflatten(0, (objects, parts)).sum(1)
+        flat = (back, losses, gradient, hidden_gradient, none, output_gradient, bias_gradient)
+        written = [_array(tensor).reshape(-1) for tensor in flat]
+        march_loss(*prepared.arguments(), *_arrays(*rays), parts, back_tables, objects * lines, *written)
+        gradient = gradient.sum(0) if parts > 1 else gradient[0]
         gradients = [gradient[..., :features].contiguous(), None, None, None, None]
         if len(hidden_gradient):
             hidden, width = hidden_gradient.sum(0), len(hidden_bias)
@@ -127,44 +130,54 @@ class _MarchError(torch.autograd.Function):
 class _Prepared:
     """A field and its decoder, laid out for the kernels: flat, and padded to whole vectors."""
 
-    tensors: tuple[Tensor, ...]
-    side: int
-    size: int
-    width: int
+    texels: Tensor
+    places: tuple[Tensor, int, Tensor, Tensor, Tensor, int]
+    """Where objects' texels begin, texels along a plane; grid, children and corners of octrees, and their levels."""
+    bounds: Tensor
     decoder: TinyDecoder
 
     @staticmethod
     def of(field: PlaneField, decoder: TinyDecoder) -> "_Prepared":
-        texels = field.table
-        features, width = texels.shape[-1], decoder.hidden_bias.shape[0]
-        size, wide = -(-features // FEATURES) * FEATURES, -(-width // HIDDEN) * HIDDEN
-        if size > features:
-            texels = functional.pad(texels, (0, size - features))
         rows = torch.arange(len(field)) if field.rows is None else field.rows
         bounds = CUBE.expand(len(field), 2, 3) if field.bounds is None else field.bounds
-        hidden = functional.pad(decoder.hidden_weight.T, (0, wide - width, 0, size - features))
-        tensors = (
-            texels,
-            rows,
-            bounds,
-            hidden,
-            functional.pad(decoder.hidden_bias, (0, wide - width)),
-            functional.pad(decoder.output_weight, (0, wide - width)),
-            decoder.output_bias,
-        )
-        return _Prepared(tensors, texels.shape[2], size, wide, decoder)
+        side, none = field.table.shape[2], torch.empty(0, dtype=torch.int32)
+        return _Prepared(field.table, (rows * (3 * side * side), side, none, none, none, 0), bounds, decoder)
+
+    @property
+    def size(self) -> int:
+        return -(-self.texels.shape[-1] // FEATURES) * FEATURES
+
+    @property
+    def width(self) -> int:
+        return -(-self.decoder.hidden_bias.shape[-1] // HIDDEN) * HIDDEN
 
     def arguments(self) -> tuple:
-        texels, rows, bounds, *decoder = (_array(tensor) for tensor in self.tensors)
+        decoder, features, width = self.decoder, self.texels.shape[-1], self.decoder.hidden_bias.shape[-1]
+        texels = functional.pad(self.texels, (0, self.size - features)) if self.size > features else self.texels
+        wide = (0, self.width - width)
+        tensors = (
+            functional.pad(decoder.hidden_weight.T, (*wide, 0, self.size - features)),
+            functional.pad(decoder.hidden_bias, wide),
+            functional.pad(decoder.output_weight, wide),
+            decoder.output_bias,
+        )
+        hidden_weight, hidden_bias, output_weight, output_bias = (_array(tensor).reshape(-1) for tensor in tensors)
+        tables, side, grid, children, corners, levels = self.places
         return (
-            texels.reshape(-1),
-            self.side,
-            rows,
-            bounds,
-            *(each.reshape(-1) for each in decoder),
-            self.decoder.gain,
-            self.decoder.space == "rgb",
-            (self.decoder.view_degree + 1) ** 2 - 1,
+            _array(texels).reshape(-1),
+            _array(tables),
+            side,
+            *(_array(each).reshape(-1) for each in (grid, children, corners)),
+            levels,
+            _array(self.bounds),
+            hidden_weight,
+            hidden_bias,
+            self.width if decoder.hidden_bias.dim() == 3 else 0,
+            output_weight,
+            output_bias,
+            decoder.gain,
+            decoder.space == "rgb",
+            (decoder.view_degree + 1) ** 2 - 1,
         )
 
 

@@ -12,45 +12,52 @@ from manyfields.rendering.fused_steps import (
     FOUR,
     LOWER,
     OPAQUE,
+    TEXELS,
     WIDER,
     back_to_features,
     back_to_output,
     enter,
-    find_corners,
+    find_texels,
     find_waves,
     keep_samples,
     output_along,
     scatter,
     values_of,
 )
+from manyfields.rendering.octree_steps import CORNERS, find_corner_lines
 from manyfields.simd import LANES, load, multiply_add, splat, store, total, where_positive
 
 
 @njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
 def march_loss(
-    texels, side, rows, bounds, hidden_weight, hidden_bias, output_weight, output_bias, gain, rgb, harmonics,
-    origins, directions, distances, lengths, colors, scales, background, parts,
-    back_weight, losses, texels_gradient, hidden_gradient, output_gradient, bias_gradient,
+    texels, tables, side, grid, children, corners, levels, bounds,
+    hidden_weight, hidden_bias, bias_step, output_weight, output_bias, gain, rgb, harmonics,
+    origins, directions, distances, lengths, colors, scales, background, parts, back_tables, back_lines, back_weight,
+    losses, texels_gradient, hidden_gradient, ray_gradient, output_gradient, bias_gradient,
 ):  # fmt: skip
-    """Sums over rays of scale * squared error, and their gradients; the last five arrays (zeros) are written.
+    """Sums over rays of scale * squared error, and their gradients; the last six arrays (zeros) are written.
 
     Arguments as in `march`; colors (B, R, C), scales (B, R). `parts` of each object's rays are worked on side by side,
-    each with gradients of its own: losses (B P); flat texels_gradient (B P, 3 side side, G) of the first G features,
-    where back_weight is (H, G); flat hidden_gradient (B P, F + 1, H), whose last row is that of the bias;
-    output_gradient (B P, K, H), bias_gradient (B P, K). The last three may be empty: then the decoder does not learn.
+    each with gradients of its own: losses (B P); flat texels_gradient (P, back_lines, G) of the first G features, where
+    that of object b begins at line `back_tables` (B), and back_weight is (H, G); flat hidden_gradient (B P, F + 1, H),
+    whose last row is that of the bias, ray_gradient (B, R, H) where each ray has a bias; output_gradient (B P, K, H),
+    bias_gradient (B P, K). The last four may be empty: then the decoder does not learn.
     """
     objects, rays, samples = distances.shape
-    width, outputs, all_outputs = len(hidden_bias), 1 + colors.shape[2], len(output_bias)
+    outputs, all_outputs = 1 + colors.shape[2], len(output_bias)
+    width, most = len(output_weight) // all_outputs, max(TEXELS, CORNERS * levels)
     size, learned = len(hidden_weight) // width, len(back_weight) // width
     learn_decoder = len(hidden_gradient) > 0
     share, steepness = (rays + parts - 1) // parts, np.float32(gain)
     stride = (samples + LANES - 1) // LANES * LANES
     for job in prange(objects * parts):
         row, begin = job // parts, (job % parts) * share
-        table, back_table = rows[row] * 3 * side * side * size, job * 3 * side * side * learned
+        table, back_table = tables[row], (job % parts) * back_lines + back_tables[row]
+        cells = row * side * side * side
         # Of every sample of a ray:
         kept, stretches = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
-        first, shares = np.zeros(3 * stride, np.int32), np.zeros(12 * stride, np.float32)
+        lines, shares = np.zeros(most * stride, np.int32), np.zeros(most * stride, np.float32)
+        counts = np.full(stride, TEXELS, np.int32)
         features, hidden = np.zeros(stride * size, np.float32), np.zeros(stride * width, np.float32)
         values, backs = np.zeros(outputs * stride, np.float32), np.zeros(outputs * stride, np.float32)
         weights, passes = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
@@ -67,14 +74,21 @@ def march_loss(
                 enter(origins, directions, ray, bounds, row, start, step)
                 find_waves(directions, row, ray, harmonics, waves)
                 output_along(waves, harmonics, output_weight, output_bias, outputs - 1, width, seen_weight, seen_bias)
+            bias_at = (row * rays + ray) * bias_step
             color[:] = ZERO
             for at in range(0, count, LANES):
                 distance = load(kept, at)
-                x, y, z = distance * step[0] + start[0], distance * step[1] + start[1], distance * step[2] + start[2]
-                find_corners(x, y, z, side, at, stride, first, shares)
+                if levels == 0:
+                    x, y = distance * step[0] + start[0], distance * step[1] + start[1]
+                    find_texels(x, y, distance * step[2] + start[2], side, at, stride, lines, shares)
+                for k in range(at, min(at + LANES, count) if levels else at):
+                    x, y, z = start[0] + kept[k] * step[0], start[1] + kept[k] * step[1], start[2] + kept[k] * step[2]
+                    counts[k] = find_corner_lines(
+                        x, y, z, grid, children, corners, cells, side, levels, k, stride, lines, shares
+                    )  # fmt: skip
                 values_of(
-                    texels, table, size, side, hidden_weight, hidden_bias, width, seen_weight, outputs,
-                    first, shares, at, count, stride, True, features, hidden, values,
+                    texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
+                    lines, shares, counts, at, count, stride, True, features, hidden, values,
                 )  # fmt: skip
                 value = load(values, at) + (seen_bias[0] - ONE)
                 _find_slopes(value, load(stretches, at) * steepness, at, weights, slopes)
@@ -105,7 +119,8 @@ def march_loss(
                 back_to_features(hidden, back_weight, width, learned, at, back_features)
                 for k in range(min(FOUR, used - at)):
                     scatter(
-                        back_features, k, learned, side, at + k, stride, first, shares, texels_gradient, back_table
+                        back_features, k, learned, at + k, counts[at + k], stride, lines, shares,
+                        texels_gradient, back_table,
                     )  # fmt: skip
             if learn_decoder:
                 at_weight, at_bias = job * all_outputs * width, job * all_outputs
@@ -116,6 +131,8 @@ def march_loss(
                 for place in range(0, outputs * width, LANES):
                     store(ray_weight, place, splat(ZERO))
                 ray_bias[:] = ZERO
+                if bias_step:
+                    _sum_up(hidden, used, width, ray_gradient, bias_at)
                 _add_outer(features, hidden, used, size, width, hidden_gradient, job * (size + 1) * width)
         losses[job] = loss
 
@@ -195,6 +212,16 @@ def _back_to_hidden(backs, seen_weight, at, stride, width, hidden):
         for gradient in (a, b, c, d):
             store(hidden, place, where_positive(load(hidden, place), gradient))
             place += width
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def _sum_up(hidden, count, width, sums, at):
+    """sums (at H ...) = the sum of `hidden` over `count` samples."""
+    for block in range(0, width, LANES):
+        value = load(hidden, block)
+        for k in range(1, count):
+            value = value + load(hidden, k * width + block)
+        store(sums, at + block, value)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")

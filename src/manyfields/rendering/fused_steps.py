@@ -26,6 +26,7 @@ from manyfields.simd import (
 OPAQUE = np.float32(1e-4)  # transmittance behind which nothing is seen
 WIDER, LOWER = np.float32(1.002), np.float32(0.001)  # of the sigmoid of colours
 FOUR = 4
+TEXELS = 12  # that a point reads: four on each of three planes
 PAIR = 2 * LANES
 
 
@@ -61,70 +62,66 @@ def _cells(value, last):
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def _store_shares(across, down, shares, at, stride):
-    both = across * down
-    store(shares, at, ONE - across - down + both)
-    store(shares, at + stride, across - both)
-    store(shares, at + 2 * stride, down - both)
-    store(shares, at + 3 * stride, both)
+def _store_corners(first, across, down, side, plane, at, stride, lines, shares):
+    both, place = across * down, 4 * plane * stride + at
+    store_whole(lines, place, first)
+    store_whole(lines, place + stride, first + ONE)
+    store_whole(lines, place + 2 * stride, first + side)
+    store_whole(lines, place + 3 * stride, first + (side + ONE))
+    store(shares, place, ONE - across - down + both)
+    store(shares, place + stride, across - both)
+    store(shares, place + 2 * stride, down - both)
+    store(shares, place + 3 * stride, both)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def find_corners(x, y, z, side, at, stride, first, shares):
-    """First texels (3, stride; int32) of planes XY, XZ, YZ and bilinear weights (12, stride) of 16 points, from `at`.
+def find_texels(x, y, z, side, at, stride, lines, shares):
+    """Lines (12, stride; int32) of a table of planes XY, XZ, YZ that 16 points read, from `at` on, and their shares.
 
-    Numbers of texels are computed in float32, which is exact for planes of up to 2048 x 2048.
+    A line is one texel's features. Their numbers are computed in float32: exact for planes of up to 2048 x 2048.
     """
     width = np.float32(side)
     column, right = _cells(x, width - ONE)
     line, along = _cells(y, width - ONE)
     level, up = _cells(z, width - ONE)
-    store_whole(first, at, line * width + column)
-    store_whole(first, at + stride, (level + width) * width + column)
-    store_whole(first, at + 2 * stride, (level + TWO * width) * width + line)  # y runs along the columns of plane YZ
-    _store_shares(right, along, shares, at, stride)
-    _store_shares(right, up, shares, at + 4 * stride, stride)
-    _store_shares(along, up, shares, at + 8 * stride, stride)
+    _store_corners(line * width + column, right, along, width, 0, at, stride, lines, shares)
+    _store_corners((level + width) * width + column, right, up, width, 1, at, stride, lines, shares)
+    # y runs along the columns of plane YZ
+    _store_corners((level + TWO * width) * width + line, along, up, width, 2, at, stride, lines, shares)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def gather(texels, table, size, side, at, stride, first, shares, features, to):
-    """features (to F ...) = the weighted sum of twelve rows of an object's texels, which begin at `table`."""
+def gather(texels, table, size, at, count, stride, lines, shares, features, to):
+    """features (to F ...) = weighted sum of `count` lines (a multiple of four) of a table that begins at `table`."""
     for block in range(0, size, LANES):
-        sums = splat(ZERO), splat(ZERO), splat(ZERO)
-        for plane in range(3):
-            place = table + first[plane * stride + at] * size + block
-            share = 4 * plane * stride + at
-            upper = splat(shares[share]) * load(texels, place)
-            upper = multiply_add(splat(shares[share + stride]), load(texels, place + size), upper)
-            lower = splat(shares[share + 2 * stride]) * load(texels, place + side * size)
-            lower = multiply_add(splat(shares[share + 3 * stride]), load(texels, place + side * size + size), lower)
-            sums = sums[1], sums[2], upper + lower
-        store(features, to * size + block, sums[0] + sums[1] + sums[2])
+        total_of, other = splat(ZERO), splat(ZERO)
+        for k in range(0, count, FOUR):
+            i = k * stride + at
+            upper = splat(shares[i]) * load(texels, (table + lines[i]) * size + block)
+            lower = splat(shares[i + stride]) * load(texels, (table + lines[i + stride]) * size + block)
+            i += 2 * stride
+            upper = multiply_add(splat(shares[i]), load(texels, (table + lines[i]) * size + block), upper)
+            i += stride
+            lower = multiply_add(splat(shares[i]), load(texels, (table + lines[i]) * size + block), lower)
+            total_of, other = other, total_of + (upper + lower)
+        store(features, to * size + block, total_of + other)
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def scatter(gradient, from_, size, side, at, stride, first, shares, texels, table):
-    """Add a gradient (from_ F ...) of `size` features to the twelve rows of texels."""
-    for plane in range(3):
-        place = table + first[plane * stride + at] * size
-        share = 4 * plane * stride + at
-        a, b = shares[share], shares[share + stride]
-        c, d = shares[share + 2 * stride], shares[share + 3 * stride]
+def scatter(gradient, from_, size, at, count, stride, lines, shares, texels, table):
+    """Add a gradient (from_ F ...) of `size` features to `count` lines of a table that begins at `table`."""
+    for k in range(count):
+        share, place = splat(shares[k * stride + at]), (table + lines[k * stride + at]) * size
         for block in range(0, size, LANES):
             value = load(gradient, from_ * size + block)
-            here, below = place + block, place + block + side * size
-            store(texels, here, multiply_add(splat(a), value, load(texels, here)))
-            store(texels, here + size, multiply_add(splat(b), value, load(texels, here + size)))
-            store(texels, below, multiply_add(splat(c), value, load(texels, below)))
-            store(texels, below + size, multiply_add(splat(d), value, load(texels, below + size)))
+            store(texels, place + block, multiply_add(share, value, load(texels, place + block)))
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
-def hidden_units(features, weight, bias, size, width, to, hidden):
-    """hidden (to H ...) = ReLU(features (to F ...) @ weight (F, H) + bias) of four samples."""
+def hidden_units(features, weight, bias, bias_at, size, width, to, hidden):
+    """hidden (to H ...) = ReLU(features (to F ...) @ weight (F, H) + bias (bias_at ...)) of four samples."""
     for block in range(0, width, PAIR):
-        left, right = load(bias, block), load(bias, block + LANES)
+        left, right = load(bias, bias_at + block), load(bias, bias_at + block + LANES)
         a, b, c, d = left, left, left, left
         e, f, g, h = right, right, right, right
         for i in range(size):
@@ -180,18 +177,20 @@ def output(hidden, to, weight, row, width, values, place):
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")
 def values_of(
-    texels, table, size, side, hidden_weight, hidden_bias, width, seen_weight, outputs,
-    first, shares, at, count, stride, keep, features, hidden, values,
+    texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
+    lines, shares, counts, at, count, stride, keep, features, hidden, values,
 ):  # fmt: skip
     """values (outputs, stride), without their bias, of up to 16 samples from `at` on, of `count` in all.
+
+    Each is read from as many lines of the table as `counts` says.
 
     Features and hidden units of samples stay where they are if `keep`, else those of the last four.
     """
     for four in range(at, min(at + LANES, count), FOUR):
         to = four if keep else 0
         for k in range(FOUR):
-            gather(texels, table, size, side, four + k, stride, first, shares, features, to + k)
-        hidden_units(features, hidden_weight, hidden_bias, size, width, to, hidden)
+            gather(texels, table, size, four + k, counts[four + k], stride, lines, shares, features, to + k)
+        hidden_units(features, hidden_weight, hidden_bias, bias_at, size, width, to, hidden)
         for row in range(outputs):
             output(hidden, to, seen_weight, row, width, values, row * stride + four)
 
