@@ -124,7 +124,7 @@ def test_baked_indices_and_tables():
     learned = some_indices(bits=2)
     for level, count in enumerate((30, 50)):
         indices = learned.indices(level)
-        assert indices.shape == (count,) and 0 <= indices.min() and indices.max() < 4
+        assert indices.shape == (count,) and indices.min() >= 0 and indices.max() < 4
         assert torch.equal(indices, learned.logits[level].argmax(-1))
         assert torch.equal(learned.table(level), learned.codebooks[level][indices])
         assert torch.equal(learned.features(level, torch.arange(count)), learned.table(level))
