@@ -1,16 +1,26 @@
 """What an object is: families of fields that many objects share."""
 
+from manyfields.fields.codebooks import LearnedIndices
 from manyfields.fields.codes import Codes
 from manyfields.fields.families import family_config, family_from_config
 from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig, PlaneField, harmonics
+from manyfields.fields.octree import Octree
+from manyfields.fields.octree_field import CornerFeatures, OctreeCodes, OctreeConfig, OctreeFamily, OctreeField
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Field, Samples
 
 __all__ = [
     "Codes",
+    "CornerFeatures",
     "Field",
     "FusedPlanes",
     "FusedPlanesConfig",
+    "LearnedIndices",
+    "Octree",
+    "OctreeCodes",
+    "OctreeConfig",
+    "OctreeFamily",
+    "OctreeField",
     "PlaneField",
     "Samples",
     "family_config",

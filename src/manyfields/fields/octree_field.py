@@ -1,0 +1,233 @@
+"""Octree fields: features at the corners of sparse voxels, several levels of them, and one small network.
+
+    features(x) = sum_l trilinear_l(x)        density, colour = MLP(features(x), encoding(direction))
+
+The uncompressed field of Variable Bitrate Neural Fields (Takikawa et al. 2022, sections 3 and 7), itself NGLOD
+(Takikawa et al. 2021) with one network for all levels. Any first few levels are an object, coarser the fewer. As in the
+paper the network sees the direction before it gives the density, which so may change a little with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from manyfields.errors import ConfigError
+from manyfields.fields.morton import HIGHEST
+from manyfields.fields.octree import Octree
+from manyfields.fields.octree_features import Combine, Corners, octree_features, touched_rows
+from manyfields.fields.samples import Samples
+
+START_NOISE = 0.01  # of features, as in the paper
+START_DENSITY = 0.1  # before the gain: a ReLU that starts below 0 everywhere would learn nothing
+
+
+@dataclass(frozen=True)
+class OctreeConfig:
+    """Sizes of the family. The defaults are the paper's, but for the gain."""
+
+    first: int = 5
+    last: int = 8
+    """Levels that hold features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
+    features: int = 16
+    hidden: int = 128
+    view_frequencies: int = 4
+    """Octaves of sines and cosines of the direction: 4 make 3 + 3 * 2 * 4 = 27 numbers."""
+    combine: Combine = "sum"
+    """Features of levels are summed, or stand side by side."""
+    density_gain: float = 15.0
+    """Density is gain * ReLU(x): with the paper's 1, surfaces need many more steps to become opaque."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= self.last <= HIGHEST:
+            raise ConfigError(f"levels {self.first} to {self.last}: from 0 to {HIGHEST}, coarse first")
+        if min(self.features, self.hidden) < 1 or self.view_frequencies < 0:
+            raise ConfigError(
+                f"features {self.features}, hidden {self.hidden}, view_frequencies {self.view_frequencies}: "
+                "the first two must be above 0, the last not below"
+            )
+        if self.combine not in ("sum", "concat"):
+            raise ConfigError(f"combine {self.combine!r}: either 'sum' or 'concat'")
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+    @property
+    def levels(self) -> range:
+        return range(self.first, self.last + 1)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the network gets of the position."""
+        return self.features * (len(self.levels) if self.combine == "concat" else 1)
+
+    @property
+    def view_inputs(self) -> int:
+        """Numbers that the network gets of the direction."""
+        return 3 + 6 * self.view_frequencies
+
+
+@dataclass(frozen=True, eq=False)
+class OctreeCodes:
+    """Codes of B objects: their octrees, and the features of all their corners in one table.
+
+    Rows of an object follow those of the one before it (`offsets`), and within it level follows level, coarse first.
+    """
+
+    trees: tuple[Octree, ...]
+    features: Float[Tensor, "M F"]
+
+    def __len__(self) -> int:
+        return len(self.trees)
+
+    @property
+    def offsets(self) -> Int[Tensor, " B1"]:
+        """Where the rows of each object begin, and where the last one's end."""
+        return torch.tensor([0, *(sum(tree.corner_counts) for tree in self.trees)]).cumsum(0)
+
+    def __getitem__(self, row: int) -> "OctreeCodes":
+        """The code of one object (B = 1)."""
+        start, end = self.offsets[row : row + 2].tolist()
+        return OctreeCodes((self.trees[row],), self.features[start:end])
+
+    def to(self, device: torch.device | str) -> "OctreeCodes":
+        return OctreeCodes(tuple(tree.to(device) for tree in self.trees), self.features.to(device))
+
+
+@runtime_checkable
+class CornerFeatures(Protocol):
+    """What gives the features of corners instead of a table, such as `LearnedIndices`."""
+
+    def features(self, level: int, corners: Int[Tensor, " K"]) -> Float[Tensor, "K F"]:
+        """Of these corners (sorted, each once) of a level; objects follow one another within it."""
+        ...
+
+
+class OctreeFamily(nn.Module):
+    """The shared part of the family: the network from features and directions to density and colour."""
+
+    def __init__(self, config: OctreeConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.hidden = nn.Linear(config.inputs + config.view_inputs, config.hidden)
+        self.output = nn.Linear(config.hidden, 1 + config.channels)
+        with torch.no_grad():
+            for layer in (self.hidden, self.output):
+                bound = layer.in_features**-0.5
+                for parameter in (layer.weight, layer.bias):
+                    parameter.uniform_(-bound, bound, generator=generator)
+            self.output.weight[0] *= 0.1
+            self.output.bias[0] = START_DENSITY
+
+    def new_codes(self, trees: Sequence[Octree], generator: torch.Generator | None = None) -> OctreeCodes:
+        """Random features at the corners of octrees. Raises ValueError where their levels are not the family's."""
+        self._check(trees)
+        count = sum(sum(tree.corner_counts) for tree in trees)
+        return OctreeCodes(tuple(trees), START_NOISE * torch.randn(count, self.config.features, generator=generator))
+
+    def field(self, codes: OctreeCodes, level: int | None = None) -> "OctreeField":
+        """The fields of objects, with only their first `level` levels present (all when None)."""
+        return OctreeField(self, codes.trees, codes.features, level)
+
+    def field_of(self, trees: Sequence[Octree], source: CornerFeatures, level: int | None = None) -> "OctreeField":
+        """The same, with features that `source` gives for the corners that points read, once a call of the field."""
+        return OctreeField(self, tuple(trees), source, level)
+
+    def _check(self, trees: Sequence[Octree]) -> None:
+        for tree in trees:
+            if tree.levels != self.config.levels:
+                raise ValueError(
+                    f"an octree of levels {tree.first} to {tree.last}, but the family has "
+                    f"{self.config.first} to {self.config.last}"
+                )
+
+    def decode(self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
+        """Linear, ReLU, Linear; density = gain * ReLU(x). Without directions they count as 0."""
+        if directions is None:
+            directions = torch.zeros_like(features[..., :1]).expand(*features.shape[:-1], 3)
+        of_features, of_view = self.hidden.weight.split([self.config.inputs, self.config.view_inputs], -1)
+        seen = functional.linear(encode_directions(directions, self.config.view_frequencies), of_view, self.hidden.bias)
+        values = self.output(functional.relu(functional.linear(features, of_features) + seen))
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
+        density = self.config.density_gain * functional.relu(values[..., 0])
+        # Sigmoid widened by 0.1 %: pure black and white stay reachable (MipNeRF, EG3D).
+        return Samples(density, torch.sigmoid(values[..., 1:]) * 1.002 - 0.001)
+
+
+def encode_directions(directions: Float[Tensor, "*batch 3"], frequencies: int) -> Float[Tensor, "*batch D"]:
+    """Directions, then their sines, then their cosines at frequencies 1, 2, 4, ...: D = 3 + 6 * frequencies."""
+    octaves = 2.0 ** torch.arange(frequencies, device=directions.device, dtype=directions.dtype)
+    waves = (directions.unsqueeze(-2) * octaves.unsqueeze(-1)).flatten(-2)
+    return torch.cat([directions, torch.sin(waves), torch.cos(waves)], -1)
+
+
+class OctreeField:
+    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels."""
+
+    def __init__(
+        self,
+        family: OctreeFamily,
+        trees: tuple[Octree, ...],
+        source: Float[Tensor, "M F"] | CornerFeatures,
+        level: int | None = None,
+    ) -> None:
+        family._check(trees)
+        count = len(family.config.levels)
+        if level is not None and not 1 <= level <= count:
+            raise ValueError(f"level {level}: from 1 to {count} levels can be present")
+        self.family = family
+        self.trees = trees
+        self.source = source
+        self.level = count if level is None else level
+        self.channels = family.config.channels
+        corners = Corners.by_object(trees) if isinstance(source, Tensor) else Corners.by_level(trees)
+        if isinstance(source, Tensor) and len(source) != corners.rows:
+            raise ValueError(f"{len(source)} rows of features, but the octrees have {corners.rows} corners")
+        self._corners = corners.first_levels(self.level)
+
+    def __len__(self) -> int:
+        return len(self.trees)
+
+    def __getitem__(self, row: int) -> "OctreeField":
+        """The field of one object (B = 1), of a field with a table."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"object {row} of {len(self)}")
+        if not isinstance(self.source, Tensor):
+            if len(self) == 1:
+                return self
+            raise TypeError("features that are learned as indices belong to all objects: bake them into a table first")
+        return self.family.field(OctreeCodes(self.trees, self.source)[row], self.level)
+
+    def guide(self, density: float = 1.0) -> Float[Tensor, "B G G G"]:
+        """A first guide for `render`: `density` in the voxels of the coarsest level, 0 elsewhere; bounds: the cube."""
+        return density * torch.stack([tree.occupancy() for tree in self.trees]).float()
+
+    def __call__(self, points: Float[Tensor, "B N 3"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
+        """Density and colour at points, seen along `directions` (unit length)."""
+        features, inside = self.features(points)
+        found = self.family.decode(features, directions)
+        return Samples(found.density * inside, found.channels)
+
+    def features(self, points: Float[Tensor, "B N 3"]) -> tuple[Float[Tensor, "B N F"], Bool[Tensor, "B N"]]:
+        """What the network gets of points (zeros for levels that are not present), and which lie in any voxel."""
+        table, corners = self._table(points)
+        features, inside = octree_features(table, corners, points, self.family.config.combine)
+        return functional.pad(features, (0, self.family.config.inputs - features.shape[-1])), inside
+
+    def _table(self, points: Tensor) -> tuple[Tensor, Corners]:
+        """A table of features, and how the rows of corners are found in it."""
+        if isinstance(self.source, Tensor):
+            return self.source, self._corners
+        touched = touched_rows(self._corners, points)
+        row_of = (touched.cumsum(0) - 1).to(torch.int32)
+        ends = torch.tensor([[len(codes) for codes in tree.corners] for tree in self.trees]).sum(0).tolist()
+        parts = [
+            self.source.features(level, present.nonzero().squeeze(1))
+            for level, present in zip(range(self.level), touched.split(ends), strict=False)
+        ]
+        return torch.cat(parts), Corners(self.trees, self._corners.starts, row_of)
