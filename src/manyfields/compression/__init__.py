@@ -1,5 +1,21 @@
-"""Codes to bytes and back."""
+"""Codes to bytes and back.
+
+One idea a file: `bits` and `entropy` turn indices into bytes, `topology` octrees; `vq_stream` is the file of an octree
+object, `vq_micro` the codec of micro planes of a set; `quantisers` and `hashing` are what they are compared with.
+"""
 
 from manyfields.compression.raw import RawCodec
+from manyfields.compression.vq_micro import VqMicroCodec
+from manyfields.compression.vq_sizes import SizeTable, size_table
+from manyfields.compression.vq_stream import VqLevel, VqObject, decode_vq, encode_vq
 
-__all__ = ["RawCodec"]
+__all__ = [
+    "RawCodec",
+    "SizeTable",
+    "VqLevel",
+    "VqMicroCodec",
+    "VqObject",
+    "decode_vq",
+    "encode_vq",
+    "size_table",
+]
