@@ -9,7 +9,7 @@ paper the network sees the direction before it gives the density, which so may c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as functional
@@ -40,7 +40,9 @@ class OctreeConfig:
     combine: Combine = "sum"
     """Features of levels are summed, or stand side by side."""
     density_gain: float = 15.0
-    """Density is gain * ReLU(x): with the paper's 1, surfaces need many more steps to become opaque."""
+    density: Literal["softplus", "relu"] = "softplus"
+    """Density is gain * softplus(x - 1), as that of fused planes, or gain * ReLU(x): with the paper's ReLU a place
+    that is empty once never learns again, and with its gain of 1 surfaces need many more steps to become opaque."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.first <= self.last <= HIGHEST:
@@ -52,6 +54,8 @@ class OctreeConfig:
             )
         if self.combine not in ("sum", "concat"):
             raise ConfigError(f"combine {self.combine!r}: either 'sum' or 'concat'")
+        if self.density not in ("softplus", "relu"):
+            raise ConfigError(f"density {self.density!r}: either 'softplus' or 'relu'")
 
     @property
     def channels(self) -> int:
@@ -121,8 +125,9 @@ class OctreeFamily(nn.Module):
                 bound = layer.in_features**-0.5
                 for parameter in (layer.weight, layer.bias):
                     parameter.uniform_(-bound, bound, generator=generator)
-            self.output.weight[0] *= 0.1
-            self.output.bias[0] = START_DENSITY
+            if config.density == "relu":
+                self.output.weight[0] *= 0.1
+                self.output.bias[0] = START_DENSITY
 
     def new_codes(self, trees: Sequence[Octree], generator: torch.Generator | None = None) -> OctreeCodes:
         """Random features at the corners of octrees. Raises ValueError where their levels are not the family's."""
@@ -147,16 +152,22 @@ class OctreeFamily(nn.Module):
                 )
 
     def decode(self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
-        """Linear, ReLU, Linear; density = gain * ReLU(x). Without directions they count as 0."""
+        """Linear, ReLU, Linear; then the density. Without directions they count as 0."""
         if directions is None:
             directions = torch.zeros_like(features[..., :1]).expand(*features.shape[:-1], 3)
-        of_features, of_view = self.hidden.weight.split([self.config.inputs, self.config.view_inputs], -1)
-        seen = functional.linear(encode_directions(directions, self.config.view_frequencies), of_view, self.hidden.bias)
-        values = self.output(functional.relu(functional.linear(features, of_features) + seen))
+        of_features = self.hidden.weight[:, : self.config.inputs]
+        values = self.output(functional.relu(functional.linear(features, of_features) + self.of_view(directions)))
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        density = self.config.density_gain * functional.relu(values[..., 0])
+        raised = values[..., 0]
+        soft = self.config.density == "softplus"
+        density = self.config.density_gain * (functional.softplus(raised - 1.0) if soft else functional.relu(raised))
         # Sigmoid widened by 0.1 %: pure black and white stay reachable (MipNeRF, EG3D).
         return Samples(density, torch.sigmoid(values[..., 1:]) * 1.002 - 0.001)
+
+    def of_view(self, directions: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch H"]:
+        """What the hidden layer gets of directions, with its bias: the same for all samples of a ray."""
+        encoded = encode_directions(directions, self.config.view_frequencies)
+        return functional.linear(encoded, self.hidden.weight[:, self.config.inputs :], self.hidden.bias)
 
 
 def encode_directions(directions: Float[Tensor, "*batch 3"], frequencies: int) -> Float[Tensor, "*batch D"]:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import Field, PlaneField
+from manyfields.fields import Field, OctreeField, PlaneField
 from manyfields.rendering.compositing import compositing_weights
 
 
@@ -26,7 +26,8 @@ class TinyDecoder:
     """
 
     hidden_weight: Float[Tensor, "H F"]
-    hidden_bias: Float[Tensor, " H"]
+    hidden_bias: Float[Tensor, "*rays H"]
+    """Of all rays, or (B, R, H): of each, where the hidden layer sees directions."""
     output_weight: Float[Tensor, "K H"]
     output_bias: Float[Tensor, " K"]
     channels: int
@@ -36,6 +37,14 @@ class TinyDecoder:
     activation: Literal["relu", "softplus"]
     space: Literal["latent", "rgb"]
     """Channels of "rgb" are 1.002 * sigmoid(value) - 0.001; those of "latent" are the values."""
+
+    @staticmethod
+    def of_octree(field: OctreeField, directions: Float[Tensor, "*rays 3"]) -> "TinyDecoder":
+        """The network of octree fields for rays in these directions; those of densities alone are 0."""
+        family, config = field.family, field.family.config
+        bias, weight = family.of_view(directions), family.hidden.weight[:, : config.inputs]
+        output = family.output.weight, family.output.bias
+        return TinyDecoder(weight, bias, *output, config.channels, 0, config.density_gain, "relu", "rgb")
 
     @staticmethod
     def of(field: PlaneField) -> "TinyDecoder":
@@ -57,10 +66,8 @@ def is_fused(field: Field, samples: int, *tensors: Tensor) -> bool:
     """Whether `march` has a fused form for this field, so many samples of a ray, and gradients as asked for now."""
     from manyfields.rendering import fused_cpu
 
-    if not isinstance(field, PlaneField):
-        return False
     on_cpu = not torch.is_grad_enabled() and fused_cpu.takes(field, *tensors)
-    return on_cpu or _takes_triton(field, samples, *tensors)
+    return on_cpu or (isinstance(field, PlaneField) and _takes_triton(field, samples, *tensors))
 
 
 def _takes_triton(field: PlaneField, samples: int, *tensors: Tensor) -> bool:
@@ -82,14 +89,13 @@ def march(
     from manyfields.rendering import fused_cpu, fused_triton
 
     rays = (origins, directions, distances, lengths)
-    if isinstance(field, PlaneField):
-        if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
-            return fused_cpu.march(field, *rays)
-        if _takes_triton(field, distances.shape[-1], *rays):
-            # Products of rounded factors are exact enough to learn from; what is measured or looked at is not rounded.
-            precision: fused_triton.Precision = "tf32" if torch.is_grad_enabled() else "ieee"
-            decoder = TinyDecoder.of(field)
-            return fused_triton.fused_march(field.planes, field.bounds, decoder, *rays, precision=precision)
+    if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
+        return fused_cpu.march(field, *rays)
+    if isinstance(field, PlaneField) and _takes_triton(field, distances.shape[-1], *rays):
+        # Products of rounded factors are exact enough to learn from; what is measured or looked at is not rounded.
+        precision: fused_triton.Precision = "tf32" if torch.is_grad_enabled() else "ieee"
+        decoder = TinyDecoder.of(field)
+        return fused_triton.fused_march(field.planes, field.bounds, decoder, *rays, precision=precision)
     return plain_march(field, *rays)
 
 
@@ -98,7 +104,6 @@ def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B 
     from manyfields.rendering import fused_cpu
 
     if fused_cpu.takes(field, points):
-        assert isinstance(field, PlaneField)
         return fused_cpu.densities(field, points)
     with torch.no_grad():
         return field(points).density
@@ -119,7 +124,6 @@ def march_error(
 
     rays = (origins, directions, distances, lengths)
     if fused_cpu.takes(field, *rays, colors, scales, background):
-        assert isinstance(field, PlaneField)
         return fused_cpu.march_error(field, *rays, colors, scales, background)
     channels, opacity, _ = march(field, *rays)
     seen = channels + (1.0 - opacity).unsqueeze(-1) * background.detach()

@@ -1,6 +1,8 @@
 """The compiled forms of `plain_march` and of the error of rays, between PyTorch's tensors and numba's arrays."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as functional
@@ -8,16 +10,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.compiled import compiled_for
-from manyfields.fields import PlaneField
+from manyfields.fields import Octree, OctreeField, PlaneField
+from manyfields.fields.morton import decode
 from manyfields.rendering.fused import TinyDecoder
 
 FEATURES, HIDDEN = 16, 32  # sizes that the kernels work in, padded with zeros
 CUBE = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+AT_ONCE_IN_OCTREES = 2  # likewise: their tables are large, and most of a gradient is zeros
 AT_ONCE = 4  # objects, or parts of them, whose gradients are collected side by side at least
 
 
-def takes(field: object, *tensors: Tensor) -> bool:
+def takes(field: object, *tensors: Tensor) -> TypeGuard[PlaneField | OctreeField]:
     """Whether the compiled kernels can march through this field, along rays made of these tensors."""
+    if isinstance(field, OctreeField):
+        config = field.family.config
+        plain = config.combine == "concat" or config.density == "relu" or config.features % FEATURES
+        return not plain and isinstance(field.source, Tensor) and compiled_for(field.source, *tensors)
     return (
         isinstance(field, PlaneField)
         and field.family.config.activation == "relu"
@@ -28,12 +36,12 @@ def takes(field: object, *tensors: Tensor) -> bool:
 
 @torch.no_grad()
 def march(
-    field: PlaneField, origins: Tensor, directions: Tensor, distances: Tensor, lengths: Tensor
+    field: PlaneField | OctreeField, origins: Tensor, directions: Tensor, distances: Tensor, lengths: Tensor
 ) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
     """`plain_march` without gradients; a ray ends where less than 1e-4 passes."""
     from manyfields.rendering.fused_kernels import march as compiled
 
-    prepared = _Prepared.of(field, TinyDecoder.of(field))
+    prepared = _Prepared.of(field, _decoder_of(field, directions))
     channels = distances.new_zeros(*distances.shape[:2], field.channels)
     opacity, depth = distances.new_zeros(distances.shape[:2]), distances.new_zeros(distances.shape[:2])
     compiled(*prepared.arguments(), *_arrays(origins, directions, distances, lengths, channels, opacity, depth))
@@ -41,19 +49,20 @@ def march(
 
 
 @torch.no_grad()
-def densities(field: PlaneField, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
+def densities(field: PlaneField | OctreeField, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
     """Densities alone, without gradients."""
     from manyfields.rendering.fused_kernels import densities as compiled
 
-    prepared = _Prepared.of(field, TinyDecoder.of(field))
+    prepared = _Prepared.of(field, _decoder_of(field, points.new_zeros(3)))
     *places, weight, bias, _, output_weight, output_bias, gain, _, _ = prepared.arguments()
     found = points.new_empty(points.shape[:2])
-    compiled(*places, weight, bias, output_weight, output_bias, gain, *_arrays(points, found))
+    inputs = *places, weight, bias, output_weight, output_bias, gain, *_arrays(points, found)
+    compiled(*inputs)
     return found
 
 
 def march_error(
-    field: PlaneField,
+    field: PlaneField | OctreeField,
     origins: Float[Tensor, "B R 3"],
     directions: Float[Tensor, "B R 3"],
     distances: Float[Tensor, "B R S"],
@@ -66,8 +75,12 @@ def march_error(
 
     The background does not learn here.
     """
-    decoder = TinyDecoder.of(field)
-    learned = field.table if field.learned is None else field.learned
+    decoder = _decoder_of(field, directions)
+    if isinstance(field, OctreeField):
+        assert isinstance(field.source, Tensor)  # or `takes` says no
+        learned = field.source
+    else:
+        learned = field.table if field.learned is None else field.learned
     return _MarchError.apply(
         learned,
         decoder.hidden_weight,
@@ -86,31 +99,34 @@ class _MarchError(torch.autograd.Function):
         from manyfields.rendering.fused_loss_kernel import march_loss
 
         prepared = _Prepared.of(field, decoder)
-        objects, features = learned.shape[0], learned.shape[-1]
-        parts = -(-AT_ONCE // objects)
+        objects, features, in_octrees = len(field), learned.shape[-1], isinstance(field, OctreeField)
+        parts = -(-(AT_ONCE_IN_OCTREES if in_octrees else AT_ONCE) // objects)
         jobs = objects * parts
         padded = -(-features // FEATURES) * FEATURES
-        lines = learned[0].numel() // features
-        back_tables = (torch.arange(objects) * lines).numpy()
+        lines = learned.numel() // features
+        # Lines of octrees are numbered through all objects.
+        back_tables = torch.arange(objects) * (0 if in_octrees else lines // objects)
         back = functional.pad(hidden_weight.detach()[:, :features], (0, padded - features))
         back = functional.pad(back, (0, 0, 0, prepared.width - back.shape[0]))
         losses = torch.zeros(jobs, dtype=torch.float64)
         gradient = torch.zeros(parts, *learned.shape[:-1], padded)
         none = torch.zeros(0)
-        hidden_gradient = output_gradient = bias_gradient = none
+        hidden_gradient = output_gradient = bias_gradient = ray_gradient = none
         if any(ctx.needs_input_grad[1:5]):
             hidden_gradient = torch.zeros(jobs, prepared.size + 1, prepared.width)
             output_gradient = torch.zeros(jobs, len(output_bias), prepared.width)
             bias_gradient = torch.zeros(jobs, len(output_bias))
-        flat = (back, losses, gradient, hidden_gradient, none, output_gradient, bias_gradient)
+            if hidden_bias.dim() > 1:
+                ray_gradient = torch.zeros(*hidden_bias.shape[:-1], prepared.width)
+        flat = (back, losses, gradient, hidden_gradient, ray_gradient, output_gradient, bias_gradient)
         written = [_array(tensor).reshape(-1) for tensor in flat]
-        march_loss(*prepared.arguments(), *_arrays(*rays), parts, back_tables, objects * lines, *written)
+        march_loss(*prepared.arguments(), *_arrays(*rays), parts, back_tables.numpy(), lines, *written)
         gradient = gradient.sum(0) if parts > 1 else gradient[0]
         gradients = [gradient[..., :features].contiguous(), None, None, None, None]
         if len(hidden_gradient):
-            hidden, width = hidden_gradient.sum(0), len(hidden_bias)
+            hidden, width = hidden_gradient.sum(0), hidden_bias.shape[-1]
             gradients[1] = hidden[: hidden_weight.shape[1], :width].T
-            gradients[2] = hidden[-1, :width]
+            gradients[2] = hidden[-1, :width] if hidden_bias.dim() == 1 else ray_gradient[..., :width]
             gradients[3] = output_gradient.sum(0)[:, :width]
             gradients[4] = bias_gradient.sum(0)
         ctx.gradients = gradients
@@ -137,7 +153,12 @@ class _Prepared:
     decoder: TinyDecoder
 
     @staticmethod
-    def of(field: PlaneField, decoder: TinyDecoder) -> "_Prepared":
+    def of(field: PlaneField | OctreeField, decoder: TinyDecoder) -> "_Prepared":
+        if isinstance(field, OctreeField):
+            assert isinstance(field.source, Tensor)  # or `takes` says no
+            tables, side = torch.zeros(len(field), dtype=torch.int64), 2**field.family.config.first
+            places = (tables, side, *_walkable(field.trees), field.level)
+            return _Prepared(field.source, places, CUBE.expand(len(field), 2, 3), decoder)
         rows = torch.arange(len(field)) if field.rows is None else field.rows
         bounds = CUBE.expand(len(field), 2, 3) if field.bounds is None else field.bounds
         side, none = field.table.shape[2], torch.empty(0, dtype=torch.int32)
@@ -179,6 +200,29 @@ class _Prepared:
             decoder.space == "rgb",
             (decoder.view_degree + 1) ** 2 - 1,
         )
+
+
+def _decoder_of(field: PlaneField | OctreeField, directions: Tensor) -> TinyDecoder:
+    return TinyDecoder.of_octree(field, directions) if isinstance(field, OctreeField) else TinyDecoder.of(field)
+
+
+@lru_cache(maxsize=4)
+def _walkable(trees: tuple[Octree, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Grid, children and corners of octrees, as `octree_steps` walks down them."""
+    grids, children, corners, voxels, line = [], [], [], 0, 0
+    for tree in trees:
+        side, packed, count = 2**tree.first, tree.packed, len(torch.cat(tree.voxels))
+        grid = torch.full((side, side, side), -1, dtype=torch.int32)
+        roots = torch.arange(len(packed.roots), dtype=torch.int32) + voxels
+        grid[decode(packed.roots).unbind(-1)] = roots
+        links = functional.pad(packed.children, (0, 0, 0, count - len(packed.children)), value=-1)
+        grids.append(grid)
+        children.append(torch.where(links < 0, links, links + voxels))
+        for places, found in zip(tree.corner_of, tree.corner_counts, strict=True):
+            corners.append((places + line).to(torch.int32))
+            line += found
+        voxels += count
+    return torch.stack(grids), torch.cat(children), torch.cat(corners)
 
 
 def _array(tensor: Tensor):

@@ -72,6 +72,7 @@ def march(
                     counts[k] = find_corner_lines(
                         x, y, z, grid, children, corners, cells, side, levels, k, LANES, lines, shares
                     )  # fmt: skip
+                    stretches[at + k] *= np.float32(counts[k] > 0)
                 values_of(
                     texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
                     lines, shares, counts, 0, count - at, LANES, False, features, hidden, values,
@@ -134,4 +135,4 @@ def densities(
             raised, _ = softplus(load(values, 0) + (output_bias[0] - ONE))
             store(values, 0, raised * steepness)
             for k in range(here):
-                found[row, at + k] = values[k]
+                found[row, at + k] = values[k] if counts[k] else ZERO

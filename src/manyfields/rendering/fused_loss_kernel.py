@@ -86,6 +86,7 @@ def march_loss(
                     counts[k] = find_corner_lines(
                         x, y, z, grid, children, corners, cells, side, levels, k, stride, lines, shares
                     )  # fmt: skip
+                    stretches[k] *= np.float32(counts[k] > 0)
                 values_of(
                     texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
                     lines, shares, counts, at, count, stride, True, features, hidden, values,

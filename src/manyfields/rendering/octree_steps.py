@@ -23,10 +23,9 @@ def find_corner_lines(x, y, z, grid, children, corners, cells, side, levels, at,
     """
     scale, last = np.float32(side) * HALF, side - 1
     x, y, z = (x + ONE) * scale, (y + ONE) * scale, (z + ONE) * scale
-    column, line, level = int(x), int(y), int(z)
-    if x < ZERO or y < ZERO or z < ZERO or column > side or line > side or level > side:
+    if min(x, y, z) < ZERO or max(x, y, z) > np.float32(side):
         return 0
-    column, line, level = min(column, last), min(line, last), min(level, last)
+    column, line, level = min(int(x), last), min(int(y), last), min(int(z), last)
     right, back, up = x - np.float32(column), y - np.float32(line), z - np.float32(level)
     voxel, count = np.int64(grid[cells + (column * side + line) * side + level]), 0
     while voxel >= 0:
