@@ -7,10 +7,10 @@ import torch
 
 pytest.importorskip("numba")
 
-from manyfields.compiled import plain_only  # noqa: E402
-from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily  # noqa: E402
-from manyfields.rendering import fused_cpu  # noqa: E402
-from manyfields.rendering.fused import densities, march, march_error  # noqa: E402
+from manyfields.compiled import plain_only
+from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
+from manyfields.rendering import fused_cpu
+from manyfields.rendering.fused import densities, march, march_error
 
 CONFIG = OctreeConfig(first=2, last=4, hidden=32)
 
