@@ -59,3 +59,9 @@ def unchecked_shapes():
 def shapes():
     """The module `_shapes.py`: views of boxes and balls with exact ground truth."""
     return _load("_shapes")
+
+
+@pytest.fixture(scope="session")
+def octrees():
+    """The module `_octrees.py`: tiny octree objects, and collections of them."""
+    return _load("_octrees")

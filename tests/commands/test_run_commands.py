@@ -38,6 +38,13 @@ def test_fit(recorded):
     said(calls[0]["changes"], seed=5, policy="frozen", autoencoder=None)
 
 
+def test_fit_of_octrees(recorded):
+    calls = recorded("fit", None)
+    assert main(["fit", "data", "--out", "run", "--family", "octree", "--bits", "6"]) == 0
+    said(calls[0], family="octree", preset=None)
+    said(calls[0]["changes"], octree={"bits": 6})
+
+
 def test_fit_without_report(recorded):
     calls = recorded("fit", None)
     assert main(["fit", "data", "--out", "run", "--no-report", "--preset", "tri-planes"]) == 0

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,10 +20,35 @@ def test_a_family_is_rebuilt_from_its_config_and_state():
     assert torch.equal(family.field(codes)(points).channels, again.field(codes)(points).channels)
 
 
+def test_octrees_are_a_family_too(octrees):
+    family = octrees.new_shared().family
+    stored = json.loads(json.dumps(family_config(family)))
+    assert stored["family"] == "octree" and stored["first"] == 2
+    again = family_from_config(stored)
+    again.load_state_dict(family.state_dict())
+    codes, points = octrees.plain_codes(octrees.ball()), torch.rand(1, 9, 3)
+    assert torch.equal(family.field(codes)(points).density, again.field(codes)(points).density)
+    with pytest.raises(ConfigError, match="family 'octree' has no setting 'depth'"):
+        family_from_config({**stored, "depth": 3})
+
+
+@pytest.mark.parametrize("name", ["fused-planes", "octree"])
+def test_families_say_what_shared_parts_ask(name, octrees):
+    """What they say of themselves fits together: guides have as many cells as hulls, levels as many as layers."""
+    planes = replace(TINY, space="rgb", hull=6)
+    family = octrees.new_shared().family if name == "octree" else FusedPlanes(planes)
+    codes = octrees.plain_codes(octrees.ball()) if name == "octree" else family.new_codes(1)
+    config, bounds = family.config, torch.tensor(octrees.BOUNDS)[None]
+    assert config.space == "rgb" and config.channels == 3
+    assert list(config.coarse_levels) == list(range(1, len(config.layers)))
+    assert family.hull(codes, bounds, len(config.layers)).shape == (1, *[config.guide_side] * 3)
+    assert family.field(codes, 1, bounds)(torch.zeros(1, 1, 3)).channels.shape == (1, 1, 3)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "octree"}, "family 'octree' is not known here"),
+        ({"family": "grid"}, "family 'grid' is not known here: known are fused-planes, octree"),
         ({"family": None}, "family None is not known here"),
         ({"depth": 3}, "has no setting 'depth'"),
         ({"hidden": "many"}, "settings of the wrong kind"),

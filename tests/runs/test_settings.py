@@ -7,6 +7,7 @@ import pytest
 from manyfields.errors import ConfigError
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
+from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.settings import chosen_settings, presets, settings_from, settings_from_json, settings_to_json
 
 
@@ -112,6 +113,40 @@ def test_a_config_file_may_name_its_preset():
     assert chosen_settings(None, {}, {}) == presets()["fused-planes"]
     with pytest.raises(ConfigError, match="is for preset 'latent', not 'm1'"):
         chosen_settings("m1", {"preset": "latent"}, {})
+
+
+def test_a_family_chooses_its_first_preset():
+    assert chosen_settings(None, {}, {}, "octree") == presets()["octree"]
+    assert chosen_settings(None, {}, {}, "fused-planes") == presets()["fused-planes"]
+    assert chosen_settings("octree-vq", {}, {}, "octree") == presets()["octree-vq"]
+    with pytest.raises(ConfigError, match="preset 'm1' is one of the family 'fused-planes', not 'octree'"):
+        chosen_settings("m1", {}, {}, "octree")
+
+
+def test_settings_of_octrees_are_changed_one_by_one():
+    settings = chosen_settings(None, {"octree": {"last": 7, "hidden": 64}}, {"octree": {"bits": 4}}, "octree")
+    assert settings.octree == OctreeSettings(last=7, hidden=64, bits=4)
+    assert settings_from("octree-vq", {"octree": {"entropy": 0.01}}).octree == OctreeSettings(bits=6, entropy=0.01)
+    config = settings.octree.family()
+    assert (config.first, config.last, config.features, config.hidden) == (5, 7, 16, 64)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "message"),
+    [
+        ("fused-planes", {"bits": 6}, "settings.octree: the preset 'fused-planes' has no octrees; use preset 'octree'"),
+        ("octree", {"bits": 11}, "octree.bits 11: from 1 to 10"),
+        ("octree", {"bits": "6"}, "'6' is not a whole number or null"),
+        ("octree", {"entropy": 0.1}, "octree.entropy 0.1: .* 0 without bits"),
+        ("octree", {"last": 4}, "levels 5 to 4"),
+        ("octree", {"gumbel": 1}, "1 is not true or false"),
+        ("octree", {"depth": 8}, "settings.octree: no setting is called 'depth'"),
+    ],
+)
+def test_settings_of_octrees_without_meaning(preset, changes, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        settings_from(preset, {"octree": changes})
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("planes", "groups"), [(1, 22), (3, 22), (6, 11), (12, 2), (50, 1), (75, 1)])

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.compression import RawCodec
+from manyfields.compression import Codec, OctreeCodec, RawCodec
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import Codes, family_config, family_from_config
+from manyfields.fields import ObjectCodes, OctreeFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
 from manyfields.rendering import Sampler
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ENCODER = "autoencoder.encoder."
 EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
-CODEC = "float16"
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -40,7 +39,7 @@ def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
         "family": family_config(shared.family),
         "autoencoder": None if shared.autoencoder is None else autoencoder_config(shared.autoencoder),
         "sampler": asdict(sampler),
-        "codec": CODEC,
+        "codec": codec_of(shared).name,
         "layers": [list(names) for names in shared.family.config.layers],
     }
 
@@ -53,12 +52,12 @@ def open_shared_part(collection: Collection, with_encoder: bool = False) -> Shar
     if with_encoder and encoder is None and config.get("autoencoder") is not None:
         raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")
     try:
-        if config["codec"] != CODEC:
+        autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
+        shared: SharedPart = SharedPart(family_from_config(config["family"]), autoencoder)
+        if config["codec"] != codec_of(shared).name:
             raise CollectionError(
                 f"{collection.path}: codec {config['codec']!r} is not known here; use a newer version"
             )
-        autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
-        shared = SharedPart(family_from_config(config["family"]), autoencoder)
         state = {name: tensor.float() for name, tensor in {**tensors, **(encoder or {})}.items()}
         missing, unexpected = shared.load_state_dict(state, strict=False)
         absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
@@ -81,8 +80,10 @@ def stored_sampler(collection: Collection) -> Sampler:
         raise CollectionError(f"{collection.path}: the config has no usable sampler ({error})") from error
 
 
-def codec_of(shared: SharedPart) -> RawCodec:
+def codec_of(shared: SharedPart) -> Codec:
     """The codec of a shared part's codes."""
+    if isinstance(shared.family, OctreeFamily):
+        return OctreeCodec(shared.family.config)
     return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
 
 
@@ -99,10 +100,11 @@ class StoredObject:
             raise AttributeError(name)
         return getattr(self.entry, name)
 
-    def code(self, level: int | None = None) -> Codes:
+    def code(self, level: int | None = None) -> ObjectCodes:
         """The decoded code (B = 1) from the first `level` layers, all when None.
 
-        Layers that are absent are zeros; an absent hull is ones, for nothing is known.
+        Layers that are absent are zeros; an absent hull is ones, for nothing is known; an absent level of an octree has
+        no voxels.
         """
         layers = self.collection.layers(self.entry.id, level)
         try:
@@ -122,19 +124,31 @@ class StoredObject:
         sampler = sampler or stored_sampler(self.collection)
         bounds = torch.as_tensor(self.entry.bounds, dtype=torch.float32)[None]
         code, guide = self._decoded(level, bounds)
-        views = []
-        for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-            views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=guide))
-        joined = {
-            name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")
-        }
-        images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
-        return Pictures(**joined, images=images)
+        return render_code(shared, code, guide, cameras, bounds, sampler, level)
 
-    def _decoded(self, level: int | None, bounds: Tensor) -> tuple[Codes, Tensor | None]:
+    def _decoded(self, level: int | None, bounds: Tensor) -> tuple[ObjectCodes, Tensor | None]:
         """The code and the guide of its field, made once for each level."""
         held = self.__dict__.setdefault("_held", {})
         if level not in held:
             code = self.code(level)
             held[level] = code, self.collection.shared_part.guide(code, bounds, level)
         return held[level]
+
+
+@torch.no_grad()
+def render_code(
+    shared: SharedPart,
+    code: ObjectCodes,
+    guide: Tensor | None,
+    cameras: Cameras,
+    bounds: Tensor,
+    sampler: Sampler,
+    level: int | None = None,
+) -> Pictures:
+    """Views (V,) of one object (B = 1), a few at a time; colours are in [0, 1]. `guide`: that of `shared.guide`."""
+    views = []
+    for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
+        views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=guide))
+    joined = {name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")}
+    images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
+    return Pictures(**joined, images=images)

@@ -20,6 +20,7 @@ from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.inventory import Inventory
 from manyfields.commands.render import Render
+from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
 from manyfields.errors import ManyfieldsError
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Command]] = {
     "eval": Eval,
     "compare": Compare,
     "render": Render,
+    "stream": Stream,
     "info": Info,
     "verify": Verify,
 }

@@ -31,6 +31,10 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
+    family: Annotated[Literal["fused-planes", "octree"] | None, tyro.conf.arg(metavar="{fused-planes,octree}")] = None
+    """Fused planes, whose objects share all they can, or an octree for each object (the presets octree, octree-vq)."""
+    bits: OptionalCount = None
+    """Of octrees: bits of each corner's index into a codebook of its level, 1 to 10; the preset's if not given."""
     preset: str | None = None
     """Variant of the family (fused-planes, or that of --config, if not given); a wrong name lists them all."""
     config: OptionalFile = None
@@ -57,7 +61,9 @@ class Fit(Command):
                 stage1_objects=self.stage1_objects,
                 policy=self.policy,
                 autoencoder=self.autoencoder,
+                family=self.family,
                 preset=self.preset,
+                octree=None if self.bits is None else {"bits": self.bits},
                 config=self.config,
                 report=not self.no_report,
                 progress=report,

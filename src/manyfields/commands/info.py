@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyfields.commands._command import Command, RunFolder
+from manyfields.commands._octree_sizes import print_octree_sizes
 from manyfields.commands._run_folder import open_run
 from manyfields.commands._tables import print_table
 from manyfields.errors import ConfigError
@@ -34,7 +35,9 @@ class Info(Command):
         settings = {**dict(flattened(collection.config)), **dict(flattened(collection.properties))}
         print_table(["setting", "value"], [[name, shortened(value)] for name, value in settings.items()], "Config")
         print_sizes(collection)
-        print_objects(collection, None if self.all else OBJECTS_SHOWN)
+        limit = None if self.all else OBJECTS_SHOWN
+        print_objects(collection, limit)
+        print_octree_sizes(collection, list(islice(collection, limit)))
         if self.totals:
             print_totals(self.folder, collection, self.totals)
         return 0

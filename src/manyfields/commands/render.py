@@ -1,7 +1,10 @@
-"""`manyfields render`: a picture or a film of one stored object."""
+"""`manyfields render`: a picture or a film of one stored object, or of the first bytes of one that was streamed."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from manyfields.commands._command import Command, OptionalCount, RunFolder
 from manyfields.errors import ConfigError
@@ -16,11 +19,11 @@ class Render(Command):
     """Render an object: a still, a contact sheet of several views, or an orbit video, by what FILE is."""
 
     folder: RunFolder
-    """Run folder, or any collection."""
-    object: str
-    """Id of the object; `manyfields info RUN` lists them."""
+    """Run folder, any collection, or a file that `manyfields stream` wrote."""
     out: Path
     """File to write: .png or .jpg (a sheet if --views is above 1), .mp4, .gif or .webm (an orbit)."""
+    object: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
+    """Id of the object, where RUN holds many; `manyfields info RUN` lists them."""
     size: int = 256
     """Width and height of a view in pixels."""
     views: OptionalCount = None
@@ -29,6 +32,8 @@ class Render(Command):
     """Degrees above the horizon."""
     level: OptionalCount = None
     """How many layers of the object to decode; all of them if not given."""
+    bytes: OptionalCount = None
+    """Of a file of `manyfields stream`: how many bytes to read of it, as if no more had arrived."""
 
     def run(self) -> int:
         suffix = self.out.suffix.lower()
@@ -39,11 +44,35 @@ class Render(Command):
             )
         if self.size < 1 or (self.views is not None and self.views < 1):
             raise ConfigError("--size and --views must be at least 1")
+        views = self.views or (VIEWS_OF_A_FILM if suffix in FILMS else 1)
+        if self.folder.is_file():
+            self._render_stream(views)
+        else:
+            self._render_stored(views)
+        print(self.out)
+        return 0
+
+    def _render_stored(self, views: int) -> None:
+        if self.object is None:
+            raise ConfigError(f"--object: say which one; `manyfields info {self.folder}` lists them")
+        if self.bytes is not None:
+            raise ConfigError(f"--bytes is for a file of `manyfields stream`; {self.folder} is none, use --level")
         from manyfields import runs
 
-        views = self.views or (VIEWS_OF_A_FILM if suffix in FILMS else 1)
         runs.render_object(
             self.folder, self.object, self.out, size=self.size, views=views, elevation=self.elevation, level=self.level
         )
-        print(self.out)
-        return 0
+
+    def _render_stream(self, views: int) -> None:
+        from manyfields import runs
+
+        runs.render_stream(
+            self.folder,
+            self.out,
+            first_bytes=self.bytes,
+            object_id=self.object,
+            size=self.size,
+            views=views,
+            elevation=self.elevation,
+            level=self.level,
+        )

@@ -1,15 +1,20 @@
 """Codes to bytes and back.
 
-One idea a file: `bits` and `entropy` turn indices into bytes, `topology` octrees; `vq_stream` is the file of an octree
-object, `vq_micro` the codec of micro planes of a set; `quantisers` and `hashing` are what they are compared with.
+One idea a file: `bits` and `entropy` turn indices into bytes, `topology` octrees; `octree_codec` makes layers of octree
+objects, `vq_stream` is the file of one, `vq_micro` the codec of micro planes of a set; `quantisers` and `hashing` are
+what they are compared with.
 """
 
+from manyfields.compression.codec import Codec
+from manyfields.compression.octree_codec import OctreeCodec
 from manyfields.compression.raw import RawCodec
 from manyfields.compression.vq_micro import VqMicroCodec
-from manyfields.compression.vq_sizes import SizeTable, size_table
+from manyfields.compression.vq_sizes import SizeTable, size_table, size_table_of
 from manyfields.compression.vq_stream import VqLevel, VqObject, decode_vq, encode_vq
 
 __all__ = [
+    "Codec",
+    "OctreeCodec",
     "RawCodec",
     "SizeTable",
     "VqLevel",
@@ -18,4 +23,5 @@ __all__ = [
     "decode_vq",
     "encode_vq",
     "size_table",
+    "size_table_of",
 ]

@@ -23,6 +23,8 @@ class RawCodec:
     `layers` names the tensors of each layer, `shapes` the shape of each tensor for one object.
     """
 
+    name = "float16"
+
     def __init__(self, layers: Sequence[Sequence[str]], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.layers = [tuple(names) for names in layers]
         self.shapes = dict(shapes)

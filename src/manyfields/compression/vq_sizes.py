@@ -1,5 +1,6 @@
-"""What each part of an octree object's file takes, by two counts: the paper's, and every byte."""
+"""What each part of an octree object takes, as a file or as layers of a collection, by two counts: the paper's, and every byte."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyfields.compression.bits import packed_bytes
@@ -8,7 +9,10 @@ from manyfields.compression.vq_stream import Header, read_header
 
 @dataclass(frozen=True)
 class LevelSizes:
-    """Bytes of one level. `indices` as stored, `packed` without entropy coding, `uncompressed`: features as float16."""
+    """Bytes of one level. `indices` as stored, `packed` without entropy coding, `uncompressed`: features as float16.
+
+    Where features are not quantised they stand in the place of indices, and the codebook has no bytes.
+    """
 
     level: int
     voxels: int
@@ -81,3 +85,8 @@ def size_table(data: bytes, levels: int | None = None) -> SizeTable:
             )
         )
     return SizeTable(header.size, 2 * header.network, tuple(sizes))
+
+
+def size_table_of(levels: Sequence[LevelSizes], network: int, header: int) -> SizeTable:
+    """The table of an object of a collection: `header` bytes before each layer, and the network that objects share."""
+    return SizeTable(header * len(levels), network, tuple(levels))

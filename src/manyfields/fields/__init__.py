@@ -2,26 +2,31 @@
 
 from manyfields.fields.codebooks import LearnedIndices
 from manyfields.fields.codes import Codes
-from manyfields.fields.families import family_config, family_from_config
+from manyfields.fields.families import Family, ObjectCodes, family_config, family_from_config
 from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig, PlaneField, harmonics
 from manyfields.fields.octree import Octree
-from manyfields.fields.octree_field import CornerFeatures, OctreeCodes, OctreeConfig, OctreeFamily, OctreeField
+from manyfields.fields.octree_codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
+from manyfields.fields.octree_field import CornerFeatures, OctreeConfig, OctreeFamily, OctreeField
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Field, Samples
 
 __all__ = [
     "Codes",
     "CornerFeatures",
+    "Family",
     "Field",
     "FusedPlanes",
     "FusedPlanesConfig",
     "LearnedIndices",
+    "ObjectCodes",
     "Octree",
     "OctreeCodes",
     "OctreeConfig",
     "OctreeFamily",
     "OctreeField",
     "PlaneField",
+    "QuantisedLevel",
+    "QuantisedOctreeCodes",
     "Samples",
     "family_config",
     "family_from_config",

@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from manyfields.compiled import compiled_for
@@ -88,6 +88,17 @@ class FusedPlanesConfig:
         hull = (("hull",),) if self.hull else ()
         micro = (("micro",),) if self.micro_features else ()
         return macro + hull + micro
+
+    @property
+    def coarse_levels(self) -> range:
+        """Numbers of layers, but for all of them, that show an object: without macro planes, what comes before micro
+        planes is a shape without a look."""
+        return range(1, len(self.layers) if self.macro_features else 1)
+
+    @property
+    def guide_side(self) -> int:
+        """Cells along one side of the guide over an object's box; 0: samples are not guided."""
+        return self.hull
 
     def code_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor of one object's code."""
@@ -219,6 +230,14 @@ class FusedPlanes(nn.Module):
         elif bounds is None:
             raise ValueError("planes that span the boxes of objects need their bounds")
         return PlaneField(self, self.planes(codes, level), bounds)
+
+    def hull(
+        self, codes: Codes, bounds: Float[Tensor, "B 2 3"], level: Tensor | int | None = None
+    ) -> UInt8[Tensor, "B G G G"] | None:
+        """The cells of each object's box outside of which it has nothing; None where `level` lacks that layer."""
+        layer = self.config.layers.index(("hull",))
+        known = level is None or int(torch.as_tensor(level).min()) > layer
+        return codes.tensors["hull"] if known else None
 
     def decode(self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
         """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md).

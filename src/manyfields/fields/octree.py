@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as functional
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -115,6 +116,17 @@ class Octree:
         x, y, z = decode(self.voxels[0]).unbind(-1)
         grid[x, y, z] = True
         return grid
+
+    def occupied(self, box: Float[Tensor, "2 3"], side: int) -> Bool[Tensor, "S S S"]:
+        """Which of `side`^3 cells [x, y, z] of a box (low, high) a voxel of the coarsest level reaches into."""
+        filled = self.occupancy()
+        edges = box[:1] + (box[1:] - box[:1]) * torch.linspace(0.0, 1.0, side + 1, device=box.device).unsqueeze(1)
+        places = lattice_places(edges, self.first).clamp(0, 2**self.first)
+        for axis in range(3):
+            starts, ends = places[:-1, axis].floor().long(), places[1:, axis].ceil().long()
+            counts = functional.pad(filled.movedim(axis, -1).cumsum(-1), (1, 0))
+            filled = (counts[..., ends] > counts[..., starts]).movedim(-1, axis)
+        return filled
 
     @cached_property
     def packed(self) -> "PackedOctree":

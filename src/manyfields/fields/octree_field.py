@@ -13,15 +13,17 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from manyfields.errors import ConfigError
 from manyfields.fields.morton import HIGHEST
 from manyfields.fields.octree import Octree
+from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.fields.octree_features import Combine, Corners, octree_features, touched_rows
 from manyfields.fields.samples import Samples
 
+GUIDE_SIDE = 64
 START_NOISE = 0.01  # of features, as in the paper
 START_DENSITY = 0.1  # before the gain: a ReLU that starts below 0 everywhere would learn nothing
 
@@ -62,8 +64,27 @@ class OctreeConfig:
         return 3
 
     @property
+    def space(self) -> Literal["rgb"]:
+        return "rgb"
+
+    @property
     def levels(self) -> range:
         return range(self.first, self.last + 1)
+
+    @property
+    def layers(self) -> tuple[tuple[str, ...], ...]:
+        """What each layer of a stored object holds, coarse first."""
+        return tuple((f"level {level}",) for level in self.levels)
+
+    @property
+    def coarse_levels(self) -> range:
+        """Numbers of layers, but for all of them, that show an object."""
+        return range(1, len(self.levels))
+
+    @property
+    def guide_side(self) -> int:
+        """Cells along one side of the guide over an object's box: a box is seldom the whole cube."""
+        return min(GUIDE_SIDE, 4 * 2**self.first)
 
     @property
     def inputs(self) -> int:
@@ -74,33 +95,6 @@ class OctreeConfig:
     def view_inputs(self) -> int:
         """Numbers that the network gets of the direction."""
         return 3 + 6 * self.view_frequencies
-
-
-@dataclass(frozen=True, eq=False)
-class OctreeCodes:
-    """Codes of B objects: their octrees, and the features of all their corners in one table.
-
-    Rows of an object follow those of the one before it (`offsets`), and within it level follows level, coarse first.
-    """
-
-    trees: tuple[Octree, ...]
-    features: Float[Tensor, "M F"]
-
-    def __len__(self) -> int:
-        return len(self.trees)
-
-    @property
-    def offsets(self) -> Int[Tensor, " B1"]:
-        """Where the rows of each object begin, and where the last one's end."""
-        return torch.tensor([0, *(sum(tree.corner_counts) for tree in self.trees)]).cumsum(0)
-
-    def __getitem__(self, row: int) -> "OctreeCodes":
-        """The code of one object (B = 1)."""
-        start, end = self.offsets[row : row + 2].tolist()
-        return OctreeCodes((self.trees[row],), self.features[start:end])
-
-    def to(self, device: torch.device | str) -> "OctreeCodes":
-        return OctreeCodes(tuple(tree.to(device) for tree in self.trees), self.features.to(device))
 
 
 @runtime_checkable
@@ -135,9 +129,26 @@ class OctreeFamily(nn.Module):
         count = sum(sum(tree.corner_counts) for tree in trees)
         return OctreeCodes(tuple(trees), START_NOISE * torch.randn(count, self.config.features, generator=generator))
 
-    def field(self, codes: OctreeCodes, level: int | None = None) -> "OctreeField":
-        """The fields of objects, with only their first `level` levels present (all when None)."""
-        return OctreeField(self, codes.trees, codes.features, level)
+    def field(
+        self,
+        codes: OctreeCodes | QuantisedOctreeCodes,
+        level: int | None = None,
+        bounds: Float[Tensor, "B 2 3"] | None = None,
+    ) -> "OctreeField":
+        """The fields of objects, with only their first `level` levels present (all when None, or beyond the last).
+
+        Octrees fill the cube [-1, 1]^3, whatever the `bounds` of objects are.
+        """
+        present = None if level is None else min(level, len(self.config.levels))
+        return OctreeField(self, codes.trees, codes.features, present)
+
+    def hull(
+        self, codes: OctreeCodes | QuantisedOctreeCodes, bounds: Float[Tensor, "B 2 3"], level: int | None = None
+    ) -> UInt8[Tensor, "B G G G"]:
+        """The cells of each object's box that a voxel of the coarsest level reaches into."""
+        side = self.config.guide_side
+        cells = [tree.occupied(box, side) for tree, box in zip(codes.trees, bounds, strict=True)]
+        return torch.stack(cells).to(torch.uint8)
 
     def field_of(self, trees: Sequence[Octree], source: CornerFeatures, level: int | None = None) -> "OctreeField":
         """The same, with features that `source` gives for the corners that points read, once a call of the field."""

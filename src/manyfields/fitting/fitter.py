@@ -1,6 +1,6 @@
 """The fitting loop: one step, and phases made of steps, for the shared part and the codes of a stage or wave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from manyfields.cameras import Cameras
 from manyfields.errors import RunError
-from manyfields.fields import Codes, PlaneField
+from manyfields.fields import Codes, FusedPlanes, PlaneField
 from manyfields.fitting import checkpoints
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import MARGIN, Phase
-from manyfields.latents.shared_part import SharedPart
+from manyfields.latents.shared_part import Pictures, SharedPart
 from manyfields.rendering import Sampler, color_error
 
 PLACES_OUTSIDE = 512
@@ -38,7 +39,7 @@ class Fitter:
     it and nothing else: a run resumed from any checkpoint ends with the same bits on the same machine.
     """
 
-    shared: SharedPart
+    shared: SharedPart[FusedPlanes]
     data: FittingData
     store: CodeStore
     sampler: Sampler
@@ -131,6 +132,19 @@ class Fitter:
             losses = self.step(phase, index)
             if after_step is not None:
                 after_step(index + 1, losses)
+
+    def codes(self, rows: Sequence[int]) -> Codes:
+        """The codes of some objects as they are now."""
+        return self.store.all()[rows]
+
+    @torch.no_grad()
+    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
+        """Views (V,) of one object as it is now: a quick look, in the precision of the fit."""
+        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
+            guide = None if self.guides is None else self.guides.values[row : row + 1]
+            cameras = cameras.to(self.data.device)
+            bounds = self.data.bounds[row : row + 1]
+            return self.shared.pictures(self.codes([row]), cameras[None], bounds, sampler, guide=guide)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""

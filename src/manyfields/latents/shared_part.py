@@ -1,6 +1,7 @@
 """The shared part of a set: family of fields, background, and the autoencoder whose latent images the fields render."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 import torch.nn.functional as functional
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 
 from manyfields.cameras import Cameras, Rays
 from manyfields.errors import ConfigError
-from manyfields.fields import Codes, Field, FusedPlanes
+from manyfields.fields import Family, Field, ObjectCodes
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.rendering import Rendering, Sampler, guide_of, render
+
+FamilyT = TypeVar("FamilyT", bound=Family)
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,10 @@ class Pictures:
     images: Float[Tensor, "B V 3 H W"] | None
 
 
-class SharedPart(nn.Module):
+class SharedPart(nn.Module, Generic[FamilyT]):
     """All that objects of a set share. `autoencoder` is None for a family in RGB space."""
 
-    def __init__(self, family: FusedPlanes, autoencoder: Autoencoder | None) -> None:
+    def __init__(self, family: FamilyT, autoencoder: Autoencoder | None) -> None:
         super().__init__()
         if (autoencoder is None) != (family.config.space == "rgb"):
             raise ConfigError(
@@ -58,7 +61,7 @@ class SharedPart(nn.Module):
 
     def pictures(
         self,
-        codes: Codes,
+        codes: ObjectCodes,
         cameras: Cameras,
         bounds: Float[Tensor, "B 2 3"],
         sampler: Sampler,
@@ -70,23 +73,24 @@ class SharedPart(nn.Module):
     ) -> Pictures:
         """Views of B objects through their own cameras, of shape (B, V); image sides must divide by the stride.
 
-        `guide` is made by `guide` where the family has hulls and none is given: make it once for many calls.
+        `guide` is made by `guide` where the family has guides and none is given: make it once for many calls.
         """
-        planes = self.family.field(codes, level, bounds)
-        if guide is None and self.family.config.hull:
-            guide = self._guide_of(planes, codes, bounds, level)
-        return self.pictures_of(planes, cameras, bounds, sampler, guide=guide, generator=generator, decode=decode)
+        field = self.family.field(codes, level, bounds)
+        if guide is None:
+            guide = self._guide_of(field, codes, bounds, level)
+        return self.pictures_of(field, cameras, bounds, sampler, guide=guide, generator=generator, decode=decode)
 
-    def guide(self, codes: Codes, bounds: Float[Tensor, "B 2 3"], level: int | None = None) -> Tensor | None:
-        """Where samples of these objects are worth placing (B, G, G, G); None for a family without hulls."""
-        if not self.family.config.hull:
+    def guide(
+        self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"], level: Tensor | int | None = None
+    ) -> Float[Tensor, "B G G G"] | None:
+        """Where samples of these objects are worth placing; None for a family without guides."""
+        if not self.family.config.guide_side:
             return None
         return self._guide_of(self.family.field(codes, level, bounds), codes, bounds, level)
 
-    def _guide_of(self, field: Field, codes: Codes, bounds: Tensor, level: Tensor | int | None) -> Tensor:
-        layer = self.family.config.layers.index(("hull",))
-        hull = codes.tensors["hull"] if level is None or int(torch.as_tensor(level).min()) > layer else None
-        return guide_of(field, bounds, hull, self.family.config.hull)
+    def _guide_of(self, field: Field, codes: ObjectCodes, bounds: Tensor, level: Tensor | int | None) -> Tensor | None:
+        side = self.family.config.guide_side
+        return guide_of(field, bounds, self.family.hull(codes, bounds, level), side) if side else None
 
     def pictures_of(
         self,

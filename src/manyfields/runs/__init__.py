@@ -5,7 +5,7 @@ from manyfields.runs.compare import compare
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
-from manyfields.runs.pictures import render_object
+from manyfields.runs.pictures import render_object, render_stream
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings, presets, settings_to_json
 
@@ -19,5 +19,6 @@ __all__ = [
     "fit",
     "presets",
     "render_object",
+    "render_stream",
     "settings_to_json",
 ]

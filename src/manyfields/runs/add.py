@@ -9,16 +9,15 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import device, new_fitter
+from manyfields.runs.building import device, new_wave_fitter
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import MOST_AT_ONCE
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress, seconds_per_step, silent
+from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step, silent
 from manyfields.views import read_views, usable_views
 
 
@@ -105,9 +104,9 @@ def _plan(
     if minutes is None:
         return phases
 
-    def fitter() -> Fitter:
+    def fitter() -> StageFitter:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-        return new_fitter(record, shared, data, average=True)
+        return new_wave_fitter(record, shared, data)
 
     progress("pilot", 0, 1)
     times = seconds_per_step(fitter, phases)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from manyfields.fields import FusedPlanes
+from manyfields.fields import FusedPlanes, OctreeFamily
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
@@ -12,6 +12,7 @@ from manyfields.fitting.starts import weights_from_hulls
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
+from manyfields.runs.trainer import StageFitter
 
 OBJECTS_TO_WHITEN = 32
 
@@ -36,14 +37,28 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
         step = max(1, len(stage1) // OBJECTS_TO_WHITEN)
         autoencoder.whiten(torch.cat([item.images[:4] for item in stage1[::step]]).cpu().float() / 255.0)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "family"))
+    if settings.octree is not None:
+        return SharedPart(OctreeFamily(settings.octree.family(), generator), None)
     channels = 3 if autoencoder is None else autoencoder.channels
     shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()
     return shared
 
 
+def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> StageFitter:
+    """A fitter with an octree for each object. `shared`: that of a collection, whose network then stays as it is."""
+    raise NotImplementedError("fitting/octree_fitter.py")
+
+
+def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) -> StageFitter:
+    """A fitter of new objects against a shared part that stays as it is."""
+    if record.settings.octree is not None:
+        return new_octree_fitter(record, data, shared)
+    return new_fitter(record, shared, data, average=True)
+
+
 def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> Fitter:
-    """A fitter with new codes: random ones, or those of the average object."""
+    """A fitter of planes with new codes: random ones, or those of the average object."""
     settings = record.settings
     shared = shared.to(data.device)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))

@@ -16,7 +16,14 @@ from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import device, latent_stride, new_fitter, new_shared
+from manyfields.runs.building import (
+    device,
+    latent_stride,
+    new_fitter,
+    new_octree_fitter,
+    new_shared,
+    new_wave_fitter,
+)
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
@@ -25,7 +32,7 @@ from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Progress, StageTrainer, silent
+from manyfields.runs.trainer import Progress, StageFitter, StageTrainer, silent
 from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
 
 
@@ -35,6 +42,7 @@ def fit(
     *,
     minutes: float | None = None,
     resume: bool = False,
+    family: str | None = None,
     preset: str | None = None,
     config: Path | str | None = None,
     report: bool = True,
@@ -42,8 +50,9 @@ def fit(
     say: Callable[[str], None] = lambda text: None,
     **changes: Any,
 ) -> Collection:
-    """Fit all objects of a folder of views, both stages; write the collection, the checkpoints and the report to `out`.
+    """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
+    `family` is "fused-planes" or "octree", and chooses the preset where none is named.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
@@ -65,7 +74,7 @@ def fit(
     else:
         if (run / FILE).exists() or (run / "collection.json").exists():
             raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
-        settings = chosen_settings(preset, read_config(config), _given(changes))
+        settings = chosen_settings(preset, read_config(config), _given(changes), family)
         record, views, first = _start(Path(data), settings, minutes, progress, say)
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
@@ -116,7 +125,8 @@ def _start(
     tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
-    stage1, stage2 = split_stages(kept.objects, settings.stage1_objects or STAGE1_OBJECTS, settings.seed)
+    together = len(kept) if settings.octree is not None else settings.stage1_objects or STAGE1_OBJECTS
+    stage1, stage2 = split_stages(kept.objects, together, settings.seed)
     record = RunRecord(
         settings=settings,
         data=[str(data.resolve())],
@@ -147,6 +157,8 @@ def _fit_stages(
     run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
 ) -> Collection:
     settings = record.settings
+    if settings.octree is not None:
+        return _fit_octrees(run, record, first, progress)
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device()), average=False)
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
@@ -168,6 +180,16 @@ def _fit_stages(
     return collection
 
 
+def _fit_octrees(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
+    """One stage: every object on its own octree, and the network that all share."""
+    fitter = new_octree_fitter(record, FittingData(objects, device()))
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
+    _note(record, run, "stage1", trainer)
+    collection = _publish(run, record, fitter.shared)
+    _store(run, record, collection, fitter, 1)
+    return collection
+
+
 def fit_wave(
     run: Path,
     record: RunRecord,
@@ -181,7 +203,7 @@ def fit_wave(
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-    fitter = new_fitter(record, shared, FittingData(objects, device()), average=True)
+    fitter = new_wave_fitter(record, shared, FittingData(objects, device()))
     trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
     _note(record, run, name, trainer)
     _store(run, record, collection, fitter, 2)
@@ -205,7 +227,7 @@ def _finish_jointly(
 def _train(
     run: Path,
     record: RunRecord,
-    fitter: Fitter,
+    fitter: StageFitter,
     phases: Sequence[Phase],
     name: str,
     checkpoint: str,
@@ -241,11 +263,11 @@ def _publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
     return create_collection(run, shared=tensors, config=config, encoder=encoder, properties=properties)
 
 
-def _store(run: Path, record: RunRecord, collection: Collection, fitter: Fitter, stage: int) -> None:
+def _store(run: Path, record: RunRecord, collection: Collection, fitter: StageFitter, stage: int) -> None:
     missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
     if missing:
         objects = [fitter.data.objects[row] for row in missing]
-        store_objects(collection, objects, fitter.store.all()[missing], record, stage)
+        store_objects(collection, objects, fitter.codes(missing), record, stage)
 
 
 def _note(record: RunRecord, run: Path, name: str, trainer: StageTrainer) -> None:

@@ -11,7 +11,7 @@ from manyfields.collection import Collection
 from manyfields.collection.objects import stored_sampler
 from manyfields.evaluation.lpips import Lpips
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
-from manyfields.fields import Codes
+from manyfields.fields import ObjectCodes
 from manyfields.fitting.data import load_views
 from manyfields.views import ObjectViews, composite
 
@@ -33,7 +33,7 @@ class HeldOut:
 @torch.no_grad()
 def render_codes(
     collection: Collection,
-    codes: Codes,
+    codes: ObjectCodes,
     bounds: Float[Tensor, "2 3"],
     source: ObjectViews,
     views: Sequence[int],
@@ -58,20 +58,18 @@ def render_codes(
 
 def measure_codes(
     collection: Collection,
-    codes: Codes,
+    codes: ObjectCodes,
     bounds: Float[Tensor, "2 3"],
     source: ObjectViews,
     views: Sequence[int],
     size: tuple[int, int],
 ) -> dict[str, float]:
-    """PSNR of the held-out views, of the whole object and of layer 0 alone; empty without held-out views."""
+    """PSNR of the held-out views, of the whole object and of its coarser levels; empty without held-out views."""
     if not views:
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
-    config = collection.shared_part.family.config
-    # Without macro planes, what comes before micro planes is a shape without a look.
-    for level in range(1, len(config.layers) if config.macro_features else 1):
+    for level in collection.shared_part.family.config.coarse_levels:
         coarse = render_codes(collection, codes, bounds, source, views, size, level)
         metrics[f"layer{level - 1}_psnr"] = mean_scores(coarse.scores()).psnr
     return {name: value for name, value in metrics.items() if value is not None}

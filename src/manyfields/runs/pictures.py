@@ -1,4 +1,4 @@
-"""`render_object`: a still, a contact sheet, or an orbit film of one stored object."""
+"""A still, a contact sheet, or an orbit film of one object: stored (`render_object`), or streamed (`render_stream`)."""
 
 import math
 from pathlib import Path
@@ -9,6 +9,8 @@ from jaxtyping import UInt8
 from manyfields._io import write_atomic
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
+from manyfields.collection.objects import StoredObject
+from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
 
 FRAMES_PER_SECOND = 24
@@ -32,18 +34,33 @@ def render_object(
     object is not there or damaged. A fit on 128x128 views is sharpest at that size; other sizes render the field on
     another grid.
     """
-    path = Path(out)
-    ending = path.suffix.lower()
-    if ending not in (*FILMS, *STILLS):
-        raise ConfigError(
-            f"{path}: cannot write {ending or 'a file without an ending'}; use .png, .jpg, .mp4, .webm or .gif"
-        )
-    images = orbit_views(open_collection(run), object_id, size, views, elevation, level)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if ending in FILMS:
-        _write_film(path, images)
-    else:
-        _write_still(path, contact_sheet(images))
+    path = _checked(out)
+    _write(path, orbit_views(open_collection(run), object_id, size, views, elevation, level))
+
+
+def render_stream(
+    file: Path | str,
+    out: Path | str,
+    *,
+    first_bytes: int | None = None,
+    object_id: str | None = None,
+    size: int = 256,
+    views: int = 1,
+    elevation: float = 25.0,
+    level: int | None = None,
+) -> None:
+    """Likewise the object in a file that `stream` wrote, from its first `first_bytes` bytes (all when None).
+
+    Raises ConfigError as `render_object` does, and where `object_id` is given and another object is in the file;
+    CollectionError where the file is damaged, or its first bytes hold no whole level.
+    """
+    path = _checked(out)
+    item = read_stream(file, first_bytes)
+    if object_id is not None and object_id != item.id:
+        raise ConfigError(f"{file}: holds the object {item.id!r}, not {object_id!r}; leave --object away")
+    if level is not None and level < 1:
+        raise ConfigError(f"level {level}: at least 1")
+    _write(path, _orbit(item, 1, size, views, elevation, level))
 
 
 def orbit_views(
@@ -51,11 +68,16 @@ def orbit_views(
 ) -> UInt8[np.ndarray, "V H W 3"]:
     """Views on a circle around an object, through the decoder of the collection."""
     stride = collection.shared_part.stride
+    return _orbit(collection[object_id], stride, size, views, elevation, level)
+
+
+def _orbit(
+    item: StoredObject | StreamedObject, stride: int, size: int, views: int, elevation: float, level: int | None
+) -> UInt8[np.ndarray, "V H W 3"]:
     if size < stride or views < 1:
         raise ConfigError(f"{views} views of {size}x{size} pixels: at least 1 view of {stride}x{stride}")
     if size % stride:
         raise ConfigError(f"size {size} does not divide by {stride}, the stride of this collection's latent images")
-    item = collection[object_id]
     pictures = item.render(orbit(views, elevation=elevation, width=size, height=size), level=level)
     assert pictures.images is not None
     return (pictures.images[0].permute(0, 2, 3, 1).numpy() * 255.0).round().astype(np.uint8)
@@ -71,6 +93,22 @@ def contact_sheet(images: UInt8[np.ndarray, "V H W 3"]) -> UInt8[np.ndarray, "he
         row, column = divmod(number, columns)
         sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = image
     return sheet
+
+
+def _checked(out: Path | str) -> Path:
+    path = Path(out)
+    if path.suffix.lower() not in (*FILMS, *STILLS):
+        ending = path.suffix.lower() or "a file without an ending"
+        raise ConfigError(f"{path}: cannot write {ending}; use .png, .jpg, .mp4, .webm or .gif")
+    return path
+
+
+def _write(path: Path, images: UInt8[np.ndarray, "V H W 3"]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in FILMS:
+        _write_film(path, images)
+    else:
+        _write_still(path, contact_sheet(images))
 
 
 def _write_still(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:

@@ -11,9 +11,9 @@ from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
-from manyfields.runs.building import device, new_fitter, new_shared
+from manyfields.runs.building import device, new_fitter, new_octree_fitter, new_shared
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress, seconds_per_step
+from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for; the rest goes to storing and measuring."""
@@ -45,9 +45,7 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     if minutes is None and sum(phase.steps for phase in record.phases1 + record.phases2) < STEPS_OF_A_LONG_RUN:
         return ""
     progress("pilot", 0, 1)
-    times = seconds_per_step(
-        lambda: new_fitter(record, new_shared(settings, stage1), first, average=False), record.phases1
-    )
+    times = seconds_per_step(lambda: _pilot(record, stage1, first), record.phases1)
     if waves:
         pilot = FittingData(stage1[: len(waves[0])], device())
         times += seconds_per_step(
@@ -58,6 +56,13 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
         plan(60 * minutes * SHARE_FOR_FITTING / _total(times, record, len(waves)))
     around = 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING)
     return _forecast(record, stage1, times, len(waves), around)
+
+
+def _pilot(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
+    """A fitter of stage 1 as it begins."""
+    if record.settings.octree is not None:
+        return new_octree_fitter(record, data)
+    return new_fitter(record, new_shared(record.settings, stage1), data, average=False)
 
 
 def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> int:
@@ -106,10 +111,10 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
 
 
 def _forecast(
-    record: RunRecord, stage1: Sequence[FittingObject], times: Sequence[float], waves: int, fixed: float
+    record: RunRecord, stage1: list[FittingObject], times: Sequence[float], waves: int, fixed: float
 ) -> str:
-    shared = new_shared(record.settings, stage1)
-    rendering, _ = shared_tensors(shared)
+    pilot = _pilot(record, stage1, FittingData(stage1[:1], device()))
+    rendering, _ = shared_tensors(pilot.shared)
     pilots = tuple(
         PhasePilot(name, seconds, phase.steps * count)
         for seconds, (name, phase, count) in zip(times, _phases(record, waves), strict=True)
@@ -119,7 +124,7 @@ def _forecast(
             phases=pilots,
             objects=len(record.stage1) + len(record.stage2),
             shared_bytes=sum(tensor.nbytes for tensor in rendering.values()),
-            object_bytes=sum(codec_of(shared).layer_bytes()),
+            object_bytes=sum(map(len, codec_of(pilot.shared).encode(pilot.codes([0]))[0])),
             fixed_seconds=fixed,
         )
     ).text

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
     lpips, reason = load_lpips()
     objects: list[ObjectResult] = []
-    config = collection.shared_part.family.config
-    layered = config.macro_features > 0 and len(config.layers) > 1
+    layered = len(collection.shared_part.family.config.coarse_levels) > 0
     for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress):
         held_out = levels[0]
         entry = item.entry
@@ -126,12 +126,19 @@ def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
         stage1_objects=len(record.stage1),
         shared_bytes=sizes["shared"],
         encoder_bytes=sizes["encoder"],
-        object_layer_bytes=tuple(float(size) for size in codec.layer_bytes()),
+        object_layer_bytes=_layer_bytes(collection),
         decode_seconds=decode,
         render_seconds=render,
         training_views_per_second=_views_per_second(record),
         **object_seconds(per_object),
     )
+
+
+def _layer_bytes(collection: Collection) -> tuple[float, ...]:
+    """Mean bytes of each layer of the stored objects."""
+    entries = [collection.entry(name) for name in collection]
+    layers = [[end - begin for begin, end in entry.ranges] for entry in entries]
+    return tuple(sum(sizes) / len(entries) for sizes in zip_longest(*layers, fillvalue=0))
 
 
 def charts(record: RunRecord) -> tuple[Chart, ...]:

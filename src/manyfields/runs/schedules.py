@@ -36,6 +36,12 @@ def rays_stage2() -> tuple[Phase, ...]:
     return weights, micro_alone(epochs=24, rate=0.25)
 
 
+def octrees(epochs: float) -> Phase:
+    """Features (or indices and codebooks) of each object, and the network that all share, from rays."""
+    together = Phase("octrees", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=0.1, fields_rate=1e-3)
+    return replace(together, final_rate=0.05, coarse_share=0.0)
+
+
 def latent_stage1() -> tuple[Phase, ...]:
     warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(

@@ -1,21 +1,22 @@
 """Settings of a run, and the variants of the family by name. Stored as JSON with the run."""
 
 import dataclasses
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
+from manyfields.runs.kinds import build, check_kinds
+from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.schedules import (
     latent_stage1,
     latent_stage2,
     micro_alone,
+    octrees,
     rays_stage1,
     rays_stage2,
     rays_together,
@@ -36,6 +37,8 @@ class FitSettings:
     """
 
     preset: str = "fused-planes"
+    octree: OctreeSettings | None = None
+    """Of a fit of octrees; None: fused planes. Such a fit has one stage, and heeds no setting of planes."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -80,6 +83,8 @@ class FitSettings:
             raise ConfigError("start 'hull' needs hulls, macro features and ReLU: set start to 'average'")
         if not 0.0 < self.held_out < 1.0:
             raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
+        if self.octree is not None and self.space != "rgb":
+            raise ConfigError("octree: its fields render RGB; leave space at rgb")
         if not self.stage1 or not self.stage2:
             raise ConfigError("stage1 and stage2 need at least one phase each")
         if self.hull and self.space == "latent":
@@ -90,8 +95,13 @@ class FitSettings:
         if self.stage1_objects is not None and self.stage1_objects < 1:
             raise ConfigError(f"stage1_objects {self.stage1_objects}: at least 1")
 
+    @property
+    def family_name(self) -> str:
+        """As stored: a name of `fields.families`, and of the first preset with it."""
+        return "fused-planes" if self.octree is None else "octree"
+
     def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
-        """The family's config, once the number of stage-1 objects and the channels of the latent space are known."""
+        """The config of fused planes, for so many objects of stage 1 and channels of the latent space."""
         planes = self.base_planes
         if planes is None:
             planes = min(50, max(1, stage1_objects // 4)) if self.macro_features else 0
@@ -131,6 +141,16 @@ def presets() -> dict[str, FitSettings]:
     all_micro = replace(
         base, micro_features=32, macro_features=0, base_planes=0, stage1=(rays_together(epochs=20),), stage2=(alone,)
     )
+    octree = replace(
+        base,
+        preset="octree",
+        octree=OctreeSettings(),
+        sampler=Sampler(guided=32, bins=96),
+        final_sampler=Sampler(guided=48, bins=96, supersampling=2),
+        wave=4,
+        stage1=(octrees(epochs=60),),
+        stage2=(replace(octrees(epochs=60), fields_rate=0.0),),
+    )
     return {
         "fused-planes": base,
         "latent": replace(
@@ -158,6 +178,8 @@ def presets() -> dict[str, FitSettings]:
             final_sampler=Sampler(48, 48),
         ),
         "micro-only": replace(all_micro, preset="micro-only"),
+        "octree": octree,
+        "octree-vq": replace(octree, preset="octree-vq", octree=OctreeSettings(bits=6)),
         "macro-only": replace(
             base,
             preset="macro-only",
@@ -182,15 +204,23 @@ def settings_from(preset: str, changes: dict[str, Any]) -> FitSettings:
     return _changed(known[preset], changes, "settings")
 
 
-def chosen_settings(preset: str | None, config: dict[str, Any], changes: dict[str, Any]) -> FitSettings:
-    """Settings of a file, with changes by name. The preset: the one asked for, else the file's, else the default.
+def chosen_settings(
+    preset: str | None, config: dict[str, Any], changes: dict[str, Any], family: str | None = None
+) -> FitSettings:
+    """Settings of a file, with changes by name. The preset: the one asked for, else the file's, else the family's.
 
-    Raises ConfigError where the file belongs to another preset than the one asked for.
+    Raises ConfigError where the file belongs to another preset than the one asked for, or the preset to another family.
     """
     stored = config.get("preset")
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
-    settings = settings_from(preset or stored or "fused-planes", {**config, **changes})
+    both = {**config, **changes}
+    if isinstance(config.get("octree"), dict) and isinstance(changes.get("octree"), dict):
+        both["octree"] = {**config["octree"], **changes["octree"]}
+    # The first preset of a family has the family's name.
+    settings = settings_from(preset or stored or family or "fused-planes", both)
+    if family is not None and family != settings.family_name:
+        raise ConfigError(f"preset {settings.preset!r} is one of the family {settings.family_name!r}, not {family!r}")
     if settings.space == "rgb" and changes.get("autoencoder") is not None:
         raise ConfigError(f"autoencoder: the preset {settings.preset!r} renders RGB and has none; use preset 'latent'")
     return settings
@@ -225,52 +255,14 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
         if name not in names:
             raise ConfigError(f"{where}: no setting is called {name!r}; there are {', '.join(sorted(names))}")
         if name in ("sampler", "final_sampler"):
-            value = _build(Sampler, value, f"{where}.{name}")
+            value = build(Sampler, value, f"{where}.{name}")
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
-            value = tuple(_build(Phase, each, f"{where}.{name}") for each in value)
+            value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
+        if name == "octree" and value is not None:
+            if settings.octree is None:
+                raise ConfigError(f"{where}.octree: the preset {settings.preset!r} has no octrees; use preset 'octree'")
+            before = dataclasses.asdict(settings.octree)
+            value = build(OctreeSettings, {**before, **value} if isinstance(value, dict) else value, f"{where}.octree")
         values[name] = value
-    _check_kinds(FitSettings, values, where)
+    check_kinds(FitSettings, values, where)
     return replace(settings, **values)
-
-
-def _build(kind: Any, values: Any, where: str) -> Any:
-    if isinstance(values, kind):
-        return values
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where}: {values!r} must be an object of settings")
-    names = {item.name for item in dataclasses.fields(kind)}
-    if unknown := sorted(set(values) - names):
-        raise ConfigError(f"{where}: no setting is called {unknown[0]!r}; there are {', '.join(sorted(names))}")
-    _check_kinds(kind, values, where)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def _check_kinds(kind: Any, values: dict[str, Any], where: str) -> None:
-    """Raises ConfigError where a value is not of the kind that its field has."""
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        if not _is_of(value, hints[name]):
-            raise ConfigError(f"{where}.{name}: {value!r} is not {_in_words(hints[name])}")
-
-
-def _is_of(value: Any, hint: Any) -> bool:
-    if isinstance(hint, UnionType):
-        return any(_is_of(value, each) for each in get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if hint in (int, float):
-        kinds = (int, float) if hint is float else int
-        return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-    return isinstance(value, get_origin(hint) or hint)
-
-
-def _in_words(hint: Any) -> str:
-    if isinstance(hint, UnionType):
-        return " or ".join(_in_words(each) for each in get_args(hint))
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(get_args(hint))
-    words = {int: "a whole number", float: "a number", str: "a text", type(None): "null"}
-    return words.get(hint, "a list of phases")

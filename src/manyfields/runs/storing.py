@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from manyfields.collection import Collection, ObjectRecord
 from manyfields.collection.objects import codec_of
-from manyfields.fields import Codes
+from manyfields.fields import ObjectCodes
 from manyfields.fitting.data import FittingObject
 from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import RunRecord
 
 
 def store_objects(
-    collection: Collection, objects: Sequence[FittingObject], codes: Codes, record: RunRecord, stage: int
+    collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord, stage: int
 ) -> None:
     """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`."""
     codec = codec_of(collection.shared_part)

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import Tensor
+
+from manyfields.cameras import Cameras
+from manyfields.fields import ObjectCodes
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
-from manyfields.fitting.fitter import Fitter
+from manyfields.fitting.data import FittingData
 from manyfields.fitting.phases import Phase
+from manyfields.latents import Pictures, SharedPart
+from manyfields.rendering import Sampler
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 12
@@ -24,12 +30,54 @@ def silent(phase: str, done: int, total: int, **figures: float | int | str) -> N
     """Progress that nobody watches."""
 
 
+class StageFitter(Protocol):
+    """What fits the objects of one stage: `fitting.Fitter`, and that of octrees."""
+
+    @property
+    def shared(self) -> SharedPart: ...
+    @property
+    def data(self) -> FittingData: ...
+    def begin(self, phase: Phase) -> None:
+        """Prepare for a phase."""
+        ...
+
+    def step(self, phase: Phase, index: int) -> dict[str, float]:
+        """One optimisation step; returns its losses."""
+        ...
+
+    def run(
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+    ) -> None:
+        """Steps `start` to the end of a phase that has begun."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, besides the seed and the step's number."""
+        ...
+
+    def load_shared(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `begin` depends on."""
+        ...
+
+    def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
+        """Restore `state`, after `begin`; without `optimizer` where it is that of a phase done."""
+        ...
+
+    def codes(self, rows: Sequence[int]) -> ObjectCodes:
+        """The codes of some objects as they are now: what is stored."""
+        ...
+
+    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
+        """Views (V,) of one object as it is now: a quick look."""
+        ...
+
+
 @dataclass
 class StageTrainer:
     """One stage of one fitter. `name` names its checkpoint and its curves."""
 
     name: str
-    fitter: Fitter
+    fitter: StageFitter
     phases: Sequence[Phase]
     checkpoint: Path
     every_seconds: float = 120.0
@@ -131,7 +179,7 @@ def _shown(losses: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in losses.items() if name in ("latent", "rgb", "held_out_psnr")}
 
 
-def seconds_per_step(make_fitter: Callable[[], Fitter], phases: Sequence[Phase], steps: int = 6) -> list[float]:
+def seconds_per_step(make_fitter: Callable[[], StageFitter], phases: Sequence[Phase], steps: int = 6) -> list[float]:
     """Wall time of a step of each phase, from a pilot on a fitter that is thrown away. The first two steps warm up."""
     times = []
     for phase in phases:

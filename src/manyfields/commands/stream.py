@@ -1,0 +1,40 @@
+"""`manyfields stream`: one octree object as a file of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyfields.commands._command import Command, OptionalCount, RunFolder
+from manyfields.commands._run_folder import open_run
+
+
+@dataclass(frozen=True)
+class Stream(Command):
+    """Write one octree object as a file, network included, of which the first bytes already render."""
+
+    folder: RunFolder
+    """Run folder, or any collection, of octrees with codebooks."""
+    object: str
+    """Id of the object; `manyfields info RUN` lists them."""
+    out: Path
+    """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
+    level: OptionalCount = None
+    """How many levels to write; all of them if not given."""
+
+    def run(self) -> int:
+        from manyfields._io import write_atomic
+        from manyfields.collection.streams import stream_of
+        from manyfields.commands._tables import print_table
+        from manyfields.compression import size_table
+        from manyfields.compression.vq_stream import read_header
+
+        data = stream_of(open_run(self.folder)[self.object], self.level)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.out, data)
+        header, table = read_header(data), size_table(data)
+        rows = []
+        for level, end in zip(table.levels, header.ends()[1:], strict=True):
+            rows.append([f"level {level.level}", level.topology, level.codebook, level.indices, end])
+        network = ["header, network", None, None, None, header.ends()[0]]
+        print_table(["part", "topology", "codebook", "indices", "renders from byte"], [network, *rows])
+        print(self.out)
+        return 0

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from manyfields.fields import LearnedIndices, Octree, OctreeCodes, QuantisedOctreeCodes
+
+
+def test_learned_indices_become_what_is_seen_of_them(octrees):
+    tree = octrees.ball()
+    learned = LearnedIndices(tree.corner_counts, 2, features=3, generator=torch.Generator().manual_seed(0))
+    codes = QuantisedOctreeCodes.of_learned(tree, learned)
+    assert [level.bits for level in codes.levels[0]] == [2, 2, 2]
+    assert torch.equal(codes.features, torch.cat([learned.table(level) for level in range(3)]))
+    family = octrees.new_shared().family
+    points = torch.rand(1, 50, 3) * 2 - 1
+    with torch.no_grad():
+        ours, theirs = family.field(codes)(points), family.field_of((tree,), learned)(points)
+    assert torch.equal(ours.density, theirs.density) and torch.equal(ours.channels, theirs.channels)
+
+
+@pytest.mark.parametrize("kind", ["plain_codes", "quantised_codes"])
+def test_objects_are_taken_out_of_codes(octrees, kind):
+    trees = [octrees.ball(seed) for seed in range(3)]
+    codes = getattr(octrees, kind)(*trees)
+    ends = OctreeCodes(codes.trees, codes.features).offsets.tolist()
+    for row in range(3):
+        assert codes[row].trees == (trees[row],)
+        assert torch.equal(codes[row].features, codes.features[ends[row] : ends[row + 1]])
+    picked = codes[[2, 0]]
+    assert picked.trees == (trees[2], trees[0])
+    assert torch.equal(picked.features, torch.cat([codes[2].features, codes[0].features]))
+    with pytest.raises(IndexError, match="object 3 of 3"):
+        codes[3]
+
+
+def test_quantised_codes_are_joined(octrees):
+    parts = [octrees.quantised_codes(octrees.ball(seed)) for seed in range(2)]
+    joined = QuantisedOctreeCodes.concatenate(parts)
+    assert len(joined) == 2 and torch.equal(joined[1].features, parts[1].features)
+
+
+def test_cells_of_a_box_that_voxels_reach_into():
+    """Beside a walk over all pairs of cells and voxels."""
+    tree = Octree.of_voxels(torch.tensor([0, 9, 63, 21]), 2, 2)
+    for box in ([[-1.0, -1, -1], [1, 1, 1]], [[-0.8, -0.3, 0.1], [0.6, 1.4, 0.9]], [[-0.5, -0.5, -0.5], [0.5, 0, 0.5]]):
+        low, high = torch.tensor(box)
+        size = (high - low) / 5
+        expected = torch.zeros(5, 5, 5, dtype=torch.bool)
+        full = tree.occupancy().nonzero() / 2 - 1
+        for cell in torch.cartesian_prod(*[torch.arange(5)] * 3):
+            begin = low + cell * size
+            expected[tuple(cell)] = bool(((begin < full + 0.5 - 1e-6) & (begin + size > full + 1e-6)).all(1).any())
+        assert torch.equal(tree.occupied(torch.tensor(box), 5), expected), box
