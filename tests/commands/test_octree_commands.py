@@ -10,7 +10,8 @@ from manyfields.compression.vq_stream import read_header
 
 @pytest.fixture
 def run(tmp_path, octrees):
-    octrees.write_collection(tmp_path / "run", octrees.quantised_codes(octrees.ball(0), octrees.ball(1)), ("mug", "cup"))
+    codes = octrees.quantised_codes(octrees.ball(0), octrees.ball(1))
+    octrees.write_collection(tmp_path / "run", codes, ("mug", "cup"))
     return tmp_path / "run"
 
 

@@ -63,7 +63,8 @@ class SmallFitter:
         field, bounds = self.shared.family.field(codes), item.bounds[None]
         guide, white = self.shared.guide(codes, bounds), self.shared.background
         sampler = self.record.settings.sampler
-        loss = color_error(field, some, colors, sampler, bounds=bounds, guide=guide, background=white, generator=generator)
+        given = {"bounds": bounds, "guide": guide, "background": white, "generator": generator}
+        loss = color_error(field, some, colors, sampler, **given)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -128,7 +129,8 @@ def test_octrees_from_views_to_a_report(data, tiny, tmp_path, new_data, hashes, 
     assert all(name in report for name in collection.ids)
     figures = {level: evaluate(run, level=level) for level in (None, 1, 3)}
     assert figures[3]["mean"] == figures[None]["mean"] != figures[1]["mean"]
-    assert figures[1]["objects"]["box_flat"]["psnr"] == pytest.approx(collection.entry("box_flat").metrics["layer0_psnr"])
+    stated = collection.entry("box_flat").metrics["layer0_psnr"]
+    assert figures[1]["objects"]["box_flat"]["psnr"] == pytest.approx(stated)
     before = hashes(run)
     add(run, new_data)
     after = hashes(run)

@@ -1,6 +1,8 @@
 """Octree objects as files of their own (docs/vq_stream.md): written from a collection, read and rendered from a prefix.
 
     collection ──► stream_of ──► FILE.vq ──► first N bytes ──► read_stream ──► picture
+
+A file has the network of its collection inside, and all else that rendering needs.
 """
 
 from __future__ import annotations

@@ -30,9 +30,8 @@ def print_octree_sizes(collection: "Collection", ids: Sequence[str]) -> None:
         kinds = sorted({each.bits for each in found})
         bits = "-" if not kinds else " ".join(map(str, kinds))
         rows.append([f"level {level}", bits, *means, None, None])
-    paper, total, plain = (
-        round(sum(getattr(table, name) for table in tables) / len(tables)) for name in ("paper", "total", "uncompressed")
-    )
+    counts = ("paper", "total", "uncompressed")
+    paper, total, plain = (round(sum(getattr(table, name) for table in tables) / len(tables)) for name in counts)
     rows.append(["network", None, None, None, None, None, None, network, network])
     rows.append(["all, and the network", None, None, None, None, None, None, paper, total])
     columns = ["part", "bits a corner", "voxels", "corners", "topology", "codebook", "indices"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from manyfields.commands._command import Command, OptionalCount, RunFolder
 from manyfields.commands._run_folder import open_run
+from manyfields.commands._tables import print_table
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Stream(Command):
     def run(self) -> int:
         from manyfields._io import write_atomic
         from manyfields.collection.streams import stream_of
-        from manyfields.commands._tables import print_table
         from manyfields.compression import size_table
         from manyfields.compression.vq_stream import read_header
 

@@ -110,9 +110,7 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
     return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
 
 
-def _forecast(
-    record: RunRecord, stage1: list[FittingObject], times: Sequence[float], waves: int, fixed: float
-) -> str:
+def _forecast(record: RunRecord, stage1: list[FittingObject], times: Sequence[float], waves: int, fixed: float) -> str:
     pilot = _pilot(record, stage1, FittingData(stage1[:1], device()))
     rendering, _ = shared_tensors(pilot.shared)
     pilots = tuple(
