@@ -53,10 +53,12 @@ def quantised_codes(*trees: Octree, bits: int = 3, features: int = CONFIG.featur
     return QuantisedOctreeCodes(trees, tuple(tuple(map(level, tree.corner_counts)) for tree in trees))
 
 
-def write_collection(path: Path, codes: OctreeCodes | QuantisedOctreeCodes, names: tuple[str, ...]) -> Collection:
-    shared = new_shared()
-    config = shared_config(shared, SAMPLER)
-    collection = create_collection(path, shared=shared_tensors(shared)[0], config=config)
+def write_collection(
+    path: Path, codes: OctreeCodes | QuantisedOctreeCodes, names: tuple[str, ...], config: OctreeConfig = CONFIG
+) -> Collection:
+    shared = new_shared(config)
+    tensors, stored = shared_tensors(shared)[0], shared_config(shared, SAMPLER)
+    collection = create_collection(path, shared=tensors, config=stored)
     layers = codec_of(shared).encode(codes)
     collection.append([ObjectRecord(name, each, bounds=BOUNDS) for name, each in zip(names, layers, strict=True)])
     return collection

@@ -1,5 +1,7 @@
 """Octree objects in collections and as files of their own render the same, from every prefix of whole levels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import manyfields
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.collection.streams import read_stream, stream_of
+from manyfields.compiled import plain_only
 from manyfields.compression.vq_stream import VqObject, decode_vq, encode_vq, read_header
 from manyfields.errors import CollectionError
 from manyfields.fields import QuantisedOctreeCodes
@@ -54,6 +57,20 @@ def test_objects_with_fewer_layers_render(tmp_path, octrees, collection):
     for level in (None, 2, 3):
         ours = again["mug"].render(CAMERAS, level=level).images
         assert torch.equal(ours, collection["mug"].render(CAMERAS, level=2).images)
+
+
+def test_compiled_marches_walk_octrees_whose_fine_levels_are_absent(tmp_path, octrees):
+    """Fields of 16 features are those that numba's kernels take, where it is at hand."""
+    config = replace(octrees.CONFIG, features=16)
+    whole = octrees.quantised_codes(octrees.ball(), features=16)
+    collection = octrees.write_collection(tmp_path / "c", whole, ("mug",), config)
+    for level in (1, 2):
+        coarse, bounds = collection["mug"].code(level), torch.tensor(octrees.BOUNDS)[None]
+        with torch.no_grad(), plain_only():
+            plain = collection.shared_part.pictures(coarse, CAMERAS[None], bounds, octrees.SAMPLER)
+        torch.testing.assert_close(
+            collection["mug"].render(CAMERAS, level).images, plain.images.clamp(0, 1), atol=2e-3, rtol=0
+        )
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])

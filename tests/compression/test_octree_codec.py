@@ -129,7 +129,8 @@ def test_no_altered_byte_is_a_crash(octrees):
         ((2, 1, 0, 1, 8, 7), "values of 1 bits"),
         ((0, 2, 1, 1, 8, 7), "not known here"),
         ((0, 2, 0, 1, 9, 7), "9 corners of 1 voxels"),
-        ((0, 2, 0, 1, 7, 7), "do not hold 1 voxels and 7 corners"),
+        ((0, 2, 0, 1, 4, 7), "do not hold 1 voxels and 4 corners"),
+        ((0, 2, 0, 1, 7, 7), "its voxels have 8 corners, not 7"),
         ((0, 2, 0, 2, 8, 7), "its nodes have 1 children, not 2"),
     ],
 )

@@ -203,8 +203,9 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match="levels 2 to 3, but the family has 1 to 4"):
         family.new_codes(some_trees(1, 2, 3))
     codes = family.new_codes(some_trees(1))
-    with pytest.raises(ValueError, match="level 5: from 1 to 4"):
-        family.field(codes, 5)
+    with pytest.raises(ValueError, match="level 0: from 1 to 4"):
+        family.field(codes, 0)
+    assert family.field(codes, 9).level == 4
     with pytest.raises(ValueError, match="7 rows of features, but the octrees have"):
         family.field(OctreeCodes(codes.trees, codes.features[:7]))
     with pytest.raises(ConfigError, match="levels 8 to 5"):

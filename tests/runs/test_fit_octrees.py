@@ -1,6 +1,7 @@
 """Octrees from views to a collection, its figures and its report, with a small fitter in the place of the real one."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ class SmallFitter:
         row = index % len(self.data)
         item, codes = self.data.objects[row], self.codes([row], detach=False)
         rays = item.cameras.rays()
-        flat = Rays(rays.origins.view(1, -1, 3), rays.directions.view(1, -1, 3))
+        flat = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
         picked = torch.randint(flat.origins.shape[1], (128,), generator=generator)
         colors = item.images.permute(0, 2, 3, 1).reshape(1, -1, 3)[:, picked].float() / 255
         some = Rays(flat.origins[:, picked], flat.directions[:, picked])
@@ -103,7 +104,7 @@ class SmallFitter:
 @pytest.fixture(autouse=True)
 def small_fitter(monkeypatch):
     for module in ("fit", "plan", "building"):
-        monkeypatch.setattr(f"manyfields.runs.{module}.new_octree_fitter", SmallFitter)
+        monkeypatch.setattr(sys.modules[f"manyfields.runs.{module}"], "new_octree_fitter", SmallFitter)
 
 
 @pytest.fixture

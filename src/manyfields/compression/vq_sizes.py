@@ -1,4 +1,4 @@
-"""What each part of an octree object takes, as a file or in a collection, by two counts: the paper's, and every byte."""
+"""What each part of an octree object takes, as a file or in a collection, by the paper's count and with every byte."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
 from manyfields.fields.codebooks import LearnedIndices
 from manyfields.fields.codes import Codes
 from manyfields.fields.families import Family, ObjectCodes, family_config, family_from_config
-from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig, PlaneField, harmonics
+from manyfields.fields.fused_planes import FusedPlanes, PlaneField, harmonics
+from manyfields.fields.fused_planes_config import FusedPlanesConfig
 from manyfields.fields.octree import Octree
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.fields.octree_field import CornerFeatures, OctreeConfig, OctreeFamily, OctreeField

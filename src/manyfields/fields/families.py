@@ -8,7 +8,8 @@ from torch import Tensor
 
 from manyfields.errors import ConfigError
 from manyfields.fields.codes import Codes
-from manyfields.fields.fused_planes import FusedPlanes, FusedPlanesConfig
+from manyfields.fields.fused_planes import FusedPlanes
+from manyfields.fields.fused_planes_config import FusedPlanesConfig
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily
 from manyfields.fields.samples import Field
