@@ -9,6 +9,9 @@ def test_learned_indices_become_what_is_seen_of_them(octrees):
     learned = LearnedIndices(tree.corner_counts, 2, features=3, generator=torch.Generator().manual_seed(0))
     codes = QuantisedOctreeCodes.of_learned(tree, learned)
     assert [level.bits for level in codes.levels[0]] == [2, 2, 2]
+    indices = torch.cat([learned.indices(level) for level in range(3)]).to(torch.int32)
+    again = QuantisedOctreeCodes.of_indices(tree, indices, torch.stack(list(learned.codebooks)))
+    assert torch.equal(again.features, codes.features)
     assert torch.equal(codes.features, torch.cat([learned.table(level) for level in range(3)]))
     family = octrees.new_shared().family
     points = torch.rand(1, 50, 3) * 2 - 1

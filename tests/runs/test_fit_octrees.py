@@ -55,7 +55,7 @@ class SmallFitter:
     def step(self, phase, index):
         generator = torch.Generator().manual_seed(stable_seed(0, phase.name, index))
         row = index % len(self.data)
-        item, codes = self.data.objects[row], self.codes([row], detach=False)
+        item, codes = self.data.objects[row], self.codes_of([row], detach=False)
         rays = item.cameras.rays()
         flat = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
         picked = torch.randint(flat.origins.shape[1], (128,), generator=generator)
@@ -93,12 +93,12 @@ class SmallFitter:
         if optimizer:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
 
-    def codes(self, rows, detach=True):
+    def codes_of(self, rows, detach=True):
         return OctreeCodes(self.trees, self.features.detach() if detach else self.features)[rows]
 
     @torch.no_grad()
     def pictures(self, row, cameras, sampler):
-        return self.shared.pictures(self.codes([row]), cameras[None], self.data.bounds[row : row + 1], sampler)
+        return self.shared.pictures(self.codes_of([row]), cameras[None], self.data.bounds[row : row + 1], sampler)
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,15 @@ class QuantisedOctreeCodes:
                 raise ValueError(f"indices of {counts} corners for an octree whose levels have {tree.corner_counts}")
 
     @staticmethod
+    def of_indices(
+        tree: Octree, indices: Int[Tensor, " M"], codebooks: Float[Tensor, "L K F"]
+    ) -> "QuantisedOctreeCodes":
+        """The code (B = 1) of an object: indices of all corners, level after level, and a codebook a level."""
+        parts = indices.detach().long().split(list(tree.corner_counts))
+        levels = tuple(map(QuantisedLevel, parts, codebooks.detach()))
+        return QuantisedOctreeCodes((tree,), (levels,))
+
+    @staticmethod
     def of_learned(tree: Octree, learned: LearnedIndices) -> "QuantisedOctreeCodes":
         """The code (B = 1) of an object whose indices were learned: what is seen of them."""
         codebooks = [codebook.detach() for codebook in learned.codebooks]

@@ -133,7 +133,7 @@ class Fitter:
             if after_step is not None:
                 after_step(index + 1, losses)
 
-    def codes(self, rows: Sequence[int]) -> Codes:
+    def codes_of(self, rows: Sequence[int]) -> Codes:
         """The codes of some objects as they are now."""
         return self.store.all()[rows]
 
@@ -144,7 +144,7 @@ class Fitter:
             guide = None if self.guides is None else self.guides.values[row : row + 1]
             cameras = cameras.to(self.data.device)
             bounds = self.data.bounds[row : row + 1]
-            return self.shared.pictures(self.codes([row]), cameras[None], bounds, sampler, guide=guide)
+            return self.shared.pictures(self.codes_of([row]), cameras[None], bounds, sampler, guide=guide)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""

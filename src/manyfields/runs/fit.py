@@ -267,7 +267,7 @@ def _store(run: Path, record: RunRecord, collection: Collection, fitter: StageFi
     missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
     if missing:
         objects = [fitter.data.objects[row] for row in missing]
-        store_objects(collection, objects, fitter.codes(missing), record, stage)
+        store_objects(collection, objects, fitter.codes_of(missing), record, stage)
 
 
 def _note(record: RunRecord, run: Path, name: str, trainer: StageTrainer) -> None:

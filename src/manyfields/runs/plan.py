@@ -122,7 +122,7 @@ def _forecast(record: RunRecord, stage1: list[FittingObject], times: Sequence[fl
             phases=pilots,
             objects=len(record.stage1) + len(record.stage2),
             shared_bytes=sum(tensor.nbytes for tensor in rendering.values()),
-            object_bytes=sum(map(len, codec_of(pilot.shared).encode(pilot.codes([0]))[0])),
+            object_bytes=sum(map(len, codec_of(pilot.shared).encode(pilot.codes_of([0]))[0])),
             fixed_seconds=fixed,
         )
     ).text

@@ -63,7 +63,7 @@ class StageFitter(Protocol):
         """Restore `state`, after `begin`; without `optimizer` where it is that of a phase done."""
         ...
 
-    def codes(self, rows: Sequence[int]) -> ObjectCodes:
+    def codes_of(self, rows: Sequence[int]) -> ObjectCodes:
         """The codes of some objects as they are now: what is stored."""
         ...
 
