@@ -8,6 +8,7 @@ import torch
 from manyfields.compiled import plain_only
 from manyfields.errors import ConfigError
 from manyfields.fields import Octree
+from manyfields.fitting.hashed_code import HashedCode
 from manyfields.fitting.octree_codes import FeatureCode, IndexCode
 
 
@@ -136,3 +137,21 @@ def test_features_take_the_steps_of_torchs_adam():
 def test_bits_that_no_index_can_have_are_refused(bits):
     with pytest.raises(ConfigError, match=f"bits {bits}: an index takes from 1 to 10"):
         IndexCode(a_tree(), 16, bits, seeded())
+
+
+def test_hashed_codebooks_take_the_steps_of_torchs_adam():
+    code = HashedCode(a_tree(), 16, 4, seeded())
+    plain = code.codebooks.clone().requires_grad_()
+    optimizer = torch.optim.Adam([plain], lr=0.1, betas=(0.9, 0.99), eps=1e-15)
+    draw = seeded(3)
+    for _ in range(3):
+        gradient = torch.randn(code.table.shape, generator=draw)
+        shown = torch.cat([book[indices] for book, indices in zip(plain, code.indices, strict=True)])
+        torch.testing.assert_close(shown.detach(), code.table.detach())
+        optimizer.zero_grad()
+        shown.backward(gradient)
+        optimizer.step()
+        code.table.grad = gradient
+        code.update(0.1)
+    torch.testing.assert_close(code.codebooks, plain.detach(), rtol=1e-4, atol=1e-5)
+    assert code.stored_bytes() == 2 * 16 * 16 * 3
