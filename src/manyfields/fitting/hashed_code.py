@@ -1,4 +1,4 @@
-"""Features of corners that a fixed hash reads from one small codebook a level: what learned indices are compared with."""
+"""Features of corners that a fixed hash reads from one small codebook a level: to compare learned indices with."""
 
 import torch
 from jaxtyping import Float
