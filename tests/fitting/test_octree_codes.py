@@ -155,3 +155,17 @@ def test_hashed_codebooks_take_the_steps_of_torchs_adam():
         code.update(0.1)
     torch.testing.assert_close(code.codebooks, plain.detach(), rtol=1e-4, atol=1e-5)
     assert code.stored_bytes() == 2 * 16 * 16 * 3
+
+
+def test_indices_that_start_from_features_show_them_as_k_means_does():
+    tree = a_tree()
+    table = torch.randn(sum(tree.corner_counts), 16, generator=seeded(2))
+    code = IndexCode.of_features(tree, table, 4, seeded())
+    parts = zip(code.table.detach().split(tree.corner_counts), table.split(tree.corner_counts), strict=True)
+    for (shown, features), book, rows in zip(parts, code.codebooks, code._levels(), strict=True):
+        nearest = torch.cdist(features, book).argmin(-1)
+        assert torch.equal(shown, book[nearest])
+        assert (shown - features).square().mean() < 0.9 * features.square().mean()
+        logits = code.logits[rows, :16].float()
+        assert logits.amax() <= 0.0 and logits.amin() >= -8.0
+        assert torch.equal(logits.argmax(-1), nearest)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from manyfields.compiled import compiled_for
+from manyfields.compression.kmeans import learn_codebook
 from manyfields.errors import ConfigError
 from manyfields.fields.codebooks import MOST_BITS
 from manyfields.fields.octree import Octree
@@ -27,6 +28,9 @@ LOWEST = -60000.0  # of logits that fill up a vector: never the largest, and the
 VECTOR = 16
 ROWS_OF_A_PART = 4096
 COMMON = 0.99  # of the running share of each entry, by which prices of indices are made
+
+
+CONFIDENT, FAINTEST = 1.0, 8.0  # logits of a start from features: of the second choice, and at least
 
 
 class OctreeCode(Protocol):
@@ -118,6 +122,30 @@ class IndexCode:
         self.table = torch.empty(count, features)
         self._show()
         self.table.requires_grad_()
+
+    @staticmethod
+    def of_features(
+        tree: Octree, table: Float[Tensor, "M F"], bits: int, generator: torch.Generator, entropy: float = 0.0
+    ) -> "IndexCode":
+        """Indices that start where features are: codebooks by k-means, logits by the distances to their entries.
+
+        A corner starts CONFIDENT nats from a typical second choice, so that gradients can still change its mind.
+        """
+        code = IndexCode(tree, table.shape[1], bits, generator, entropy)
+        for level, rows in enumerate(code._levels()):
+            if rows.start == rows.stop:
+                continue
+            features = table.detach()[rows].float()
+            seed = int(torch.randint(1 << 30, (1,), generator=generator))
+            codebook = code.codebooks[level] = learn_codebook(features, bits, seed=seed)
+            scale = _typical_gap(features[:: max(1, len(features) // (1 << 14))], codebook)
+            for part in torch.arange(rows.start, rows.stop).split(1 << 14):
+                far = torch.cdist(table.detach()[part].float(), codebook).square()
+                logits = (far.amin(-1, keepdim=True) - far) * (CONFIDENT / scale)
+                code.logits[part, : code.entries] = logits.clamp(min=-FAINTEST).half()
+        code.indices.copy_(torch.cat([part.float().argmax(-1) for part in code.logits.split(1 << 16)]))
+        code._show()
+        return code
 
     @torch.no_grad()
     def update(self, rate: float) -> None:
@@ -213,3 +241,9 @@ class IndexCode:
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
         self._show()
+
+
+def _typical_gap(features: Tensor, codebook: Tensor) -> float:
+    """Mean over features by how much the second nearest entry is farther away, squared."""
+    nearest = torch.cdist(features, codebook).square().topk(2, largest=False).values
+    return max(float((nearest[:, 1] - nearest[:, 0]).mean()), 1e-12)
