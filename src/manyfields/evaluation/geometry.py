@@ -1,9 +1,10 @@
 """How near two surfaces are: Chamfer distance and the angle between normals, from points spread over both."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from manyfields.views.surface_samples import Triangles
 
@@ -47,11 +48,6 @@ def compare_surfaces(found: Triangles, truth: Triangles, points: int = 100_000, 
     )
 
 
-def triangles_of(vertices: Float64[np.ndarray, "N 3"], faces: Int64[np.ndarray, "F 3"]) -> Triangles:
-    """Plain arrays as triangles to compare. Raises MeshError where no triangle has an area."""
-    return Triangles.welded(vertices, faces)
-
-
 def _with_normals(
     surface: Triangles, count: int, generator: np.random.Generator
 ) -> tuple[Float64[np.ndarray, "P 3"], Float64[np.ndarray, "P 3"]]:
@@ -60,7 +56,7 @@ def _with_normals(
 
 
 def _one_way(
-    points: np.ndarray, normals: np.ndarray, tree: object, others: np.ndarray
+    points: np.ndarray, normals: np.ndarray, tree: Any, others: np.ndarray
 ) -> tuple[Float64[np.ndarray, " P"], Float64[np.ndarray, " P"]]:
-    distances, nearest = tree.query(points)  # type: ignore[attr-defined]  # scipy has no types
+    distances, nearest = tree.query(points)
     return distances, np.abs((normals * others[nearest]).sum(-1))

@@ -47,4 +47,4 @@ def isosurface(
     if not len(faces):
         raise MeshError(f"the distance field has no surface in the voxels of level {level}")
     used, renumbered = np.unique(faces, return_inverse=True)
-    return vertices[used] * (2.0 / side) - 1.0, renumbered.reshape(-1, 3).astype(np.int64)
+    return vertices[used].astype(np.float64) * (2.0 / side) - 1.0, renumbered.reshape(-1, 3).astype(np.int64)

@@ -68,7 +68,7 @@ def octree_of_points(
     codes: list[Tensor] = []
     points = points[(points.abs() <= 1.0).all(-1)]
     for part in points.split(max(1, POINTS_AT_ONCE // len(around))):
-        codes.append(_codes((part.unsqueeze(1) + around).view(-1, 3).clamp(-1.0, 1.0), upto).unique())
+        codes.append(_codes((part.unsqueeze(1) + around).reshape(-1, 3).clamp(-1.0, 1.0), upto).unique())
         if len(codes) > 16:
             codes = [torch.cat(codes).unique()]
     return _octree(torch.cat(codes).unique() if codes else points.new_zeros(0).long(), config, upto)
@@ -92,7 +92,7 @@ def octree_of_hull(
     codes: list[Tensor] = []
     for cells in hull.cpu().nonzero().split(POINTS_AT_ONCE // 8):
         places = bounds[0].cpu() + (cells.unsqueeze(1) + inside) * size.cpu()
-        codes.append(_codes(places.view(-1, 3).clamp(-1.0, 1.0), upto).unique())
+        codes.append(_codes(places.reshape(-1, 3).clamp(-1.0, 1.0), upto).unique())
     return _octree(torch.cat(codes).unique() if codes else torch.zeros(0, dtype=torch.long), config, upto)
 
 

@@ -91,7 +91,7 @@ def points_of_field(
     rays: int | None = None,
     pixels: Int[Tensor, " P"] | None = None,
     generator: torch.Generator | None = None,
-) -> Float[Tensor, "P 3"]:
+) -> Float[Tensor, "K 3"]:
     """Samples along rays of the views' pixels whose share in the ray's colour is above `threshold`, one in each cell.
 
     field: of one object. cameras: (V,). Rays and samples are those of `render` with the same guide and bounds; rays
