@@ -39,7 +39,7 @@ def isosurface(
     grid[tuple(corners.cpu().numpy().T)] = values.numpy()
     if not len(values) or not bool((values < 0).any()) or not bool((grid > 0).any()):
         raise MeshError(f"the distance field has no surface in the voxels of level {level}")
-    vertices, faces, _, _ = marching_cubes(grid, 0.0, gradient_direction="ascent")
+    vertices, faces, _, _ = marching_cubes(grid, 0.0, gradient_direction="descent")
     # Between a corner of a voxel and one that no voxel has, the grid says nothing: such triangles are dropped.
     places = vertices[faces].mean(1) * (2.0 / side) - 1.0
     inside = tree.to("cpu").find(torch.from_numpy(places).float(), level) >= 0

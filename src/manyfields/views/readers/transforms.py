@@ -161,10 +161,10 @@ def _depth_units(content: dict[str, Any], remarks: list[tuple[str | None, str, s
     """The unit of each form of depth image; None, and a remark where frames need it, where it is no length."""
     units: dict[str, float | None] = {}
     for key, (name, default) in _DEPTH_FORMS.items():
-        value = content.get(name, default)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-        units[key] = float(value) if good else None
-        if not good and any(_is_usable(frame) and key in frame for frame in content["frames"]):
+        value: Any = content.get(name, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        units[key] = float(value) if is_number and 0 < value < float("inf") else None
+        if units[key] is None and any(_is_usable(frame) and key in frame for frame in content["frames"]):
             message = f"{key} is not read: {name} is {value!r}, where the length of a step of depth belongs"
             remarks.append((None, "depth", message))
     return units
