@@ -43,13 +43,14 @@ SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "s
 RESULTS = Path(__file__).parent / "results" / "octree.json"
 CONFIG = OctreeConfig()
 STEPS, COARSE_STEPS, PROBES = 1000, 300, 10
+AS_FEATURES = 0.4  # share of the steps after which learned indices take over from features
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 TEST_VIEWS = 20
 GUIDE = 64
 BITS, HASHES = (6, 4, 2, 1), (10, 12, 14, 16)
 MOST_BITS = (8, 10)  # run on the first scene alone: what they are for is that they run
 FITTING, MEASURING = Sampler(guided=24), Sampler(guided=32)
-PHASE = Phase("rays", rgb=1.0, codes_rate=0.1, fields_rate=2e-3, rays_per_object=4096, final_rate=0.05)
+PHASE = Phase("rays", rgb=1.0, codes_rate=0.03, fields_rate=2e-3, rays_per_object=4096, final_rate=0.05)
 
 
 def scene_of(work: Path, name: str) -> tuple[FittingObject, torch.Tensor, object]:
@@ -63,18 +64,26 @@ def scene_of(work: Path, name: str) -> tuple[FittingObject, torch.Tensor, object
     return item, torch.from_numpy(composite(rgba.numpy())).float() / 255.0, cameras
 
 
-def codes_to_fit(first_scene: bool) -> dict[str, object]:
-    """What makes the code of each method, from an octree and a generator."""
-    made: dict[str, object] = {"uncompressed": lambda tree, draw: FeatureCode(tree, 16, draw)}
-    for bits in (*BITS, *(MOST_BITS if first_scene else ())):
-        made[f"vq{bits}"] = lambda tree, draw, bits=bits: IndexCode(tree, 16, bits, draw)
+def features(tree: Octree, draw: torch.Generator) -> FeatureCode:
+    return FeatureCode(tree, 16, draw)
+
+
+def codes_to_fit() -> dict[str, object]:
+    """What makes the code of each method, from an octree and a generator; that of `vq6` and the like is in `fitted`."""
+    made: dict[str, object] = {"uncompressed": features}
+    made["vq6_from_noise"] = lambda tree, draw: IndexCode(tree, 16, 6, draw)
     for bits in HASHES:
         made[f"hash{bits}"] = lambda tree, draw, bits=bits: HashedCode(tree, 16, bits, draw)
     return made
 
 
-def fitted(item: FittingObject, tree: Octree, make, steps: int, probe=None) -> tuple[OctreeFamily, OctreeCode, dict]:
-    """A network and a code after `steps`; with the seconds they took, and PSNR along the way where `probe` gives it."""
+def fitted(
+    item: FittingObject, tree: Octree, make, steps: int, probe=None, bits: int = 0
+) -> tuple[OctreeFamily, OctreeCode, dict]:
+    """A network and a code after `steps`; with the seconds they took, and PSNR along the way where `probe` gives it.
+
+    With `bits`, features become indices on the way.
+    """
     draw = torch.Generator().manual_seed(stable_seed(0, "octree", item.id))
     family = OctreeFamily(CONFIG, draw)
     code = make(tree, draw)
@@ -84,6 +93,9 @@ def fitted(item: FittingObject, tree: Octree, make, steps: int, probe=None) -> t
     curve, spent = [], 0.0
     for index in range(steps):
         began = time.perf_counter()
+        if bits and index == round(AS_FEATURES * steps):
+            code = IndexCode.of_features(tree, code.table, bits, draw)
+            fitter.codes = [code]
         fitter.step(phase, index)
         spent += time.perf_counter() - began
         if probe is not None and (index + 1) % max(1, steps // PROBES) == 0:
@@ -96,7 +108,7 @@ def octree_for(item: FittingObject) -> Octree:
     tree = octree_of(item, CONFIG)
     if all(tree.corner_counts):
         return tree
-    family, code, _ = fitted(item, tree, lambda tree, draw: FeatureCode(tree, 16, draw), COARSE_STEPS)
+    family, code, _ = fitted(item, tree, features, COARSE_STEPS)
     hull = hull_of(tree, item.bounds, GUIDE)[None]
     with torch.no_grad():
         field = family.field(OctreeCodes((tree,), code.table.detach()))
@@ -205,11 +217,13 @@ def fit(work: Path, name: str, first_scene: bool, only: Sequence[str]) -> None:
     tree = octree_for(item)
     score = Scorer(item, tree, truth, cameras)
     done |= {"corners": tree.corner_counts, "views": len(item.train), "side": truth.shape[1], "steps": STEPS}
-    for method, make in codes_to_fit(first_scene).items():
+    methods = codes_to_fit() | {f"vq{bits}": None for bits in (*BITS, *(MOST_BITS if first_scene else ()))}
+    for method, make in methods.items():
         if method in done["methods"] or (only and method not in only):
             continue
         probe = (lambda family, table: score(family, table, every=4)) if method == "uncompressed" else None
-        family, code, took = fitted(item, tree, make, STEPS, probe)
+        bits = 0 if make is not None else int(method.removeprefix("vq"))
+        family, code, took = fitted(item, tree, make or features, STEPS, probe, bits)
         done["methods"][method] = {**measure(method, family, code, score), **took, "peak_memory": peak_memory()}
         out.write_text(json.dumps(done))
         brief = {key: done["methods"][method].get(key) for key in ("psnr", "levels", "bytes", "coded_ratio", "seconds")}
