@@ -19,8 +19,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as functional
-from manyfields.fitting.octree_build import FINER, octree_of, octree_of_points
-from manyfields.fitting.surface_points import points_of_field
 from speed_fit import peak_memory
 
 from manyfields.cameras import Rays
@@ -31,9 +29,11 @@ from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, load_object, load_views, stable_seed
 from manyfields.fitting.hashed_code import HashedCode
+from manyfields.fitting.octree_build import FINER, octree_of, octree_of_points
 from manyfields.fitting.octree_codes import FeatureCode, IndexCode, OctreeCode
 from manyfields.fitting.octree_fitter import OctreeFitter, hull_of
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.surface_points import points_of_field
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler, guide_of, render
 from manyfields.views import composite, read_views
