@@ -19,6 +19,7 @@ LANES = 16
 
 _FLOAT, _WHOLE = ir.FloatType(), ir.IntType(32)
 _VECTOR, _WHOLES = ir.VectorType(_FLOAT, LANES), ir.VectorType(_WHOLE, LANES)
+_HALVES = ir.VectorType(ir.HalfType(), LANES)
 _FAST = ("fast",)
 
 
@@ -110,6 +111,30 @@ def store_whole(typing, array, index, value):
         array, index, value = arguments
         place = _pointer(context, builder, signature.args[0], array, index, _WHOLES)
         builder.store(builder.fptosi(value, _WHOLES), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), code
+
+
+@intrinsic
+def load_half(typing, array, index):
+    """array[index : index + 16] of float16, which numba sees as int16"""
+
+    def code(context, builder, signature, arguments):
+        place = _pointer(context, builder, signature.args[0], *arguments, _HALVES)
+        return builder.fpext(builder.load(place, align=2), _VECTOR)
+
+    return vector(array, types.intp), code
+
+
+@intrinsic
+def store_half(typing, array, index, value):
+    """array[index : index + 16] = value, rounded to float16, which numba sees as int16"""
+
+    def code(context, builder, signature, arguments):
+        array, index, value = arguments
+        place = _pointer(context, builder, signature.args[0], array, index, _HALVES)
+        builder.store(builder.fptrunc(value, _HALVES), place, align=2)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), code

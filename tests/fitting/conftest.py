@@ -1,11 +1,13 @@
 """A tiny set in memory and a small autoencoder, for tests of the fitting loop."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from manyfields.cameras import Cameras, focal_from_angle
 from manyfields.fields import FusedPlanes, FusedPlanesConfig
@@ -66,3 +68,31 @@ def make_fitter(tiny_views) -> Callable[..., Fitter]:
         return Fitter(shared, data, CodeStore(shared.family.new_codes(len(data), generator)), Sampler(4, 4))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ball_with_depth(tmp_path_factory, shapes) -> Callable[..., Path]:
+    """Writes an object folder of a ball with depth images that are computed, not rendered."""
+
+    def write(radius: float = 0.5, views: int = 16, side: int = 64, center=(0.1, -0.05, 0.0)) -> Path:
+        folder = tmp_path_factory.mktemp("ball") / "ball"
+        shapes.write(folder, shapes.Shape("ball", (radius,) * 3, center=center), views, side)
+        (folder / "depth").mkdir()
+        content = json.loads((folder / "transforms.json").read_text()) | {"depth_unit": 1e-4}
+        focal = 0.5 * side / np.tan(0.5 * shapes.ANGLE_X)
+        row, column = np.mgrid[:side, :side] + 0.5
+        local = np.stack([(column - side / 2) / focal, -(row - side / 2) / focal, -np.ones_like(row)], -1)
+        for index, frame in enumerate(content["frames"]):
+            pose = np.array(frame["transform_matrix"])
+            direction = local @ pose[:3, :3].T
+            direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+            origin = pose[:3, 3] - center
+            middle = -direction @ origin
+            rest = radius**2 - (origin @ origin - middle**2)
+            depth = np.where(rest > 0, middle - np.sqrt(np.maximum(rest, 0)), 0)
+            frame["depth_path"] = f"depth/{index:03d}.png"
+            Image.fromarray(np.rint(depth / 1e-4).astype(np.uint16)).save(folder / frame["depth_path"])
+        (folder / "transforms.json").write_text(json.dumps(content))
+        return folder
+
+    return write

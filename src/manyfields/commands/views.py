@@ -73,9 +73,11 @@ class CheckViews(Command):
 
     def run(self) -> int:
         from manyfields.views import read_views, usable_views
+        from manyfields.views.depth_check import depth_problems
 
         found = read_views(self.data)
         usable, problems = usable_views(found)
+        problems += depth_problems(usable)
         if problems:
             rows = [
                 [p.object, p.view, p.kind, f"{p.message} (object set aside)" if p.fatal else p.message]

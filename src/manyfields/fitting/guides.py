@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import PlaneField
+from manyfields.fields import OctreeField, PlaneField
 from manyfields.fitting.data import FittingObject
 from manyfields.rendering import densities
 
@@ -34,7 +34,11 @@ class Guides:
 
     @torch.no_grad()
     def refresh(
-        self, field: PlaneField, bounds: Float[Tensor, "B 2 3"], rows: dict[int, int], generator: torch.Generator
+        self,
+        field: PlaneField | OctreeField,
+        bounds: Float[Tensor, "B 2 3"],
+        rows: dict[int, int],
+        generator: torch.Generator,
     ) -> None:
         """Ask `field` at random places of a part of the cells. `rows`: which guide belongs to which of its objects."""
         side = self.values.shape[-1]

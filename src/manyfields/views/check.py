@@ -9,6 +9,7 @@ unseen       view      the unit sphere, where the object is, lies outside the im
 duplicate    view      same image, or same pose with another image, as an earlier view
 convention   object    most cameras look away from what they have in common: axes flipped
 few          object    fewer than three views, or fewer than three good ones
+depth        object    a remark: depth images that cannot be read, or that contradict the images' alpha
 """
 
 import hashlib
@@ -22,6 +23,7 @@ import numpy as np
 
 from manyfields.cameras import Cameras
 from manyfields.errors import ViewError
+from manyfields.views.depth_check import depth_problems
 from manyfields.views.types import ObjectViews, Problem, ViewSet
 
 LEAST_VIEWS = 3
@@ -29,8 +31,12 @@ _RIGID_TOLERANCE = 1e-3
 
 
 def check_views(views: ViewSet) -> list[Problem]:
-    """Everything that is wrong with `views`, what was found at reading included. Decodes every image once."""
-    return views.problems + [problem for findings in _inspect_all(views) for problem in findings.problems]
+    """Everything that is wrong with `views`, what was found at reading included. Decodes every image once.
+
+    Depth images are looked at too, which `usable_views` leaves alone: most fits never open them.
+    """
+    found = [problem for findings in _inspect_all(views) for problem in findings.problems]
+    return views.problems + found + depth_problems(views)
 
 
 def usable_views(views: ViewSet) -> tuple[ViewSet, list[Problem]]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from manyfields.cameras import Cameras
 from manyfields.errors import ViewError
+from manyfields.views.depths import DepthFile, distances, load_steps
 from manyfields.views.images import load_image
-from manyfields.views.undistort import Lens, undistort
+from manyfields.views.undistort import Lens, undistort, undistort_steps
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class ObjectViews:
 
     cameras: (V,) in object coordinates, where the object lies within the unit sphere; world_to_object: (4, 4), from
     the data's world to those coordinates. test_names: the names that the data's own test file holds, or None.
-    source_axes: 'OpenGL' or 'OpenCV', the convention in which the files were taken to write their poses.
+    source_axes: 'OpenGL' or 'OpenCV', the convention in which the files were taken to write their poses. depth_files:
+    where each view's depth is stored (None for a view without); empty where the data has no depth.
     """
 
     id: str
@@ -48,6 +50,7 @@ class ObjectViews:
     files: list[Path]
     lenses: list[Lens | None]
     source_axes: str = "OpenGL"
+    depth_files: list[DepthFile | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,6 +65,42 @@ class ObjectViews:
         for slot, index in enumerate(picked):
             result[slot] = self._undistorted(self.stored_image(index), index)
         return result
+
+    def depths(self, indices: Iterable[int] | None = None) -> Float32[np.ndarray, "V H W"] | None:
+        """Distances along the rays of the views' pixels, in object units; 0 where nothing is, or nothing known.
+
+        None where none of the views (all, or those of `indices`) has a depth image; a single view without one is 0 all
+        over. Lens distortion is undone: each pixel has the distance that its nearest pixel of the file has.
+
+        Raises ViewError that names object and view where a file is missing, damaged, not 16 bit, or of another size.
+        """
+        picked = range(len(self)) if indices is None else [int(index) for index in indices]
+        files = [self.depth_files[index] for index in picked] if self.depth_files else []
+        if all(file is None for file in files):
+            return None
+        result = np.zeros((len(picked), self.cameras.height, self.cameras.width), np.float32)
+        for slot, (index, file) in enumerate(zip(picked, files, strict=True)):
+            if file is not None:
+                result[slot] = self._depth(index, file)
+        return result
+
+    def _depth(self, index: int, file: DepthFile) -> Float32[np.ndarray, "H W"]:
+        width, height = self.cameras.width, self.cameras.height
+        try:
+            steps = load_steps(file, width, height)
+        except ViewError as error:
+            raise ViewError(f"object {self.id}, view {self.names[index]}: {error}") from error
+        focal, center = self._intrinsics(index)
+        lens = self.lenses[index]
+        if lens is not None:
+            steps = undistort_steps(steps, focal, center, lens)
+        scale = float(abs(np.linalg.det(self.world_to_object[:3, :3])) ** (1 / 3))
+        return distances(file, steps, focal, center, scale)
+
+    def _intrinsics(self, index: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        focal_x, focal_y = self.cameras.focal[index].tolist()
+        center_x, center_y = self.cameras.center[index].tolist()
+        return (focal_x, focal_y), (center_x, center_y)
 
     def stored_image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
         """One image as its file has it, lens distortion and size included. Raises ViewError."""
@@ -80,9 +119,7 @@ class ObjectViews:
         lens = self.lenses[index]
         if lens is None:
             return rgba
-        focal_x, focal_y = self.cameras.focal[index].tolist()
-        center_x, center_y = self.cameras.center[index].tolist()
-        return undistort(rgba, (focal_x, focal_y), (center_x, center_y), lens)
+        return undistort(rgba, *self._intrinsics(index), lens)
 
     def subset(self, indices: Iterable[int]) -> "ObjectViews":
         """The same object in some of its views, in the order given."""
@@ -93,6 +130,7 @@ class ObjectViews:
             cameras=self.cameras[picked],
             files=[self.files[index] for index in picked],
             lenses=[self.lenses[index] for index in picked],
+            depth_files=[self.depth_files[index] for index in picked] if self.depth_files else [],
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
 
 from manyfields.errors import ViewError
 
@@ -70,6 +70,19 @@ def undistort(
     moved = cv2.remap(weighted, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     color = np.where(moved[..., 3:] > 0.5, moved[..., :3] * 255 / np.maximum(moved[..., 3:], 0.5), 0)
     return np.concatenate([color, moved[..., 3:]], -1).round().clip(0, 255).astype(np.uint8)
+
+
+def undistort_steps(
+    steps: Integer[np.ndarray, "H W"], focal: tuple[float, float], center: tuple[float, float], lens: Lens
+) -> Integer[np.ndarray, "H W"]:
+    """The same for a depth image: each pixel takes the photograph's nearest one, 0 beyond its border.
+
+    Depths are not averaged: between two surfaces there is none.
+    """
+    height, width = steps.shape
+    columns, rows = (np.rint(axis).astype(np.int64) for axis in _source_pixels(lens, focal, center, width, height))
+    seen = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return np.where(seen, steps[rows.clip(0, height - 1), columns.clip(0, width - 1)], 0)
 
 
 @lru_cache(maxsize=4)

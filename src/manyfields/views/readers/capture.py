@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int64
 
 from manyfields.cameras import Cameras
 from manyfields.errors import ViewError
+from manyfields.views.depths import DepthFile
 from manyfields.views.placement import world_to_object_from_cameras
 from manyfields.views.types import ObjectViews, Problem
 from manyfields.views.undistort import Lens
@@ -21,7 +22,8 @@ class Capture:
 
     poses: OpenGL camera-to-world in the data's world, NaN where a pose could not be read; focal, center: (x, y) in
     pixels; sizes: (width, height). in_unit_sphere: the data's world already is the object's. remarks: (view, kind,
-    message) of what was left out. source_axes: the convention in which the files write poses.
+    message) of what was left out. source_axes: the convention in which the files write poses. depths: one for each
+    view, None where it has no depth image; or empty.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Capture:
     in_unit_sphere: bool = False
     source_axes: str = "OpenGL"
     remarks: list[tuple[str | None, str, str]] = field(default_factory=list)
+    depths: list[DepthFile | None] = field(default_factory=list)
 
 
 def to_object(capture: Capture, object_id: str, label: str | None) -> tuple[ObjectViews, list[Problem]]:
@@ -80,6 +83,7 @@ def to_object(capture: Capture, object_id: str, label: str | None) -> tuple[Obje
         files=[capture.files[index] for index in kept],
         lenses=[capture.lenses[index] for index in kept],
         source_axes=capture.source_axes,
+        depth_files=[capture.depths[index] for index in kept] if any(capture.depths) else [],
     )
     return views, problems
 

@@ -7,7 +7,8 @@
 transforms_val.json is not read: its views are neither trained on nor tested. Poses are camera-to-world in OpenGL
 axes. Intrinsics come from fl_x, fl_y, cx, cy, w, h (shared, or of a frame), else from camera_angle_x; the size, where
 it is not written, from the first image. k1, k2, p1, p2 and k3..k6 are OpenCV's lens distortion; with camera_model
-OPENCV_FISHEYE (or is_fisheye), k1..k4 are its fisheye model.
+OPENCV_FISHEYE (or is_fisheye), k1..k4 are its fisheye model. Depth images come in two forms: ours (depth_path and
+depth_unit) and nerfstudio's (depth_file_path).
 """
 
 import posixpath
@@ -20,6 +21,7 @@ import numpy as np
 from manyfields._io import read_json
 from manyfields.cameras import focal_from_angle
 from manyfields.errors import ViewError
+from manyfields.views.depths import MILLIMETRE, DepthFile
 from manyfields.views.images import has_image_suffix, image_size
 from manyfields.views.readers.capture import Capture
 from manyfields.views.undistort import Lens
@@ -33,6 +35,12 @@ _INTRINSIC_KEYS = {
 }
 _PERSPECTIVE_MODELS = {"PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV", "PERSPECTIVE"}
 _FISHEYE_MODELS = {"OPENCV_FISHEYE", "FISHEYE"}
+_OUR_DEPTH = "depth_path"
+_DEPTH_FORMS = {
+    _OUR_DEPTH: ("depth_unit", None),
+    "depth_file_path": ("depth_unit_scale_factor", MILLIMETRE),
+}
+"""Key of a frame -> key and default of the unit."""
 
 Intrinsics = tuple[float, float, float, float, int, int, Lens | None]
 """fx, fy, cx, cy, width, height, lens."""
@@ -99,6 +107,8 @@ def _read_frames(folder: Path, content: dict[str, Any], known: set[str]) -> Capt
     names, files, poses = [], [], []
     remarks: list[tuple[str | None, str, str]] = []
     own: list[dict[str, Any]] = []
+    depths: list[DepthFile | None] = []
+    units = _depth_units(content, remarks)
     for number, frame in enumerate(content["frames"]):
         if not _is_usable(frame):
             remarks.append((f"frame {number}", "unreadable", "the frame has no file_path"))
@@ -110,6 +120,7 @@ def _read_frames(folder: Path, content: dict[str, Any], known: set[str]) -> Capt
         files.append(folder / frame["file_path"].replace("\\", "/"))
         poses.append(_pose(frame.get("transform_matrix")))
         own.append({key: frame[key] for key in _INTRINSIC_KEYS & frame.keys()})
+        depths.append(_depth_file(folder, frame, units))
 
     @cache
     def first_size() -> tuple[int, int]:
@@ -131,7 +142,32 @@ def _read_frames(folder: Path, content: dict[str, Any], known: set[str]) -> Capt
         sizes=numbers[:, 4:6].astype(np.int64),
         lenses=[row[6] for row in rows],
         remarks=remarks,
+        depths=depths,
     )
+
+
+def _depth_file(folder: Path, frame: dict[str, Any], units: dict[str, float | None]) -> DepthFile | None:
+    for key, unit in units.items():
+        path = frame.get(key)
+        if isinstance(path, str) and unit is not None:
+            place = folder / path.replace("\\", "/")
+            if key == _OUR_DEPTH:
+                return DepthFile(place, unit)
+            return DepthFile(place, unit, along="axis", resize=True)
+    return None
+
+
+def _depth_units(content: dict[str, Any], remarks: list[tuple[str | None, str, str]]) -> dict[str, float | None]:
+    """The unit of each form of depth image; None, and a remark where frames need it, where it is no length."""
+    units: dict[str, float | None] = {}
+    for key, (name, default) in _DEPTH_FORMS.items():
+        value: Any = content.get(name, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        units[key] = float(value) if is_number and 0 < value < float("inf") else None
+        if units[key] is None and any(_is_usable(frame) and key in frame for frame in content["frames"]):
+            message = f"{key} is not read: {name} is {value!r}, where the length of a step of depth belongs"
+            remarks.append((None, "depth", message))
+    return units
 
 
 def _joined(first: Capture, second: Capture) -> Capture:
@@ -145,6 +181,7 @@ def _joined(first: Capture, second: Capture) -> Capture:
         sizes=np.concatenate([first.sizes, second.sizes]),
         lenses=first.lenses + second.lenses,
         remarks=first.remarks + second.remarks,
+        depths=first.depths + second.depths,
     )
 
 
