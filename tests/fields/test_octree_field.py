@@ -148,7 +148,8 @@ def test_a_field_is_its_features_through_the_network():
     features, inside = field.features(points)
     hidden = torch.relu(family.hidden(torch.cat([features, encode_directions(directions, 4)], -1)))
     values = family.output(hidden)
-    torch.testing.assert_close(found.density, 15.0 * torch.relu(values[..., 0]) * inside)
+    density = torch.nn.functional.softplus(values[..., 0] - 1.0)
+    torch.testing.assert_close(found.density, 15.0 * density * inside)
     torch.testing.assert_close(found.channels, 1.002 * torch.sigmoid(values[..., 1:]) - 0.001)
     assert (found.density[~inside] == 0).all() and found.density[inside].all()
 
@@ -180,7 +181,8 @@ def test_objects_alone_are_what_they_are_among_others():
     assert codes.offsets.tolist()[-1] == len(codes.features)
     for row in range(3):
         for alone in (family.field(codes[row]), family.field(codes)[row]):
-            assert torch.equal(alone(points[row : row + 1]).density, together.density[row : row + 1])
+            # Products of matrices of other sizes are rounded otherwise.
+            torch.testing.assert_close(alone(points[row : row + 1]).density, together.density[row : row + 1])
 
 
 def test_the_papers_sizes():
