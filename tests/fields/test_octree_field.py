@@ -137,8 +137,9 @@ def test_gradient_equals_finite_differences():
         assert torch.autograd.gradcheck(lambda t, how=combine: octree_features(t, corners, points, how)[0], table)
 
 
-def test_a_field_is_its_features_through_the_network():
-    family, trees = small(), some_trees(2)
+@pytest.mark.parametrize("density", ["softplus", "relu"])
+def test_a_field_is_its_features_through_the_network(density):
+    family, trees = small(density=density), some_trees(2)
     codes = family.new_codes(trees, seeded())
     field = family.field(codes)
     assert isinstance(field, Field) and field.channels == 3 and len(field) == 2
@@ -148,8 +149,9 @@ def test_a_field_is_its_features_through_the_network():
     features, inside = field.features(points)
     hidden = torch.relu(family.hidden(torch.cat([features, encode_directions(directions, 4)], -1)))
     values = family.output(hidden)
-    density = torch.nn.functional.softplus(values[..., 0] - 1.0)
-    torch.testing.assert_close(found.density, 15.0 * density * inside)
+    raised = values[..., 0]
+    expected = torch.relu(raised) if density == "relu" else torch.nn.functional.softplus(raised - 1.0)
+    torch.testing.assert_close(found.density, 15.0 * expected * inside)
     torch.testing.assert_close(found.channels, 1.002 * torch.sigmoid(values[..., 1:]) - 0.001)
     assert (found.density[~inside] == 0).all() and found.density[inside].all()
 
@@ -181,7 +183,6 @@ def test_objects_alone_are_what_they_are_among_others():
     assert codes.offsets.tolist()[-1] == len(codes.features)
     for row in range(3):
         for alone in (family.field(codes[row]), family.field(codes)[row]):
-            # Products of matrices of other sizes are rounded otherwise.
             torch.testing.assert_close(alone(points[row : row + 1]).density, together.density[row : row + 1])
 
 
