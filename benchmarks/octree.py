@@ -29,11 +29,11 @@ from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, load_object, load_views, stable_seed
 from manyfields.fitting.hashed_code import HashedCode
-from manyfields.fitting.octree_build import FINER, octree_of, octree_of_points
 from manyfields.fitting.octree_codes import FeatureCode, IndexCode, OctreeCode
-from manyfields.fitting.octree_fitter import OctreeFitter, hull_of
+from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.surface_points import points_of_field
+from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler, guide_of, render
 from manyfields.views import composite, read_views
@@ -42,7 +42,7 @@ from manyfields.views.render_set import render_set
 SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
 RESULTS = Path(__file__).parent / "results" / "octree.json"
 CONFIG = OctreeConfig()
-STEPS, COARSE_STEPS, PROBES = 1000, 300, 10
+STEPS, PROBES = 1000, 10
 AS_FEATURES = 0.4  # share of the steps after which learned indices take over from features
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 TEST_VIEWS = 20
@@ -87,7 +87,7 @@ def fitted(
     draw = torch.Generator().manual_seed(stable_seed(0, "octree", item.id))
     family = OctreeFamily(CONFIG, draw)
     code = make(tree, draw)
-    fitter = OctreeFitter(family, FittingData([replace(item, hull=hull_of(tree, item.bounds, GUIDE))]), [code], FITTING)
+    fitter = OctreeFitter(SharedPart(family, None), FittingData([replace(item)]), [code], FITTING)
     phase = replace(PHASE, steps=steps)
     fitter.begin(phase)
     curve, spent = [], 0.0
@@ -103,34 +103,11 @@ def fitted(
     return family, code, {"seconds": spent, "curve": curve}
 
 
-def octree_for(item: FittingObject) -> Octree:
-    """The octree of depth images; where there are none, of a coarse fit within the hull."""
-    tree = octree_of(item, CONFIG)
-    if all(tree.corner_counts):
-        return tree
-    family, code, _ = fitted(item, tree, features, COARSE_STEPS)
-    hull = hull_of(tree, item.bounds, GUIDE)[None]
-    with torch.no_grad():
-        field = family.field(OctreeCodes((tree,), code.table.detach()))
-        guide = guide_of(field, item.bounds[None], hull, GUIDE)
-        pixels = None if item.pixels is None else torch.unique(item.pixels[0])
-        points = points_of_field(
-            field,
-            item.cameras,
-            FITTING,
-            guide=guide,
-            bounds=item.bounds[None],
-            level=CONFIG.last + FINER,
-            pixels=pixels,
-        )
-    return octree_of_points(points, CONFIG)
-
-
 class Scorer:
     """PSNR over held-out views, of the field of a table of features."""
 
     def __init__(self, item: FittingObject, tree: Octree, truth: torch.Tensor, cameras) -> None:
-        self.bounds, self.hull = item.bounds[None], hull_of(tree, item.bounds, GUIDE)[None]
+        self.bounds, self.hull = item.bounds[None], tree.occupied(item.bounds, GUIDE).to(torch.uint8)[None]
         self.tree, self.truth, self.cameras = tree, truth, cameras
 
     @torch.no_grad()
@@ -214,7 +191,7 @@ def fit(work: Path, name: str, first_scene: bool, only: Sequence[str]) -> None:
     out = work / f"octree-{name}.json"
     done = json.loads(out.read_text()) if out.exists() else {"methods": {}}
     item, truth, cameras = scene_of(work, name)
-    tree = octree_for(item)
+    tree = grown_octree(item, CONFIG, FITTING)
     score = Scorer(item, tree, truth, cameras)
     done |= {"corners": tree.corner_counts, "views": len(item.train), "side": truth.shape[1], "steps": STEPS}
     methods = codes_to_fit() | {f"vq{bits}": None for bits in (*BITS, *(MOST_BITS if first_scene else ()))}

@@ -6,18 +6,20 @@ the one before it, and so on: VQ-AD, section 4.3), and renders them along the fu
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from manyfields.cameras import Cameras
 from manyfields.errors import RunError
-from manyfields.fields import Octree, OctreeCodes, OctreeFamily, OctreeField
+from manyfields.fields import Octree, OctreeCodes, OctreeField, QuantisedOctreeCodes
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
-from manyfields.fitting.octree_codes import OctreeCode
+from manyfields.fitting.octree_codes import FeatureCode, IndexCode, OctreeCode
 from manyfields.fitting.phases import Phase
+from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler, color_error
 
 FINER = 2.0  # times as often is a level drawn as the next coarser one
@@ -25,47 +27,49 @@ FINER = 2.0  # times as often is a level drawn as the next coarser one
 
 @dataclass
 class OctreeFitter:
-    """Fits `codes`, one an object, and the network of `family` to `data`, phase after phase.
+    """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
-    Every random choice of a step comes from (seed, phase, step), as in `Fitter`. Objects of `data` must have hulls:
-    `hull_of` makes them from octrees.
+    With `bits`, features become indices into codebooks when a phase with `indices` begins. Every random choice of a
+    step comes from (seed, phase, step), as in `Fitter`.
     """
 
-    family: OctreeFamily
+    shared: SharedPart
     data: FittingData
-    codes: Sequence[OctreeCode]
+    codes: list[OctreeCode]
     sampler: Sampler
     seed: int = 0
-    draws_levels: bool = True
-    background: Float[Tensor, " 3"] = field(default_factory=lambda: torch.ones(3))
+    bits: int | None = None
+    entropy: float = 0.0
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     guides: Guides = field(init=False)
 
     def __post_init__(self) -> None:
-        hull = self.data.objects[0].hull
-        if hull is None:
-            raise ValueError("octree fits need hulls: give objects those of `hull_of`")
-        self.guides = Guides(self.data.objects, hull.shape[-1], self.data.device)
+        side = self.shared.family.config.guide_side
+        for item, code in zip(self.data.objects, self.codes, strict=True):
+            # What rays are sampled in; the pixels to draw were chosen by silhouettes before.
+            item.hull = code.tree.occupied(item.bounds, side).to(torch.uint8)
+        self.guides = Guides(self.data.objects, side, self.data.device)
 
     def begin(self, phase: Phase) -> None:
-        """Prepare for a phase: a fresh optimizer for the network."""
-        for parameter in self.family.parameters():
+        """Prepare for a phase: a fresh optimizer for the network; indices in the place of features, if it wants so."""
+        if phase.indices and self.bits is not None:
+            for row, code in enumerate(self.codes):
+                if isinstance(code, FeatureCode):
+                    self.codes[row] = self._indices_of(row, code.tree, code.table)
+        network = list(self.shared.family.parameters())
+        for parameter in network:
             parameter.requires_grad_(phase.fields_rate > 0)
         self.optimizer = None
         if phase.fields_rate:
-            self.optimizer = torch.optim.Adam(
-                self.family.parameters(), lr=phase.fields_rate, betas=(0.9, 0.99), eps=1e-15, fused=True
-            )
+            self.optimizer = torch.optim.Adam(network, lr=phase.fields_rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
         generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
         taken, code = torch.tensor([row]), self.codes[row]
-        count = len(self.family.config.levels)
-        level = count
-        if self.draws_levels:
-            level = 1 + int(torch.multinomial(FINER ** torch.arange(count).float(), 1, generator=generator))
+        odds = FINER ** torch.arange(len(self.shared.family.config.levels)).float()
+        level = 1 + int(torch.multinomial(odds, 1, generator=generator))
         seen = self.field(row, level)
         rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator)
         loss = phase.rgb * color_error(
@@ -75,7 +79,7 @@ class OctreeFitter:
             self.sampler.at(index / max(1, phase.steps)),
             bounds=self.data.bounds[taken],
             guide=self.guides.values[taken],
-            background=self.background,
+            background=self.shared.background,
             weights=weights,
             generator=generator,
         )
@@ -99,7 +103,22 @@ class OctreeFitter:
     def field(self, row: int, level: int | None = None) -> OctreeField:
         """The field of one object, with gradients to its table and the network."""
         code = self.codes[row]
-        return self.family.field(OctreeCodes((code.tree,), code.table), level)
+        return self.shared.family.field(OctreeCodes((code.tree,), code.table), level)
+
+    def codes_of(self, rows: Sequence[int]) -> OctreeCodes | QuantisedOctreeCodes:
+        """The codes of some objects as they are now: what is stored."""
+        taken = [self.codes[row] for row in rows]
+        quantised = [QuantisedOctreeCodes.of_indices(c.tree, c.indices, c.codebooks) for c in taken if is_indices(c)]
+        if quantised:
+            return QuantisedOctreeCodes.concatenate(quantised)
+        return OctreeCodes(tuple(code.tree for code in taken), torch.cat([code.table.detach() for code in taken]))
+
+    @torch.no_grad()
+    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
+        """Views (V,) of one object as it is now: a quick look."""
+        index = [row]
+        bounds, guide = self.data.bounds[index], self.guides.values[index]
+        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=guide)
 
     def run(
         self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
@@ -113,7 +132,7 @@ class OctreeFitter:
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""
         whole = {
-            **checkpoints.pack("shared", self.family.state_dict()),
+            **checkpoints.pack("shared", self.shared.state_dict()),
             **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
             "guides": self.guides.values,
         }
@@ -123,30 +142,31 @@ class OctreeFitter:
 
     def load_shared(self, tensors: dict[str, Tensor]) -> None:
         """Restore the network of `state`."""
-        self.family.load_state_dict(checkpoints.unpack("shared", tensors))
+        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
 
     def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
         """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         self.guides.values.copy_(tensors["guides"])
-        for number, code in enumerate(self.codes):
-            code.load(checkpoints.unpack(f"code {number}", tensors))
+        for row, code in enumerate(self.codes):
+            held = checkpoints.unpack(f"code {row}", tensors)
+            if is_indices(code) and "table" in held:
+                # Features at the end of their phase: the one that has begun makes the same indices of them again.
+                self.codes[row] = self._indices_of(row, code.tree, held["table"])
+                continue
+            if "logits" in held and not is_indices(code):
+                assert self.bits is not None
+                features = self.shared.family.config.features
+                code = self.codes[row] = IndexCode(code.tree, features, self.bits, torch.Generator(), self.entropy)
+            code.load(held)
         if optimizer and self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
 
+    def _indices_of(self, row: int, tree: Octree, table: Tensor) -> IndexCode:
+        assert self.bits is not None
+        generator = torch.Generator().manual_seed(stable_seed(self.seed, "indices", self.data.objects[row].id))
+        return IndexCode.of_features(tree, table, self.bits, generator, self.entropy)
 
-def hull_of(tree: Octree, bounds: Float[Tensor, "2 3"], side: int) -> UInt8[Tensor, "G G G"]:
-    """1 in the cells [x, y, z] of an object's box that touch a voxel of the coarsest level: rays are sampled there."""
-    cells = 2**tree.first
-    low, high = [], []
-    for axis in range(3):
-        edges = bounds[0, axis] + (bounds[1, axis] - bounds[0, axis]) * torch.arange(side + 1) / side
-        places = (edges + 1.0) * (cells / 2)
-        low.append(places[:-1].floor().long().clamp(0, cells - 1))
-        high.append((places[1:].ceil().long() - 1).clamp(0, cells - 1))
-    filled = tree.occupancy()
-    touched = torch.zeros(side, side, side, dtype=torch.bool)
-    for corner in range(8):
-        x, y, z = ((low if corner >> axis & 1 else high)[axis] for axis in range(3))
-        touched |= filled[x][:, y][:, :, z]
-    return touched.to(torch.uint8)
+
+def is_indices(code: OctreeCode) -> TypeGuard[IndexCode]:
+    return isinstance(code, IndexCode)

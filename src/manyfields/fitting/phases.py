@@ -44,6 +44,9 @@ class Phase:
     coarse_share: float = 0.2
     """How often an object of a step is drawn with layer 0 alone."""
 
+    indices: bool = False
+    """Octrees that learn indices: whether features become indices when the phase begins."""
+
     def __post_init__(self) -> None:
         if self.steps < 0 or self.objects_per_step < 1 or self.views_per_object < 1:
             raise ConfigError(f"phase {self.name!r}: steps, objects and views of a step must be positive")

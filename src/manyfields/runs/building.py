@@ -8,6 +8,9 @@ from manyfields.fields import FusedPlanes, OctreeFamily
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.fitting.octree_codes import FeatureCode, OctreeCode
+from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.runs.record import RunRecord
@@ -45,9 +48,19 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
     return shared
 
 
-def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> StageFitter:
+def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> OctreeFitter:
     """A fitter with an octree for each object. `shared`: that of a collection, whose network then stays as it is."""
-    raise NotImplementedError("fitting/octree_fitter.py")
+    settings = record.settings
+    assert settings.octree is not None
+    shared = shared or new_shared(settings, data.objects)
+    config = shared.family.config
+    codes: list[OctreeCode] = []
+    for item in data.objects:
+        draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
+        tree = grown_octree(item, config, settings.sampler, settings.seed)
+        codes.append(FeatureCode(tree, config.features, draw))
+    bits, entropy = settings.octree.bits, settings.octree.entropy
+    return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, bits, entropy)
 
 
 def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) -> StageFitter:

@@ -36,10 +36,17 @@ def rays_stage2() -> tuple[Phase, ...]:
     return weights, micro_alone(epochs=24, rate=0.25)
 
 
-def octrees(epochs: float) -> Phase:
-    """Features (or indices and codebooks) of each object, and the network that all share, from rays."""
-    together = Phase("octrees", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=0.1, fields_rate=1e-3)
-    return replace(together, final_rate=0.05, coarse_share=0.0)
+def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ...]:
+    """Features of each object, and the network that all share; then, if wanted, indices in the place of features.
+
+    Indices that start from features by k-means end where the features do; from noise they do not.
+    """
+    features = Phase("features", epochs=20, rgb=1.0, smoothness=0.0, codes_rate=0.03, fields_rate=fields_rate)
+    features = replace(features, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
+    if not indices:
+        return (features,)
+    first = replace(features, epochs=8, final_rate=0.3)
+    return first, replace(first, name="indices", epochs=12, final_rate=0.15, indices=True)
 
 
 def latent_stage1() -> tuple[Phase, ...]:

@@ -145,11 +145,10 @@ def presets() -> dict[str, FitSettings]:
         base,
         preset="octree",
         octree=OctreeSettings(),
-        sampler=Sampler(guided=32, bins=96),
-        final_sampler=Sampler(guided=48, bins=96, supersampling=2),
+        final_sampler=Sampler(guided=32, supersampling=2),
         wave=4,
-        stage1=(octrees(epochs=60),),
-        stage2=(replace(octrees(epochs=60), fields_rate=0.0),),
+        stage1=octrees(),
+        stage2=octrees(fields_rate=0.0),
     )
     return {
         "fused-planes": base,
@@ -179,7 +178,13 @@ def presets() -> dict[str, FitSettings]:
         ),
         "micro-only": replace(all_micro, preset="micro-only"),
         "octree": octree,
-        "octree-vq": replace(octree, preset="octree-vq", octree=OctreeSettings(bits=6)),
+        "octree-vq": replace(
+            octree,
+            preset="octree-vq",
+            octree=OctreeSettings(bits=6),
+            stage1=octrees(indices=True),
+            stage2=octrees(indices=True, fields_rate=0.0),
+        ),
         "macro-only": replace(
             base,
             preset="macro-only",
