@@ -83,6 +83,10 @@ class FitSettings:
             raise ConfigError("start 'hull' needs hulls, macro features and ReLU: set start to 'average'")
         if not 0.0 < self.held_out < 1.0:
             raise ConfigError(f"held_out {self.held_out}: a share of the views between 0 and 1")
+        if self.octree is not None and (self.octree.bits is not None) != any(phase.indices for phase in self.stage1):
+            raise ConfigError(
+                "octree.bits and a phase with indices belong together: preset octree-vq with bits, octree without"
+            )
         if self.octree is not None and self.space != "rgb":
             raise ConfigError("octree: its fields render RGB; leave space at rgb")
         if not self.stage1 or not self.stage2:
@@ -222,8 +226,12 @@ def chosen_settings(
     both = {**config, **changes}
     if isinstance(config.get("octree"), dict) and isinstance(changes.get("octree"), dict):
         both["octree"] = {**config["octree"], **changes["octree"]}
-    # The first preset of a family has the family's name.
-    settings = settings_from(preset or stored or family or "fused-planes", both)
+    # The first preset of a family has the family's name; with bits, octrees are those with codebooks.
+    if family == "octree" and (both.get("octree") or {}).get("bits") is not None:
+        family_preset = "octree-vq"
+    else:
+        family_preset = family or "fused-planes"
+    settings = settings_from(preset or stored or family_preset, both)
     if family is not None and family != settings.family_name:
         raise ConfigError(f"preset {settings.preset!r} is one of the family {settings.family_name!r}, not {family!r}")
     if settings.space == "rgb" and changes.get("autoencoder") is not None:
