@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from manyfields.cameras import Cameras
     from manyfields.collection import open_collection
-    from manyfields.runs import add, evaluate, fit
+    from manyfields.runs import add, compress, evaluate, fit
     from manyfields.views import read_views
 
 __version__ = "0.1.0"
 
-__all__ = ["Cameras", "__version__", "add", "evaluate", "fit", "open_collection", "read_views"]
+__all__ = ["Cameras", "__version__", "add", "compress", "evaluate", "fit", "open_collection", "read_views"]
 
 _HOME = {
     "Cameras": "manyfields.cameras",
     "add": "manyfields.runs",
+    "compress": "manyfields.runs",
     "evaluate": "manyfields.runs",
     "fit": "manyfields.runs",
     "open_collection": "manyfields.collection",
