@@ -63,17 +63,21 @@ def measure_codes(
     source: ObjectViews,
     views: Sequence[int],
     size: tuple[int, int],
+    coarse: bool = True,
 ) -> dict[str, float]:
-    """PSNR of the held-out views, of the whole object and of layer 0 alone; empty without held-out views."""
+    """PSNR of the held-out views, of the whole object and, with `coarse`, of its first layers alone.
+
+    Empty without held-out views.
+    """
     if not views:
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
     config = collection.shared_part.family.config
     # Without macro planes, what comes before micro planes is a shape without a look.
-    for level in range(1, len(config.layers) if config.macro_features else 1):
-        coarse = render_codes(collection, codes, bounds, source, views, size, level)
-        metrics[f"layer{level - 1}_psnr"] = mean_scores(coarse.scores()).psnr
+    for level in range(1, len(config.layers) if config.macro_features and coarse else 1):
+        first = render_codes(collection, codes, bounds, source, views, size, level)
+        metrics[f"layer{level - 1}_psnr"] = mean_scores(first.scores()).psnr
     return {name: value for name, value in metrics.items() if value is not None}
 
 
