@@ -102,9 +102,7 @@ class Bench:
             return self.codes[name]
         record = self.record
         kept = record.settings
-        item = load_object(
-            self.views[name], tuple(record.size), seed=kept.seed, fraction=kept.held_out, hull=kept.hull
-        )
+        item = load_object(self.views[name], tuple(record.size), seed=kept.seed, fraction=kept.held_out, hull=kept.hull)
         assert item.held_out == record.held_out[name]["views"]
         shared = self.collection.shared_part
         return distil(shared, codec, item, self.codes[name], kept.sampler.at(1.0), settings, seed=kept.seed)

@@ -63,7 +63,9 @@ def test_tables_are_few_and_have_a_place_for_everything():
         assert (tables.decode(tables.encode(most), most[0] != ABSENT, "it") == most).all()
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0" * 4, lambda data: data + b"\1" * 4])
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-1], lambda data: data + b"\0" * 4, lambda data: data + b"\1" * 4]
+)
 def test_other_bytes_are_errors(change):
     planes = smooth(3)
     with pytest.raises(CollectionError, match="it: .* coded bytes"):

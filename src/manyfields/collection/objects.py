@@ -90,7 +90,7 @@ def codec_of(shared: SharedPart) -> RawCodec:
 
 def open_codec(collection: Collection) -> Codec:
     """The codec of a collection: that of its codec file, else the plain one. Raises CollectionError."""
-    config = collection.codec_config or {"codec": CODEC}
+    config = {"codec": CODEC} if collection.codec_config is None else collection.codec_config
     name = config.get("codec")
     opener = CODECS.get(name) if isinstance(name, str) else None
     if opener is None:

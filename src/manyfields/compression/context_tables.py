@@ -31,8 +31,8 @@ class ContextTables:
     """For codebook n of 2^b entries: `classes[n]` (2^b + 1), the class of each index above and, last, of none above;
     `frequencies[n]` (C, 2^b), which are at least 1 and sum to 2^16 for each class."""
 
-    classes: tuple[Int[np.ndarray, " K1"], ...]
-    frequencies: tuple[Int[np.ndarray, "C K"], ...]
+    classes: tuple[Int[np.ndarray, " _"], ...]
+    frequencies: tuple[Int[np.ndarray, "C _"], ...]
 
     @staticmethod
     def learn(objects: Sequence[Int[np.ndarray, "n P H W"]], widths: Sequence[int]) -> "ContextTables":

@@ -60,7 +60,7 @@ class Codebooks:
         return sum(stages[0].shape[1] for stages in self.books)
 
     def indices(
-        self, features: Float[Tensor, "m k"], costs: Sequence[Float[Tensor, "m K"]] | None = None
+        self, features: Float[Tensor, "m k"], costs: Sequence[Float[Tensor, "m _"]] | None = None
     ) -> Int[Tensor, "m n"]:
         """For each vector, its index in each of the n codebooks; each stage takes what is nearest to the rest.
 

@@ -112,7 +112,7 @@ class VqMicroCodec:
         """How loud the micro planes of each object are: the root of their mean square over texels that count."""
         return torch.stack([gain_of(planes[mask]) for planes, mask in zip(*_texels(codes), strict=True)])
 
-    def costs(self, indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> list[Float[Tensor, "m K"]]:
+    def costs(self, indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> list[Float[Tensor, "m _"]]:
         """What each entry of each codebook would cost at each texel, in bits, below the neighbours `indices`."""
         planes = _planes(indices, mask)
         above = np.full_like(planes, ABSENT)

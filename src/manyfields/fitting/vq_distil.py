@@ -6,8 +6,9 @@
 
 The nearest entries of an object's own planes (no steps) serve all texels alike. Here each texel may move to another
 entry where that serves the views better, and errors of one texel are made good by its neighbours. A price on bits,
-those of the codec's own tables, moves texels that views do not care about to what costs little. Straight-through
-gradients are those of VQ-VAE (van den Oord et al. 2017).
+those of the codec's own tables, moves texels to what costs little, those first that views care little about: that is
+told by how large their gradients are. Straight-through gradients are those of VQ-VAE (van den Oord et al. 2017),
+entries chosen by distance and bits those of entropy-constrained quantisation (Chou et al. 1989).
 """
 
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from manyfields.latents.shared_part import SharedPart
 from manyfields.rendering import Sampler, color_error
 
 STEPS_BETWEEN_COSTS = 10  # what bits cost follows the neighbours' indices, which change slowly
+MEMORY = 0.95  # of how large gradients are
+LEAST_CARE = 0.1  # of the mean over texels: how little a texel may count
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Distillation:
     rays: int = 2048
     rate: float = 0.05
     price: float = 0.01
-    """Squared distance that a bit less is worth."""
+    """Half the squared distance that a bit less is worth."""
     pull: float = 0.0
     """How strongly numbers are drawn to the entries they stand for, by step and in units of their distance."""
 
@@ -72,14 +75,19 @@ def distil(
     optimizer = torch.optim.Adam([numbers], lr=settings.rate, betas=(0.9, 0.99))
 
     def entries(costs: list[Tensor] | None) -> tuple[Tensor, Tensor]:
-        priced = None if costs is None else [settings.price * cost for cost in costs]
+        if costs is None:
+            priced = None
+        else:
+            care = (squares / squares.mean().clamp(min=1e-30)).clamp(min=LEAST_CARE)
+            priced = [settings.price * cost / care[:, None] for cost in costs]
         indices = codec.codebooks.indices(numbers, priced)
         return indices, codec.codebooks.features(indices)
 
+    squares = torch.zeros(len(numbers))  # mean squared gradients of each texel
     indices, stored = entries(None)
     costs: list[Tensor] | None = None
     for step in range(settings.steps):
-        if settings.price and step % STEPS_BETWEEN_COSTS == 0:
+        if settings.price and step and step % STEPS_BETWEEN_COSTS == 0:
             costs = codec.costs(indices, mask)
         indices, stored = entries(costs)
         planes = _filled(micro, mask, stored * gain)
@@ -103,6 +111,7 @@ def distil(
         numbers.grad = learned.grad[0][mask] * gain
         if not bool(torch.isfinite(numbers.grad).all()):
             raise RunError(f"object {item.id}: its micro planes diverged at step {step}; compress with fewer steps")
+        squares.lerp_(numbers.grad.square().mean(1), 1.0 - MEMORY)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1.0 - step / settings.steps)
         optimizer.step()
