@@ -197,9 +197,9 @@ class Collection:
         """Bytes on disk.
 
         `manifest`, `shared`, `codec`, `encoder`, `index`, `codes_layer0`, `codes_finer` (layers from 1 on) and
-        `codes_tables` (headers and offsets of codes shards) add up to `total`. `objects`, `waves`: counts. `per_object`: means over
-        objects of `layers` (its own bytes), `layer0`, `index` (with codes tables and manifest), `shared` and `codec`
-        (divided by the number of objects); {} where there are none.
+        `codes_tables` (headers and offsets of codes shards) add up to `total`. `objects`, `waves`: counts.
+        `per_object`: means over objects of `layers` (its own bytes), `layer0`, `index` (with codes tables and
+        manifest), `shared` and `codec` (divided by the number of objects); {} where there are none.
         """
         manifest, tables = self._manifest, self._index.tables()
         layer0 = finer = 0
