@@ -16,16 +16,27 @@ if TYPE_CHECKING:
     from manyfields.cameras import Cameras
     from manyfields.collection import open_collection
     from manyfields.collection.streams import read_stream
-    from manyfields.runs import add, evaluate, fit
+    from manyfields.runs import add, compress, evaluate, fit
     from manyfields.views import read_views
 
 __version__ = "0.1.0"
 
-__all__ = ["Cameras", "__version__", "add", "evaluate", "fit", "open_collection", "read_stream", "read_views"]
+__all__ = [
+    "Cameras",
+    "__version__",
+    "add",
+    "compress",
+    "evaluate",
+    "fit",
+    "open_collection",
+    "read_stream",
+    "read_views",
+]
 
 _HOME = {
     "Cameras": "manyfields.cameras",
     "add": "manyfields.runs",
+    "compress": "manyfields.runs",
     "evaluate": "manyfields.runs",
     "fit": "manyfields.runs",
     "open_collection": "manyfields.collection",

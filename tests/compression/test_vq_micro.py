@@ -60,7 +60,7 @@ def test_bytes_are_gains_and_indices_of_texels_that_count():
     masks = [int(texels_of_hull(hull, 12).sum()) for hull in CODES.tensors["hull"]]
     assert masks[0] == 3 * 12 * 12 and masks[1] < 0.5 * masks[0]
     for size, count in zip(sizes, masks, strict=True):
-        assert size <= 20 + 2 * 6 * count / 8 * 1.05 + 8
+        assert size <= 2 + 2 * 6 * count / 8 * 1.05 + 8
     absent = ~torch.stack([texels_of_hull(hull, 12) for hull in CODES.tensors["hull"]])
     assert CODEC.decode(CODEC.encode(CODES)).tensors["micro"][absent].eq(0).all()
 
@@ -70,6 +70,26 @@ def test_what_is_decoded_encodes_to_the_same_bytes_with_the_same_gains():
     encoded = CODEC.encode(CODES, gains)
     assert encoded == CODEC.encode(CODES)
     assert CODEC.encode(CODEC.decode(encoded), gains) == encoded
+
+
+def test_what_an_entry_costs_is_what_its_bytes_are():
+    codes = some_codes(1, seed=5)
+    mask = texels_of_hull(codes.tensors["hull"][0], 12)
+    indices = CODEC.codebooks.indices(codes.tensors["micro"][0][mask] / CODEC.gains(codes))
+    costs = CODEC.costs(indices, mask)
+    bits = sum(float(cost.gather(1, column[:, None]).sum()) for cost, column in zip(costs, indices.T, strict=True))
+    size = len(CODEC.encode(codes)[0][2])
+    assert 2 + bits / 8 - 1 <= size <= 2 + 1.02 * bits / 8 + 8
+
+
+def test_tables_of_what_is_stored():
+    unseen = some_codes(6, seed=5)
+    again = CODEC.with_tables_of(unseen, CODEC.gains(unseen))
+    assert again.codebooks == CODEC.codebooks
+    sizes = [sum(len(layers[2]) for layers in codec.encode(unseen)) for codec in (CODEC, again)]
+    assert sizes[1] < sizes[0]
+    before, after = (codec.decode(codec.encode(unseen)).tensors["micro"] for codec in (CODEC, again))
+    assert torch.equal(before, after)
 
 
 def test_texels_of_a_hull_are_those_that_points_in_it_read():
@@ -105,10 +125,18 @@ def test_the_codec_itself_is_stored_and_read_back():
     again = VqMicroCodec.from_tensors(LAYERS, SHAPES, tensors, config)
     assert again.encode(CODES) == CODEC.encode(CODES)
     assert CODEC.shared_bytes() == sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    other = tensors["frequencies"].numpy().copy()
+    other[0] += 1
     for damaged, changed in (
         ({"codebooks": tensors["codebooks"]}, config),
         ({**tensors, "codebooks": tensors["codebooks"][:-1]}, config),
         ({**tensors, "frequencies": tensors["frequencies"][:-1]}, config),
+        ({**tensors, "frequencies": torch.from_numpy(other)}, config),
+        ({**tensors, "classes": tensors["classes"][:-1]}, config),
+        ({**tensors, "classes": tensors["classes"] + 200}, config),
+        (tensors, {**config, "classes": 0}),
+        (tensors, {**config, "classes": "16"}),
+        (tensors, {**config, "bits": 6}),
         (tensors, {**config, "groups": 3}),
         (tensors, {}),
     ):
@@ -119,11 +147,11 @@ def test_the_codec_itself_is_stored_and_read_back():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data[:10], "10 bytes, too few for its gains"),
+        (lambda data: data[:1], "1 bytes, too few for its gain"),
         (lambda data: data[:-1], "words of an entropy coder"),
         (lambda data: data[:-8], "layer of micro planes"),
         (lambda data: data + b"\1\0\0\0", "layer of micro planes"),
-        (lambda data: np.full(10, np.inf, "<f2").tobytes() + data[20:], "not finite"),
+        (lambda data: np.full(1, np.inf, "<f2").tobytes() + data[2:], "not finite"),
     ],
 )
 def test_damaged_layers_are_errors(change, message):
@@ -139,6 +167,6 @@ def test_numbers_of_layers_and_nan():
     broken = some_codes(2)
     broken.tensors["micro"][1, 0, 0, 0, 0] = float("nan")
     with pytest.raises(CollectionError, match="NaN in micro"):
-        CODEC.encode(broken, torch.ones(2, 10))
+        CODEC.encode(broken, torch.ones(2))
     with pytest.raises(ValueError, match="last layer"):
         VqMicroCodec(LAYERS[:2], SHAPES, CODEC.codebooks, CODEC.tables)

@@ -13,7 +13,7 @@ from manyfields.errors import CollectionError
 
 NAME = "collection.json"
 FORMAT = "manyfields-collection"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 SIZE_LIMIT = 64 << 20  # bytes; some 150,000 waves
 HASH_DIGITS = 16  # of a file's SHA-256, in its name
 
@@ -43,19 +43,23 @@ class Wave:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What collection.json says. `version` is (major, minor) of the format."""
+    """What collection.json says. `version` is (major, minor) of the format; files of codecs came with 1.1."""
 
     shared: FileEntry
     encoder: FileEntry | None
     waves: tuple[Wave, ...]
     properties: dict[str, Any]
     manyfields: str
-    version: tuple[int, int] = (MAJOR, MINOR)
+    codec: FileEntry | None = None
+    version: tuple[int, int] = (MAJOR, 0)
 
     def files(self) -> list[FileEntry]:
         """Every listed file."""
-        parts = [self.shared] if self.encoder is None else [self.shared, self.encoder]
-        return parts + [entry for wave in self.waves for entry in (wave.index, wave.codes)]
+        return self.parts() + [entry for wave in self.waves for entry in (wave.index, wave.codes)]
+
+    def parts(self) -> list[FileEntry]:
+        """The listed files that belong to no wave: shared part, and encoder and codec where there are."""
+        return [part for part in (self.shared, self.encoder, self.codec) if part is not None]
 
 
 def index_name(number: int) -> str:
@@ -67,7 +71,7 @@ def codes_name(number: int) -> str:
 
 
 def part_name(kind: str, digest: str) -> str:
-    """Name of a `shared` or `encoder` file whose bytes have the SHA-256 `digest`."""
+    """Name of a `shared`, `encoder` or `codec` file whose bytes have the SHA-256 `digest`."""
     return f"{kind}-{digest[:HASH_DIGITS]}.safetensors"
 
 
@@ -107,6 +111,8 @@ def parse_json(data: bytes, where: str) -> Any:
 def encode_manifest(manifest: Manifest) -> bytes:
     """The bytes of collection.json: canonical JSON whose last member is the SHA-256 of the JSON without it."""
     value = {**asdict(manifest), "format": FORMAT, "version": "{}.{}".format(*manifest.version)}
+    if manifest.codec is None:
+        del value["codec"]  # as all collections of version 1.0
     body = canonical_json(value, "the properties of the collection").encode("ascii")
     return body[:-1] + b',"sha256":"' + sha256(body).encode("ascii") + b'"}\n'
 
@@ -124,13 +130,14 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
     value = parse_json(body, where)
     version = _check_version(value, where)
     waves = _member(value, "waves", list, where)
-    encoder = value.get("encoder")
+    encoder, codec = value.get("encoder"), value.get("codec")
     return Manifest(
         shared=_part(_member(value, "shared", dict, where), "shared", where),
         encoder=None if encoder is None else _part(encoder, "encoder", where),
         waves=tuple(_wave(wave, number, where) for number, wave in enumerate(waves)),
         properties=_member(value, "properties", dict, where),
         manyfields=_member(value, "manyfields", str, where),
+        codec=None if codec is None else _part(codec, "codec", where),
         version=version,
     )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.compression import Codec, OctreeCodec, RawCodec
+from manyfields.compression import Codec, OctreeCodec, RawCodec, VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.fields import ObjectCodes, OctreeFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ENCODER = "autoencoder.encoder."
 EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
+CODEC = "float16"
+VQ_MICRO = "vq-micro"
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -81,10 +83,35 @@ def stored_sampler(collection: Collection) -> Sampler:
 
 
 def codec_of(shared: SharedPart) -> Codec:
-    """The codec of a shared part's codes."""
+    """The plain codec of a shared part's codes."""
     if isinstance(shared.family, OctreeFamily):
         return OctreeCodec(shared.family.config)
     return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
+
+
+def open_codec(collection: Collection) -> Codec:
+    """The codec of a collection: that of its codec file, else the plain one. Raises CollectionError."""
+    config = {"codec": CODEC} if collection.codec_config is None else collection.codec_config
+    name = config.get("codec")
+    opener = CODECS.get(name) if isinstance(name, str) else None
+    if opener is None:
+        raise CollectionError(f"{collection.path}: codec {name!r} is not known here; use a newer version")
+    try:
+        return opener(collection, config)
+    except (CollectionError, ValueError) as error:
+        raise CollectionError(f"{collection.path}: the codec cannot be built from its file ({error})") from error
+
+
+def _open_plain(collection: Collection, config: dict[str, Any]) -> Codec:
+    return codec_of(collection.shared_part)
+
+
+def _open_vq_micro(collection: Collection, config: dict[str, Any]) -> Codec:
+    family = collection.shared_part.family.config
+    return VqMicroCodec.from_tensors(family.layers, family.code_shapes(), collection.codec_tensors(), config)
+
+
+CODECS = {CODEC: _open_plain, VQ_MICRO: _open_vq_micro}
 
 
 class StoredObject:
@@ -108,7 +135,7 @@ class StoredObject:
         """
         layers = self.collection.layers(self.entry.id, level)
         try:
-            return codec_of(self.collection.shared_part).decode([layers])
+            return self.collection.codec.decode([layers])
         except CollectionError as error:
             raise CollectionError(f"{self.collection.path}: object {self.entry.id!r}: {error}") from error
 

@@ -20,7 +20,7 @@ from manyfields.errors import CollectionError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from manyfields.collection.objects import StoredObject
+    from manyfields.collection.objects import Codec, StoredObject
     from manyfields.latents import SharedPart
 
 
@@ -40,14 +40,17 @@ def create_collection(
     config: dict[str, Any],
     encoder: dict[str, Tensor] | None = None,
     properties: dict[str, Any] | None = None,
+    codec: tuple[dict[str, Tensor], dict[str, Any]] | None = None,
 ) -> Collection:
     """Write a collection without objects, and open it.
 
     `shared`: tensors that rendering needs. `config`: JSON that says how to build what they belong to; it is stored
     inside the shared file, so that `shared_hash` covers it. `encoder`: tensors that only fitting needs.
-    `properties`: any JSON about the collection as a whole. Raises CollectionError where the folder holds one already.
+    `properties`: any JSON about the collection as a whole. `codec`: tensors and config of a codec that has something to
+    store; its config's member "codec" then names it, in the place of the shared file's. Raises CollectionError where
+    the folder holds a collection already.
     """
-    writer.write_new(Path(path), shared, config, encoder, properties or {})
+    writer.write_new(Path(path), shared, config, encoder, properties or {}, codec)
     return open_collection(path)
 
 
@@ -60,6 +63,7 @@ class Collection:
         self._loaded_index: Index | None = None
         self._config: dict[str, Any] | None = None
         self._shared_part: SharedPart | None = None
+        self._codec: Codec | None = None
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r}, {len(self)} objects, shared {self.shared_hash[:16]})"
@@ -89,6 +93,15 @@ class Collection:
         return self._shared_part
 
     @property
+    def codec(self) -> Codec:
+        """What turns codes into layers and back, built once. Raises CollectionError where its file does not fit."""
+        if self._codec is None:
+            from manyfields.collection.objects import open_codec
+
+            self._codec = open_codec(self)
+        return self._codec
+
+    @property
     def ids(self) -> list[str]:
         """Ids of all objects, in order of storing."""
         return self._index.ids()
@@ -109,6 +122,15 @@ class Collection:
         if self._config is None:
             self._config = part_config(*self._part("shared"))
         return self._config
+
+    @property
+    def codec_config(self) -> dict[str, Any] | None:
+        """The config inside the codec's file; None where there is no such file. Raises CollectionError."""
+        return None if self._manifest.codec is None else part_config(*self._part("codec"))
+
+    def codec_tensors(self) -> dict[str, Tensor]:
+        """Tensors of the codec, checked by SHA-256; {} where it has no file. Raises CollectionError."""
+        return {} if self._manifest.codec is None else part_tensors(*self._part("codec"))
 
     def shared(self) -> dict[str, Tensor]:
         """Tensors of the shared part, checked by SHA-256. Raises CollectionError."""
@@ -174,10 +196,10 @@ class Collection:
     def sizes(self) -> dict[str, Any]:
         """Bytes on disk.
 
-        `manifest`, `shared`, `encoder`, `index`, `codes_layer0`, `codes_finer` (layers from 1 on), `codes_tables`
-        (headers and offsets of codes shards) add up to `total`. `objects`, `waves`: counts. `per_object`: means over
-        objects of `layers` (its own bytes), `layer0`, `index` (with codes tables and manifest) and `shared` (divided
-        by the number of objects); {} where there are none.
+        `manifest`, `shared`, `codec`, `encoder`, `index`, `codes_layer0`, `codes_finer` (layers from 1 on) and
+        `codes_tables` (headers and offsets of codes shards) add up to `total`. `objects`, `waves`: counts.
+        `per_object`: means over objects of `layers` (its own bytes), `layer0`, `index` (with codes tables and
+        manifest), `shared` and `codec` (divided by the number of objects); {} where there are none.
         """
         manifest, tables = self._manifest, self._index.tables()
         layer0 = finer = 0
@@ -190,6 +212,7 @@ class Collection:
         sizes: dict[str, Any] = {
             "manifest": (self.path / NAME).stat().st_size,
             "shared": manifest.shared.bytes,
+            "codec": 0 if manifest.codec is None else manifest.codec.bytes,
             "encoder": 0 if manifest.encoder is None else manifest.encoder.bytes,
             "index": sum(wave.index.bytes for wave in manifest.waves),
             "codes_layer0": layer0,
@@ -206,6 +229,7 @@ class Collection:
                 "layer0": layer0 / count,
                 "index": around / count,
                 "shared": sizes["shared"] / count,
+                "codec": sizes["codec"] / count,
             }
             if count
             else {}
@@ -227,6 +251,6 @@ class Collection:
         manifest = read_manifest(self.path)
         if manifest == self._manifest:
             return
-        if manifest.shared != self._manifest.shared:
+        if (manifest.shared, manifest.codec) != (self._manifest.shared, self._manifest.codec):
             raise CollectionError(f"{self.path}: another collection stands there now; open it again")
         self._manifest, self._loaded_index = manifest, None

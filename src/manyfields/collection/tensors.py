@@ -1,4 +1,4 @@
-"""Named tensors as immutable files: the shared part (with its config) and the encoder."""
+"""Named tensors as immutable files: the shared part and the codec (with their configs), and the encoder."""
 
 from __future__ import annotations
 

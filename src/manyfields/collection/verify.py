@@ -36,8 +36,8 @@ def verify_collection(folder: Path) -> list[str]:
     problems: list[str] = []
     sound = {entry.file for entry in manifest.files() if _sound(folder, entry, problems)}
 
-    for part in (manifest.shared, manifest.encoder):
-        if part is not None and part.file in sound:
+    for part in manifest.parts():
+        if part.file in sound:
             try:
                 part_config(read_part_bytes(folder, part), str(folder / part.file))
             except CollectionError as error:

@@ -13,6 +13,7 @@ from manyfields._io import write_atomic
 from manyfields.collection.checksums import crc32c, sha256
 from manyfields.collection.index import build_table, encode_table
 from manyfields.collection.manifest import (
+    MAJOR,
     MINOR,
     NAME,
     FileEntry,
@@ -40,8 +41,12 @@ def write_new(
     config: dict[str, Any],
     encoder: dict[str, Tensor] | None,
     properties: dict[str, Any],
+    codec: tuple[dict[str, Tensor], dict[str, Any]] | None = None,
 ) -> None:
-    """Write a collection without objects. Raises CollectionError where there is a collection already."""
+    """Write a collection without objects. `codec`: tensors and config of its file.
+
+    Raises CollectionError where there is a collection already.
+    """
     canonical_json(properties, "the properties of the collection")
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder):
@@ -54,6 +59,8 @@ def write_new(
             waves=(),
             properties=properties,
             manyfields=package_version(),
+            codec=None if codec is None else write_part(folder, "codec", *codec),
+            version=(MAJOR, 0 if codec is None else 1),
         )
         write_manifest(folder, manifest)
 
@@ -114,6 +121,6 @@ def _check_layers(records: Sequence[ObjectRecord], where: str) -> None:
 
 def _remove_temporary_files(folder: Path) -> None:
     # A killed process leaves what it was writing under a name of this form; nobody else writes while we hold the lock.
-    for pattern in (".shared-*.tmp", ".encoder-*.tmp", ".codes-*.tmp", ".objects-*.tmp", f".{NAME}.*.tmp"):
-        for path in folder.glob(pattern):
+    for name in ("shared-*", "encoder-*", "codec-*", "codes-*", "objects-*", f"{NAME}.*"):
+        for path in folder.glob(f".{name}.tmp"):
             path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import tyro
 from manyfields.commands._command import Command
 from manyfields.commands.add import Add
 from manyfields.commands.compare import Compare
+from manyfields.commands.compress import Compress
 from manyfields.commands.demo import Demo
 from manyfields.commands.eval import Eval
 from manyfields.commands.fit import Fit
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Command]] = {
     "add": Add,
     "eval": Eval,
     "compare": Compare,
+    "compress": Compress,
     "render": Render,
     "stream": Stream,
     "info": Info,

@@ -33,6 +33,7 @@ class Info(Command):
     def run(self) -> int:
         collection = open_run(self.folder)
         settings = {**dict(flattened(collection.config)), **dict(flattened(collection.properties))}
+        settings |= flattened({"codec": collection.codec_config or collection.config.get("codec", "-")})
         print_table(["setting", "value"], [[name, shortened(value)] for name, value in settings.items()], "Config")
         print_sizes(collection)
         limit = None if self.all else OBJECTS_SHOWN
@@ -64,6 +65,7 @@ def print_sizes(collection: "Collection") -> None:
     each = sizes["per_object"]
     rows = [
         ["shared part", sizes["shared"], each.get("shared")],
+        ["codec", sizes["codec"], each.get("codec")],
         ["objects: layer 0", sizes["codes_layer0"], each.get("layer0")],
         ["objects: finer layers", sizes["codes_finer"], each["layers"] - each["layer0"] if each else None],
         ["index, tables, manifest", sizes["index"] + sizes["codes_tables"] + sizes["manifest"], each.get("index")],

@@ -7,13 +7,19 @@ from torch import Tensor
 CHUNK = 1 << 14  # rows compared with a codebook at a time
 
 
-def nearest(features: Float[Tensor, "m k"], codebook: Float[Tensor, "K k"]) -> Int[Tensor, " m"]:
-    """Index of the nearest entry of the codebook; of equals the first. Memory for `CHUNK` times K numbers."""
+def nearest(
+    features: Float[Tensor, "m k"], codebook: Float[Tensor, "K k"], costs: Float[Tensor, "m K"] | None = None
+) -> Int[Tensor, " m"]:
+    """Index of the nearest entry of the codebook; of equals the first. Memory for `CHUNK` times K numbers.
+
+    With `costs`, of the entry with the least sum of half its squared distance and its cost.
+    """
     half = 0.5 * codebook.square().sum(1)
     indices = torch.empty(len(features), dtype=torch.int64, device=features.device)
     for start in range(0, len(features), CHUNK):
         some = features[start : start + CHUNK]
-        indices[start : start + CHUNK] = torch.addmm(half, some, codebook.T, alpha=-1.0).argmin(1)
+        added = half if costs is None else half + costs[start : start + CHUNK]
+        indices[start : start + CHUNK] = torch.addmm(added, some, codebook.T, alpha=-1.0).argmin(1)
     return indices
 
 

@@ -59,12 +59,17 @@ class Codebooks:
         """Features of a vector."""
         return sum(stages[0].shape[1] for stages in self.books)
 
-    def indices(self, features: Float[Tensor, "m k"]) -> Int[Tensor, "m n"]:
-        """For each vector, its index in each of the n codebooks; each stage takes what is nearest to the rest."""
-        found = []
+    def indices(
+        self, features: Float[Tensor, "m k"], costs: Sequence[Float[Tensor, "m _"]] | None = None
+    ) -> Int[Tensor, "m n"]:
+        """For each vector, its index in each of the n codebooks; each stage takes what is nearest to the rest.
+
+        With `costs` (one a codebook), what is nearest and cheap: see `nearest`.
+        """
+        found: list[Tensor] = []
         for part, stages in zip(features.detach().float().chunk(len(self.books), 1), self.books, strict=True):
             for book in stages:
-                found.append(nearest(part, book))
+                found.append(nearest(part, book, None if costs is None else costs[len(found)]))
                 part = part - book[found[-1]]
         return torch.stack(found, 1)
 

@@ -1,10 +1,10 @@
 """Micro planes of a set by codebooks that all its objects share; all other tensors as the plain codec stores them.
 
-                    a texel's features / the object's gains ── codebooks ──► indices ── shared tables ──► bytes
+                    a texel's features / the object's gain ── codebooks ──► indices ── shared tables ──► bytes
 
-    layer of micro planes:  | gains: a float16 for each feature | words of the entropy coder |
+    layer of micro planes:  | gain: a float16 | words of the entropy coder |
 
-Codebooks and tables of frequencies are the codec's: an object has no bytes but its gains and its indices. Gains make
+Codebooks and tables of frequencies are the codec's: an object has no bytes but its gain and its indices. The gain makes
 objects that are louder than those the codebooks were learned from fit these. Texels that no point of the object's hull
 reads are left out: the hull comes first, so a decoder knows them; they decode to zeros.
 """
@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from manyfields.compression.entropy import decode_with, encode_with
-from manyfields.compression.frequencies import Table
+from manyfields.compression.context_tables import ABSENT, BITS, ContextTables
 from manyfields.compression.halves import as_halves, from_halves, to_halves
 from manyfields.compression.raw import RawCodec
 from manyfields.compression.vector_codebooks import Codebooks
@@ -26,26 +25,28 @@ from manyfields.errors import CollectionError
 from manyfields.fields import Codes
 
 MICRO = ("micro",)
-TABLE_BITS = 16
 FAINTEST = 2.0**-14  # gains are at least this: the smallest normal float16
+WHAT = "the layer of micro planes"
 
 
 class VqMicroCodec:
     """The codec of one set. `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it."""
+
+    name = "vq-micro"
 
     def __init__(
         self,
         layers: Sequence[Sequence[str]],
         shapes: Mapping[str, tuple[int, ...]],
         codebooks: Codebooks,
-        tables: Sequence[Table],
+        tables: ContextTables,
     ) -> None:
         self.layers = [tuple(names) for names in layers]
         if self.layers[-1:] != [MICRO] or codebooks.width != shapes["micro"][-1]:
             raise ValueError("the last layer must be the micro planes, of as many features as the codebooks have")
         self.shapes = dict(shapes)
         self.codebooks = codebooks
-        self.tables = list(tables)
+        self.tables = tables
         self._others = RawCodec(self.layers[:-1], self.shapes)
 
     @staticmethod
@@ -57,40 +58,42 @@ class VqMicroCodec:
         *,
         groups: int = 1,
         seed: int = 0,
-        weights: Float[Tensor, "B 3 H W"] | None = None,
     ) -> "VqMicroCodec":
         """Codebooks of `bits` (one a stage, see Codebooks.learn) and their tables from the codes of some objects.
 
-        `weights` say how much each texel counts, all alike when None. Raises ValueError where codes have no texels.
+        Raises ValueError where codes have no texels, or `groups` does not divide their features.
         """
         micro, masks = _texels(codes)
         if not bool(masks.any()):
             raise ValueError("none of the objects has a texel to learn codebooks from")
         rows = [planes[mask] for planes, mask in zip(micro, masks, strict=True)]
-        features = torch.cat([row / _gains(row) for row in rows])
-        counted = None if weights is None else weights.cpu()[masks]
-        books = Codebooks.learn(features, bits, groups=groups, seed=seed, weights=counted)
-        tables = []
-        for column, width in zip(books.indices(features).T, books.bits, strict=True):
-            # One more of each than was seen: what comes later may need any entry.
-            counts = np.bincount(column.numpy(), minlength=1 << width) + 1
-            tables.append(Table.of_counts(counts, TABLE_BITS))
-        return VqMicroCodec(layers, shapes, books, tables)
+        rows = [row / gain_of(row) for row in rows]
+        books = Codebooks.learn(torch.cat(rows), bits, groups=groups, seed=seed)
+        planes = [_planes(books.indices(row), mask) for row, mask in zip(rows, masks, strict=True)]
+        return VqMicroCodec(layers, shapes, books, ContextTables.learn(planes, [1 << width for width in books.bits]))
+
+    def with_tables_of(self, codes: Codes, gains: Float[Tensor, " B"]) -> "VqMicroCodec":
+        """The same codebooks with tables learned anew, from codes (with their gains) as they will be stored."""
+        planes = [
+            _planes(self.codebooks.indices(texels[mask] / gain), mask)
+            for texels, mask, gain in zip(*_texels(codes), gains, strict=True)
+        ]
+        tables = ContextTables.learn(planes, [1 << width for width in self.codebooks.bits])
+        return VqMicroCodec(self.layers, self.shapes, self.codebooks, tables)
 
     def shared_bytes(self) -> int:
         """Bytes of codebooks and tables, which all objects share."""
-        return len(self.codebooks.to_bytes()) + sum(2 * len(table.frequencies) for table in self.tables)
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
 
-    def encode(self, codes: Codes, gains: Float[Tensor, "B F"] | None = None) -> list[list[bytes]]:
+    def encode(self, codes: Codes, gains: Float[Tensor, " B"] | None = None) -> list[list[bytes]]:
         """Per object its layers. `gains`: see `gains`, which gives them when None. Raises CollectionError for NaN."""
         encoded = self._others.encode(codes) if self._others.layers else [[] for _ in range(len(codes))]
         used = self.gains(codes) if gains is None else as_halves(gains)
-        for layers, planes, mask, gain in zip(encoded, *_texels(codes), used, strict=True):
+        for layers, planes, mask, gain in zip(encoded, *_texels(codes), used.clamp(min=FAINTEST), strict=True):
             if bool(planes.isnan().any()):
                 raise CollectionError("a code holds NaN in micro: its fit has diverged, lower the rates")
-            columns = self.codebooks.indices(planes[mask] / gain.clamp(min=FAINTEST)).T
-            coded = encode_with(self.tables, columns.reshape(-1).numpy(), self._books(columns.shape[1]))
-            layers.append(to_halves(gain, "micro planes") + coded)
+            indices = _planes(self.codebooks.indices(planes[mask] / gain), mask)
+            layers.append(to_halves(gain[None], "micro planes") + self.tables.encode(indices))
         return encoded
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> Codes:
@@ -102,25 +105,37 @@ class VqMicroCodec:
         micro = torch.zeros(len(objects), *self.shapes["micro"])
         others = dict(self._others.decode([layers[:count] for layers in objects]).tensors) if count else {}
         codes = Codes({**others, "micro": micro})
-        for row, (layers, mask) in enumerate(zip(objects, _masks(codes, micro), strict=True)):
+        for row, (layers, mask) in enumerate(zip(objects, texels_that_count(codes), strict=True)):
             if len(layers) > count:
-                micro[row][mask] = self._decode_texels(layers[count], int(mask.sum()))
+                micro[row][mask] = self._decode_texels(layers[count], mask)
         return codes
 
-    def gains(self, codes: Codes) -> Float[Tensor, "B F"]:
-        """How loud each feature of each object is: the root of its mean square over texels that count."""
-        return torch.stack([_gains(planes[mask]) for planes, mask in zip(*_texels(codes), strict=True)])
+    def gains(self, codes: Codes) -> Float[Tensor, " B"]:
+        """How loud the micro planes of each object are: the root of their mean square over texels that count."""
+        return torch.stack([gain_of(planes[mask]) for planes, mask in zip(*_texels(codes), strict=True)])
+
+    def costs(self, indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> list[Float[Tensor, "m _"]]:
+        """What each entry of each codebook would cost at each texel, in bits, below the neighbours `indices`."""
+        planes = _planes(indices, mask)
+        above = np.full_like(planes, ABSENT)
+        above[:, :, 1:] = planes[:, :, :-1]
+        return [torch.from_numpy(self.tables.bits(n, own[mask.numpy()])) for n, own in enumerate(above)]
 
     def tensors(self) -> dict[str, Tensor]:
-        """What to store of the codec: codebooks in float16, and frequencies less 1 in 16 bits."""
-        frequencies = np.concatenate([table.frequencies for table in self.tables]) - 1
+        """What to store of the codec: codebooks in float16, classes, and frequencies less 1 in 16 bits."""
+        frequencies = np.concatenate([rows.flatten() for rows in self.tables.frequencies]) - 1
         books = torch.cat([book.flatten() for stages in self.codebooks.books for book in stages])
-        return {"codebooks": books.half(), "frequencies": torch.from_numpy(frequencies.astype(np.uint16))}
+        return {
+            "classes": torch.from_numpy(np.concatenate(self.tables.classes).astype(np.uint8)),
+            "codebooks": books.half(),
+            "frequencies": torch.from_numpy(frequencies.astype(np.uint16)),
+        }
 
     def config(self) -> dict[str, Any]:
         """JSON that `from_tensors` needs."""
         stages = self.codebooks.books[0]
-        return {"groups": len(self.codebooks.books), "bits": [(len(book) - 1).bit_length() for book in stages]}
+        bits = [(len(book) - 1).bit_length() for book in stages]
+        return {"bits": bits, "classes": len(self.tables.frequencies[0]), "groups": len(self.codebooks.books)}
 
     @staticmethod
     def from_tensors(
@@ -133,26 +148,28 @@ class VqMicroCodec:
         try:
             data = to_halves(tensors["codebooks"].float(), "codebooks")
             books = Codebooks.from_bytes(data, shapes["micro"][-1], config["bits"], config["groups"])
+            widths, count = [1 << bits for bits in books.bits], config["classes"]
             values = tensors["frequencies"].numpy().astype(np.int64) + 1
-            parts = np.split(values, np.cumsum([1 << bits for bits in books.bits]))
+            *tables, rest = np.split(values, np.cumsum([count * width for width in widths]))
+            *classes, more = np.split(tensors["classes"].numpy().astype(np.int64), np.cumsum(np.add(widths, 1)))
+            tables = [table.reshape(count, width) for table, width in zip(tables, widths, strict=True)]
+            codec = VqMicroCodec(layers, shapes, books, ContextTables(tuple(classes), tuple(tables)))
         except (KeyError, TypeError, ValueError) as error:
             raise CollectionError(f"the codec's codebooks do not fit its config ({error})") from error
-        if len(parts.pop()) or any(int(part.sum()) != 1 << TABLE_BITS for part in parts):
-            raise CollectionError(f"the codec's frequencies do not sum to 2^{TABLE_BITS} for each codebook")
-        return VqMicroCodec(layers, shapes, books, [Table(part, TABLE_BITS) for part in parts])
+        if len(rest) or any((table.sum(1) != 1 << BITS).any() for table in tables):
+            raise CollectionError(f"the codec's frequencies do not sum to 2^{BITS} for each class")
+        if len(more) or any(len(own) != width + 1 for own, width in zip(classes, widths, strict=True)):
+            raise CollectionError("the codec has another number of classes of indices than its codebooks have")
+        if any((own >= count).any() for own in classes):
+            raise CollectionError(f"the codec names a class that it has no table of, of {count}")
+        return codec
 
-    def _books(self, count: int) -> Int[np.ndarray, " m"]:
-        """The codebook that each index belongs to: all indices of the first one come first."""
-        return np.repeat(np.arange(len(self.tables)), count)
-
-    def _decode_texels(self, data: bytes, count: int) -> Float[Tensor, "m F"]:
-        what = "the layer of micro planes"
-        width = 2 * self.codebooks.width
-        if len(data) < width:
-            raise CollectionError(f"{what} has {len(data)} bytes, too few for its gains")
-        gains = torch.from_numpy(from_halves(data[:width], what))
-        symbols = decode_with(self.tables, data[width:], count * len(self.tables), self._books(count), what)
-        return self.codebooks.features(torch.from_numpy(symbols).view(len(self.tables), count).T) * gains
+    def _decode_texels(self, data: bytes, mask: Bool[Tensor, "3 H W"]) -> Float[Tensor, "m F"]:
+        if len(data) < 2:
+            raise CollectionError(f"{WHAT} has {len(data)} bytes, too few for its gain")
+        gain = float(from_halves(data[:2], WHAT)[0])
+        planes = self.tables.decode(data[2:], mask.numpy(), WHAT)
+        return self.codebooks.features(torch.from_numpy(planes[:, mask.numpy()]).T) * gain
 
 
 def texels_of_hull(hull: UInt8[Tensor, "S S S"], side: int) -> Bool[Tensor, "3 H W"]:
@@ -170,20 +187,26 @@ def texels_of_hull(hull: UInt8[Tensor, "S S S"], side: int) -> Bool[Tensor, "3 H
     return reads.T @ shadows @ reads > 0
 
 
-def _texels(codes: Codes) -> tuple[Float[Tensor, "B 3 H W F"], Bool[Tensor, "B 3 H W"]]:
-    """Micro planes, and which of their texels count."""
-    micro = codes.tensors["micro"].detach().cpu().float()
-    return micro, _masks(codes, micro)
-
-
-def _masks(codes: Codes, micro: Tensor) -> Bool[Tensor, "B 3 H W"]:
-    """The texels that count: all of them for a family without hulls."""
+def texels_that_count(codes: Codes) -> Bool[Tensor, "B 3 H W"]:
+    """The texels that are stored: all of them for a family without hulls."""
+    micro = codes.tensors["micro"]
     if "hull" not in codes.tensors:
         return torch.ones(micro.shape[:-1], dtype=torch.bool)
     return torch.stack([texels_of_hull(hull.cpu(), micro.shape[2]) for hull in codes.tensors["hull"]])
 
 
-def _gains(texels: Float[Tensor, "m F"]) -> Float[Tensor, " F"]:
+def gain_of(texels: Float[Tensor, "m F"]) -> Float[Tensor, ""]:
+    """The root of the mean square, as a float16 holds it."""
     if not len(texels):
-        return torch.ones(texels.shape[1])
-    return as_halves(texels.square().mean(0).sqrt()).clamp(min=FAINTEST)
+        return torch.tensor(1.0)
+    return as_halves(texels.square().mean().sqrt()).clamp(min=FAINTEST)
+
+
+def _texels(codes: Codes) -> tuple[Float[Tensor, "B 3 H W F"], Bool[Tensor, "B 3 H W"]]:
+    return codes.tensors["micro"].detach().cpu().float(), texels_that_count(codes)
+
+
+def _planes(indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> Int[np.ndarray, "n 3 H W"]:
+    planes = np.full((indices.shape[1], *mask.shape), ABSENT, np.int64)
+    planes[:, mask.numpy()] = indices.T.numpy()
+    return planes

@@ -1,7 +1,7 @@
 """What a set costs in time and bytes, measured, and extrapolated to N objects as in the paper.
 
 t(N) = t_stage1 + max(0, N - N1) t_object           N1: objects of stage 1, t_object: stage 2 for one more
-m(N) = shared part + N x bytes of one object        (+ encoder, for those who will fit more objects)
+m(N) = shared part + codec + N x bytes of one object   (+ encoder, for those who will fit more objects)
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,6 +33,7 @@ class CostAccount:
     decode_seconds: float | None = None
     render_seconds: float | None = None
     training_views_per_second: float | None = None
+    codec_bytes: int = 0
 
     @property
     def object_bytes(self) -> float:
@@ -50,7 +51,8 @@ class CostAccount:
 
     def total_bytes(self, objects: int, with_encoder: bool = False) -> float:
         """m(N): what a server of the collection holds. `with_encoder` adds what fitting needs, as the paper counts."""
-        return self.shared_bytes + _count(objects) * self.object_bytes + (self.encoder_bytes if with_encoder else 0)
+        shared = self.shared_bytes + self.codec_bytes + (self.encoder_bytes if with_encoder else 0)
+        return shared + _count(objects) * self.object_bytes
 
     def bytes_per_object(self, objects: int) -> float:
         """Bytes of one object with its share of the shared part, when `objects` share it."""

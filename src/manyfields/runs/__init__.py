@@ -2,6 +2,7 @@
 
 from manyfields.runs.add import add
 from manyfields.runs.compare import compare
+from manyfields.runs.compress import compress
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
@@ -14,6 +15,7 @@ __all__ = [
     "RunRecord",
     "add",
     "compare",
+    "compress",
     "demo",
     "evaluate",
     "fit",

@@ -63,15 +63,19 @@ def measure_codes(
     source: ObjectViews,
     views: Sequence[int],
     size: tuple[int, int],
+    coarse: bool = True,
 ) -> dict[str, float]:
-    """PSNR of the held-out views, of the whole object and of its coarser levels; empty without held-out views."""
+    """PSNR of the held-out views, of the whole object and, with `coarse`, of its coarser levels.
+
+    Empty without held-out views.
+    """
     if not views:
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
-    for level in collection.shared_part.family.config.coarse_levels:
-        coarse = render_codes(collection, codes, bounds, source, views, size, level)
-        metrics[f"layer{level - 1}_psnr"] = mean_scores(coarse.scores()).psnr
+    for level in collection.shared_part.family.config.coarse_levels if coarse else ():
+        first = render_codes(collection, codes, bounds, source, views, size, level)
+        metrics[f"layer{level - 1}_psnr"] = mean_scores(first.scores()).psnr
     return {name: value for name, value in metrics.items() if value is not None}
 
 

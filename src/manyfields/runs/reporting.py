@@ -12,7 +12,6 @@ import torch
 from manyfields import __version__
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import codec_of
 from manyfields.evaluation.costs import CostAccount, object_seconds
 from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.report import (
@@ -100,7 +99,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         costs=costs,
         cost_counts=tuple(counts),
         problems=tuple(SetAside(p["object"], p["view"], p["message"]) for p in record.problems),
-        notes=("All figures are measured on held-out views, from the bytes stored in the collection.",),
+        notes=_notes(collection),
     )
 
 
@@ -108,9 +107,8 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
 def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
     """What the run cost, measured: training from its record, decoding and rendering now, bytes from the files."""
     sizes = collection.sizes()
-    shared = collection.shared_part
     first = collection.ids[0]
-    codec = codec_of(shared)
+    codec = collection.codec
     layers = collection.layers(first)
     decode = _median_seconds(lambda: codec.decode([layers]))
     cameras = orbit(8, width=record.size[0], height=record.size[1])
@@ -130,6 +128,7 @@ def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
         decode_seconds=decode,
         render_seconds=render,
         training_views_per_second=_views_per_second(record),
+        codec_bytes=sizes["codec"],
         **object_seconds(per_object),
     )
 
@@ -175,6 +174,16 @@ def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) 
         Picture(whole.names[i], truth[i], rendered[i], None if layer0 is None else layer0[i], scores[i].psnr)
         for i in shown
     )
+
+
+def _notes(collection: Collection) -> tuple[str, ...]:
+    notes = ("All figures are measured on held-out views, from the bytes stored in the collection.",)
+    made = collection.properties.get("compressed")
+    if made is None:
+        return notes
+    how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
+    books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
+    return (*notes, f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}.")
 
 
 def _summary(record: RunRecord) -> str:

@@ -3,19 +3,28 @@
 from collections.abc import Sequence
 
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.collection.objects import codec_of
-from manyfields.fields import ObjectCodes
+from manyfields.compression import VqMicroCodec
+from manyfields.fields import Codes, ObjectCodes
 from manyfields.fitting.data import FittingObject
+from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import RunRecord
+from manyfields.runs.trainer import Progress, silent
 
 
 def store_objects(
     collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord, stage: int
 ) -> None:
-    """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`."""
-    codec = codec_of(collection.shared_part)
-    encoded = codec.encode(codes)
+    """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`.
+
+    A compressed collection gets them in its own codec, fitted to their views as the others were.
+    """
+    codec = collection.codec
+    steps = collection.properties.get("compressed", {}).get("steps", 0)
+    if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
+        encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    else:
+        encoded = codec.encode(codes)
     records = []
     for item, layers in zip(objects, encoded, strict=True):
         metrics = measure_codes(collection, codec.decode([layers]), item.bounds, item.source, item.test, record.size)
@@ -32,3 +41,23 @@ def store_objects(
             )
         )
     collection.append(records)
+
+
+def distilled(
+    collection: Collection,
+    codec: VqMicroCodec,
+    objects: Sequence[FittingObject],
+    codes: Codes,
+    record: RunRecord,
+    steps: int,
+    progress: Progress = silent,
+) -> Codes:
+    """The codes (B) with micro planes that `codec` holds, fitted to the training views of `objects` one by one."""
+    made, codes = [], codes.to("cpu")
+    settings = Distillation(steps=steps)
+    for row, item in enumerate(objects):
+        sampler = record.settings.sampler.at(1.0)
+        seed = record.settings.seed
+        made.append(distil(collection.shared_part, codec, item, codes[row], sampler, settings, seed=seed))
+        progress("fitting indices", row + 1, len(objects))
+    return Codes.concatenate(made)

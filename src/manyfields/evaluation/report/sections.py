@@ -166,6 +166,7 @@ def costs(account: CostAccount | None, counts: Sequence[int]) -> str:
         ("decode one object", format_seconds(account.decode_seconds)),
         ("render one view", format_seconds(account.render_seconds)),
         ("shared part", format_bytes(account.shared_bytes)),
+        ("codec", format_bytes(account.codec_bytes) if account.codec_bytes else "–"),
         ("encoder, for fitting only", format_bytes(account.encoder_bytes)),
         *(layers if len(layers) > 1 else []),
         ("bytes, mean an object", format_bytes(account.object_bytes)),
@@ -180,7 +181,7 @@ def costs(account: CostAccount | None, counts: Sequence[int]) -> str:
     )
     rows: Sequence[CostRow] = account.table(counts)
     formula = (
-        "t(N) = stage 1 + max(0, N − N₁) × stage 2 an object; m(N) = shared part + N × bytes an object. "
+        "t(N) = stage 1 + max(0, N − N₁) × stage 2 an object; m(N) = shared part + codec + N × bytes an object. "
         f"N₁ = {n1:,}; extrapolated from this run."
     )
     totals = f"<div>{table(columns, rows)}<p class=note>{formula}</p></div>"
