@@ -42,7 +42,7 @@ def error_of(shared, codes, item):
 def test_fitted_indices_render_better_than_nearest_ones():
     shared, codes, item, codec = scene()
     losses = []
-    settings = Distillation(steps=60, rays=256, price=0.0)
+    settings = Distillation(steps=60, rays=256, rate=0.05, price=0.0)
     fitted = distil(
         shared, codec, item, codes[0], SAMPLER, settings, after_step=lambda step, error: losses.append((step, error))
     )

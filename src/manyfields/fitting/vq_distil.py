@@ -37,11 +37,9 @@ class Distillation:
 
     steps: int = 300
     rays: int = 2048
-    rate: float = 0.05
-    price: float = 0.01
+    rate: float = 0.03
+    price: float = 0.015
     """Half the squared distance that a bit less is worth."""
-    pull: float = 0.0
-    """How strongly numbers are drawn to the entries they stand for, by step and in units of their distance."""
 
 
 def distil(
@@ -115,9 +113,6 @@ def distil(
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1.0 - step / settings.steps)
         optimizer.step()
-        if settings.pull:
-            with torch.no_grad():
-                numbers.lerp_(stored, settings.pull)
         if after_step is not None:
             after_step(step + 1, error.item())
     _, stored = entries(costs)
