@@ -145,6 +145,12 @@ def record_rows(bench: Bench, bits: tuple[int, ...], groups: int, settings: Dist
         ("psnr", figures.psnr, "dB", note),
         ("float16.psnr", bench.plain_psnr, "dB", note),
         ("float16.fitted_on.psnr", further, "dB", f"{note}; float16 planes, fitted for as many steps more"),
+        (
+            "loss_to_fitted_on_db",
+            further - figures.psnr,
+            "dB",
+            f"{note}; against float16 planes with as many steps more",
+        ),
         ("nearest.ratio", bench.plain_bytes / nearest.bytes, "x", f"{note}; without the steps"),
         ("nearest.loss_db", bench.plain_psnr - nearest.psnr, "dB", f"{note}; without the steps"),
         ("seconds_per_object", figures.seconds, "s", f"{note}; reading views included"),
