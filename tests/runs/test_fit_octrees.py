@@ -1,110 +1,45 @@
-"""Octrees from views to a collection, its figures and its report, with a small fitter in the place of the real one."""
+"""Octrees from views to a collection, its figures and its report."""
 
 import json
-import sys
+from dataclasses import replace
 
 import pytest
-import torch
 
-from manyfields.cameras import Rays
 from manyfields.collection import open_collection
 from manyfields.commands import main
-from manyfields.fields import Octree, OctreeCodes
-from manyfields.fitting import checkpoints
-from manyfields.fitting.data import stable_seed
-from manyfields.rendering import color_error
+from manyfields.errors import ConfigError
+from manyfields.fields import QuantisedOctreeCodes
+from manyfields.fitting import octree_growing
 from manyfields.runs import RunRecord, add, evaluate, fit
-from manyfields.runs.building import new_shared
 
 TINY = {
-    "octree": {"first": 2, "last": 4, "features": 4, "hidden": 8, "view_frequencies": 1},
+    "octree": {"first": 2, "last": 4, "features": 16, "hidden": 32, "view_frequencies": 1},
     "hull": 16,
     "sampler": {"guided": 6, "bins": 16},
     "final_sampler": {"guided": 6, "bins": 16},
     "checkpoint_seconds": 0.0,
-    "stage1": [{"name": "octrees", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01}],
-    "stage2": [{"name": "octrees", "steps": 3, "rgb": 1.0, "codes_rate": 0.1}],
+    "stage1": [
+        {"name": "octrees", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
+    ],
+    "stage2": [{"name": "octrees", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}],
 }
 
 
-class SmallFitter:
-    """Learns features of octrees that fill each object's hull, by Adam: as much as the plumbing needs."""
-
-    def __init__(self, record, data, shared=None):
-        self.data, self.record = data, record
-        self.shared = shared or new_shared(record.settings, data.objects)
-        self.trees = tuple(self._tree(item) for item in data.objects)
-        self.features = self.shared.family.new_codes(self.trees, torch.Generator().manual_seed(1)).features
-        self.features.requires_grad_()
-
-    def _tree(self, item):
-        low, high = item.bounds
-        cells = (item.hull.nonzero() + 0.5) / item.hull.shape[0]
-        config = self.shared.family.config
-        return Octree.of_points((low + cells * (high - low)).clamp(-1, 1), config.first, config.last)
-
-    def begin(self, phase):
-        network = list(self.shared.family.parameters())
-        for parameter in network:
-            parameter.requires_grad_(phase.fields_rate > 0)
-        groups = [{"params": [self.features], "lr": phase.codes_rate}]
-        if phase.fields_rate:
-            groups.append({"params": network, "lr": phase.fields_rate})
-        self.optimizer = torch.optim.Adam(groups)
-
-    def step(self, phase, index):
-        generator = torch.Generator().manual_seed(stable_seed(0, phase.name, index))
-        row = index % len(self.data)
-        item, codes = self.data.objects[row], self.codes_of([row], detach=False)
-        rays = item.cameras.rays()
-        flat = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
-        picked = torch.randint(flat.origins.shape[1], (128,), generator=generator)
-        colors = item.images.permute(0, 2, 3, 1).reshape(1, -1, 3)[:, picked].float() / 255
-        some = Rays(flat.origins[:, picked], flat.directions[:, picked])
-        field, bounds = self.shared.family.field(codes), item.bounds[None]
-        guide, white = self.shared.guide(codes, bounds), self.shared.background
-        sampler = self.record.settings.sampler
-        given = {"bounds": bounds, "guide": guide, "background": white, "generator": generator}
-        loss = color_error(field, some, colors, sampler, **given)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return {"rgb": loss.item()}
-
-    def run(self, phase, start=0, after_step=None):
-        for index in range(start, phase.steps):
-            losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
-
-    def state(self):
-        return {
-            **checkpoints.pack("shared", self.shared.state_dict()),
-            **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
-            "features": self.features.detach(),
-        }
-
-    def load_shared(self, tensors):
-        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
-
-    def load(self, tensors, optimizer=True):
-        self.load_shared(tensors)
-        self.features.data.copy_(tensors["features"])
-        if optimizer:
-            checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
-
-    def codes_of(self, rows, detach=True):
-        return OctreeCodes(self.trees, self.features.detach() if detach else self.features)[rows]
-
-    @torch.no_grad()
-    def pictures(self, row, cameras, sampler):
-        return self.shared.pictures(self.codes_of([row]), cameras[None], self.data.bounds[row : row + 1], sampler)
+INDICES = {
+    **TINY,
+    "octree": {**TINY["octree"], "bits": 3},
+    "stage1": [
+        {"name": "features", "steps": 4, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128},
+        {"name": "indices", "steps": 4, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128, "indices": True},
+    ],
+    "stage2": [{"name": "indices", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128, "indices": True}],
+}
 
 
 @pytest.fixture(autouse=True)
-def small_fitter(monkeypatch):
-    for module in ("fit", "plan", "building"):
-        monkeypatch.setattr(sys.modules[f"manyfields.runs.{module}"], "new_octree_fitter", SmallFitter)
+def short_start(monkeypatch):
+    """Octrees of views without depth are grown by a fit of their own."""
+    monkeypatch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
 
 
 @pytest.fixture
@@ -143,16 +78,44 @@ def test_octrees_from_views_to_a_report(data, tiny, tmp_path, new_data, hashes, 
     assert "has features without codebooks" in capsys.readouterr().err
 
 
-def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tiny, tmp_path, hashes):
+@pytest.mark.parametrize(
+    ("settings", "phase", "step"),
+    [(TINY, "octrees", 4), (INDICES, "features", 2), (INDICES, "features", 4), (INDICES, "indices", 2)],
+)
+def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tmp_path, hashes, settings, phase, step):
     class Killed(BaseException):
         pass
 
-    def killed(phase, done, total, **_):
-        if phase == "stage 1: octrees" and done == 4:
+    def killed(name, done, total, **_):
+        if name == f"stage 1: {phase}" and done == step:
             raise Killed
 
-    fit(data, tmp_path / "whole", config=tiny, family="octree", report=False)
+    config = tmp_path / "settings.json"
+    config.write_text(json.dumps(settings))
+    given = {"config": config, "preset": "octree-vq" if settings is INDICES else "octree"}
+    fit(data, tmp_path / "whole", report=False, **given)
     with pytest.raises(Killed):
-        fit(data, tmp_path / "killed", config=tiny, family="octree", report=False, progress=killed)
+        fit(data, tmp_path / "killed", report=False, progress=killed, **given)
     fit(data, tmp_path / "killed", resume=True, report=False)
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
+
+
+def test_indices_are_stored_streamed_and_added_to(data, new_data, tmp_path, capsys):
+    config, run = tmp_path / "indices.json", tmp_path / "run"
+    config.write_text(json.dumps(INDICES))
+    collection = fit(data, run, config=config, preset="octree-vq", report=False)
+    name = collection.ids[0]
+    code = collection[name].code()
+    assert isinstance(code, QuantisedOctreeCodes)
+    assert all(len(level.codebook) == 8 for level in code.levels[0])
+    stream = tmp_path / "a.vq"
+    assert main(["stream", str(run), "--object", name, "--out", str(stream)]) == 0
+    assert main(["render", str(stream), "--out", str(tmp_path / "a.png")]) == 0
+    add(run, new_data)
+    assert isinstance(open_collection(run)["box_wide"].code(), QuantisedOctreeCodes)
+
+
+@pytest.mark.parametrize(("preset", "octree"), [("octree", {"bits": 6}), ("octree-vq", {"bits": None})])
+def test_bits_without_a_phase_for_indices_are_refused(data, tmp_path, preset, octree):
+    with pytest.raises(ConfigError, match="octree.bits and a phase with indices belong together"):
+        fit(data, tmp_path / "run", preset=preset, octree=octree)

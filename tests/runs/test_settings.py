@@ -139,7 +139,7 @@ def test_settings_of_octrees_are_changed_one_by_one():
         ("octree", {"bits": "6"}, "'6' is not a whole number or null"),
         ("octree", {"entropy": 0.1}, "octree.entropy 0.1: .* 0 without bits"),
         ("octree", {"last": 4}, "levels 5 to 4"),
-        ("octree", {"gumbel": 1}, "1 is not true or false"),
+        ("octree", {"entropy": "much"}, "'much' is not a number"),
         ("octree", {"depth": 8}, "settings.octree: no setting is called 'depth'"),
     ],
 )

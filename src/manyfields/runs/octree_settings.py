@@ -24,8 +24,6 @@ class OctreeSettings:
     """Of the index that each corner has into its level's codebook; None: features are stored as they are."""
     entropy: float = 0.0
     """Weight of the entropy of indices (in bits) in the loss; with more of it they take fewer bytes."""
-    gumbel: bool = False
-    """Whether logits get Gumbel noise while indices are learned."""
 
     def __post_init__(self) -> None:
         if self.bits is not None and not 1 <= self.bits <= MOST_BITS:
