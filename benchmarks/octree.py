@@ -43,6 +43,7 @@ SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "s
 RESULTS = Path(__file__).parent / "results" / "octree.json"
 CONFIG = OctreeConfig()
 STEPS, PROBES = 1000, 10
+INDEX_RATE = 1e-3  # of logits and codebooks that start from features
 AS_FEATURES = 0.4  # share of the steps after which learned indices take over from features
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 TEST_VIEWS = 20
@@ -95,7 +96,7 @@ def fitted(
         began = time.perf_counter()
         if bits and index == round(AS_FEATURES * steps):
             code = IndexCode.of_features(tree, code.table, bits, draw)
-            fitter.codes = [code]
+            fitter.codes, phase = [code], replace(phase, codes_rate=INDEX_RATE)
         fitter.step(phase, index)
         spent += time.perf_counter() - began
         if probe is not None and (index + 1) % max(1, steps // PROBES) == 0:

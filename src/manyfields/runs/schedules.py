@@ -46,7 +46,9 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     if not indices:
         return (features,)
     first = replace(features, epochs=8, final_rate=0.3)
-    return first, replace(first, name="indices", epochs=12, final_rate=0.15, indices=True)
+    # Logits and codebooks start where they should be: at the rate of features they would leave again.
+    learned = replace(first, name="indices", epochs=12, final_rate=0.15, codes_rate=1e-3, fields_rate=fields_rate / 2)
+    return first, replace(learned, indices=True)
 
 
 def latent_stage1() -> tuple[Phase, ...]:
