@@ -11,6 +11,7 @@ to benchmarks/results/octree.json.
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,9 +30,9 @@ from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, load_object, load_views, stable_seed
 from manyfields.fitting.hashed_code import HashedCode
-from manyfields.fitting.octree_codes import FeatureCode, IndexCode, OctreeCode
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
+from manyfields.fitting.octree_learning import FeatureCode, IndexCode, OctreeCode
 from manyfields.fitting.phases import Phase
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
@@ -76,6 +77,11 @@ def codes_to_fit() -> dict[str, object]:
     for bits in HASHES:
         made[f"hash{bits}"] = lambda tree, draw, bits=bits: HashedCode(tree, 16, bits, draw)
     return made
+
+
+def methods_of(first_scene: bool) -> dict[str, object]:
+    """All methods; None for those that start as features and become indices."""
+    return codes_to_fit() | {f"vq{bits}": None for bits in (*BITS, *(MOST_BITS if first_scene else ()))}
 
 
 def fitted(
@@ -188,16 +194,15 @@ def measure(name: str, family: OctreeFamily, code: OctreeCode, score: Scorer) ->
 
 
 def fit(work: Path, name: str, first_scene: bool, only: Sequence[str]) -> None:
-    """All methods on one scene; what is there already is not fitted again."""
+    """Some methods on one scene; what is there already is not fitted again."""
     out = work / f"octree-{name}.json"
     done = json.loads(out.read_text()) if out.exists() else {"methods": {}}
     item, truth, cameras = scene_of(work, name)
     tree = grown_octree(item, CONFIG, FITTING)
     score = Scorer(item, tree, truth, cameras)
     done |= {"corners": tree.corner_counts, "views": len(item.train), "side": truth.shape[1], "steps": STEPS}
-    methods = codes_to_fit() | {f"vq{bits}": None for bits in (*BITS, *(MOST_BITS if first_scene else ()))}
-    for method, make in methods.items():
-        if method in done["methods"] or (only and method not in only):
+    for method, make in methods_of(first_scene).items():
+        if method in done["methods"] or method not in only:
             continue
         probe = (lambda family, table: score(family, table, every=4)) if method == "uncompressed" else None
         bits = 0 if make is not None else int(method.removeprefix("vq"))
@@ -232,9 +237,12 @@ def table(work: Path) -> list[Record]:
             for key, unit in (("psnr", "dB"), ("paper_bytes", "bytes"), ("bytes", "bytes"), ("coded_bytes", "bytes")):
                 if key in values:
                     add(scene, method, key, values[key], unit)
-            for key in ("paper_ratio", "ratio", "coded_ratio"):
+            if method == "vq6":
+                add(scene, method, "memory_ratio", values["peak_memory"] / plain["peak_memory"], "x")
+            # As the issue names them: `ratio` is the paper's count.
+            for key, name in (("paper_ratio", "ratio"), ("ratio", "ratio_every_byte"), ("coded_ratio", "ratio_coded")):
                 if key in values and method != "uncompressed":
-                    add(scene, method, key, values[key], "x")
+                    add(scene, method, name, values[key], "x")
             if method != "uncompressed":
                 add(scene, method, "loss_db", plain["psnr"] - values["psnr"], "dB")
             if "seconds" in values:
@@ -250,13 +258,10 @@ def table(work: Path) -> list[Record]:
     note = f"mean over {', '.join(sorted(scenes))}"
     for name, values in means.items():
         if len(values) == len(scenes):
-            unit = "dB" if name.endswith(("db", "psnr", "fifth")) else "x" if name.endswith("ratio") else "bytes"
+            unit = "dB" if name.endswith(("db", "psnr", "fifth")) else "x" if "ratio" in name else "bytes"
             unit = "s" if name.endswith("seconds") else unit
             mean = sum(values) / len(values)
             rows.append(new_record(f"octree.{name}", mean, unit, note))
-            if name in ("vq6.paper_ratio", "vq4.paper_ratio"):
-                # The issue's names: by the paper's count.
-                rows.append(new_record(f"octree.{name.split('.')[0]}.ratio_by_papers_count", mean, "x", note))
     return rows
 
 
@@ -275,7 +280,12 @@ def main() -> None:
         models = SHARED / "data" / "models" / "detail"
         render_set(models, arguments.work / "views", views=VIEWS, size=arguments.size, depth=True)
     elif arguments.step == "fit":
-        fit(arguments.work, arguments.scene, arguments.scene == "Avocado", arguments.methods)
+        first_scene = arguments.scene == "Avocado"
+        if arguments.methods:
+            fit(arguments.work, arguments.scene, first_scene, arguments.methods)
+        else:  # each in a process of its own, which says how much memory it took
+            for method in methods_of(first_scene):
+                subprocess.run([sys.executable, *sys.argv, "--methods", method], check=True)
     else:
         for row in write_records(RESULTS, table(arguments.work)):
             print(f"{row.name:52} {row.value:12.3f} {row.unit:5} {row.note}", file=sys.stdout)

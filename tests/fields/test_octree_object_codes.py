@@ -1,23 +1,7 @@
 import pytest
 import torch
 
-from manyfields.fields import LearnedIndices, Octree, OctreeCodes, QuantisedOctreeCodes
-
-
-def test_learned_indices_become_what_is_seen_of_them(octrees):
-    tree = octrees.ball()
-    learned = LearnedIndices(tree.corner_counts, 2, features=3, generator=torch.Generator().manual_seed(0))
-    codes = QuantisedOctreeCodes.of_learned(tree, learned)
-    assert [level.bits for level in codes.levels[0]] == [2, 2, 2]
-    indices = torch.cat([learned.indices(level) for level in range(3)]).to(torch.int32)
-    again = QuantisedOctreeCodes.of_indices(tree, indices, torch.stack(list(learned.codebooks)))
-    assert torch.equal(again.features, codes.features)
-    assert torch.equal(codes.features, torch.cat([learned.table(level) for level in range(3)]))
-    family = octrees.new_shared().family
-    points = torch.rand(1, 50, 3) * 2 - 1
-    with torch.no_grad():
-        ours, theirs = family.field(codes)(points), family.field_of((tree,), learned)(points)
-    assert torch.equal(ours.density, theirs.density) and torch.equal(ours.channels, theirs.channels)
+from manyfields.fields import Octree, OctreeCodes, QuantisedOctreeCodes
 
 
 @pytest.mark.parametrize("kind", ["plain_codes", "quantised_codes"])

@@ -7,7 +7,7 @@ import torch
 from manyfields.fields import Octree, OctreeConfig, OctreeFamily
 from manyfields.fields.morton import decode
 from manyfields.fitting.data import load_object
-from manyfields.fitting.octree_build import octree_of, octree_of_hull, octree_of_points, rows_carried_over
+from manyfields.fitting.octree_build import octree_of, octree_of_hull, octree_of_points
 from manyfields.fitting.surface_points import points_of_depths
 from manyfields.views import read_views
 
@@ -112,22 +112,3 @@ def test_a_hull_on_the_octrees_own_grid_is_taken_as_it_is():
     assert sorted(map(tuple, decode(tree.voxels[1]).tolist())) == sorted(map(tuple, hull.nonzero().tolist()))
     with pytest.raises(ValueError, match="there is no point"):
         octree_of_hull(hull * 0, torch.tensor([[-1.0] * 3, [1.0] * 3]), CONFIG, upto=4)
-
-
-def test_rows_go_over_with_their_corners():
-    old = octree_of_points(on_the_ball(300), CONFIG, upto=4)
-    new = octree_of_points(on_the_ball(200, 0.48), CONFIG)
-    rows = rows_carried_over(old, new)
-    assert len(rows) == sum(new.corner_counts)
-
-    def corners(tree):
-        return [
-            (level, code) for level, codes in zip(tree.levels, tree.corners, strict=True) for code in codes.tolist()
-        ]
-
-    before, after = corners(old), corners(new)
-    kept = set(before)
-    assert [before[row] if row >= 0 else None for row in rows.tolist()] == [c if c in kept else None for c in after]
-    assert torch.equal(rows_carried_over(old, old), torch.arange(sum(old.corner_counts)))
-    with pytest.raises(ValueError, match="octrees of levels 3 to 5 and 3 to 4"):
-        rows_carried_over(old, Octree.of_points(on_the_ball(9), 3, 4))

@@ -5,7 +5,7 @@ import torch
 
 from manyfields.cameras import Rays
 from manyfields.compiled import plain_only
-from manyfields.fields import LearnedIndices, Octree, OctreeConfig, OctreeFamily
+from manyfields.fields import Octree, OctreeConfig, OctreeFamily
 from manyfields.rendering import Sampler, render
 
 CUBE = torch.tensor([[[-1.0] * 3, [1.0] * 3]])
@@ -101,20 +101,3 @@ def test_a_field_learns_by_gradients_through_rendering():
     errors = fitted(lambda: family.field(codes), family, tree, learn)
     assert 0 < moved[0] < 1, "corners that no ray passes get no gradient"
     assert errors[-1] < 0.2 * errors[0], errors
-
-
-def test_indices_learn_through_rendering():
-    family, tree = ball()
-    indices = LearnedIndices(tree.corner_counts, 4, generator=torch.Generator().manual_seed(2))
-    optimizers = [
-        torch.optim.Adam([{"params": family.parameters(), "lr": 1e-3}, {"params": indices.codebooks, "lr": 3e-2}]),
-        torch.optim.SparseAdam(list(indices.logits), lr=1e-1),
-    ]
-
-    def learn():
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-
-    errors = fitted(lambda: family.field_of((tree,), indices), family, tree, learn)
-    assert errors[-1] < 0.3 * errors[0], errors

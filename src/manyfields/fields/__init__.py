@@ -1,24 +1,21 @@
 """What an object is: families of fields that many objects share."""
 
-from manyfields.fields.codebooks import LearnedIndices
 from manyfields.fields.codes import Codes
 from manyfields.fields.families import Family, ObjectCodes, family_config, family_from_config
 from manyfields.fields.fused_planes import FusedPlanes, PlaneField, harmonics
 from manyfields.fields.fused_planes_config import FusedPlanesConfig
 from manyfields.fields.octree import Octree
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
-from manyfields.fields.octree_field import CornerFeatures, OctreeConfig, OctreeFamily, OctreeField
+from manyfields.fields.octree_field import OctreeConfig, OctreeFamily, OctreeField
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Field, Samples
 
 __all__ = [
     "Codes",
-    "CornerFeatures",
     "Family",
     "Field",
     "FusedPlanes",
     "FusedPlanesConfig",
-    "LearnedIndices",
     "ObjectCodes",
     "Octree",
     "OctreeCodes",

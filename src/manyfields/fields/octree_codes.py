@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from manyfields.fields.codebooks import LearnedIndices
 from manyfields.fields.octree import Octree
+
+MOST_BITS = 10
+"""Of an index that is learned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +81,6 @@ class QuantisedOctreeCodes:
         """The code (B = 1) of an object: indices of all corners, level after level, and a codebook a level."""
         parts = indices.detach().long().split(list(tree.corner_counts))
         levels = tuple(map(QuantisedLevel, parts, codebooks.detach()))
-        return QuantisedOctreeCodes((tree,), (levels,))
-
-    @staticmethod
-    def of_learned(tree: Octree, learned: LearnedIndices) -> "QuantisedOctreeCodes":
-        """The code (B = 1) of an object whose indices were learned: what is seen of them."""
-        codebooks = [codebook.detach() for codebook in learned.codebooks]
-        levels = tuple(QuantisedLevel(learned.indices(level), entries) for level, entries in enumerate(codebooks))
         return QuantisedOctreeCodes((tree,), (levels,))
 
     @staticmethod

@@ -1,8 +1,8 @@
 """Features of points from the corners of sparse octrees: trilinear at each level, zeros where a level has no voxel.
 
-Rows of a table hold the corners of B objects: those of object b at its l-th level begin at row `starts[b, l]`. Points
-that read few of the rows can do with a table of those alone (`row_of`). On CPUs with numba each point walks down the
-octree in a compiled kernel, forward and backward; else rows and weights are written out and summed as bags.
+Rows of a table hold the corners of B objects: those of object b at its l-th level begin at row `starts[b, l]`. On CPUs
+with numba each point walks down the octree in a compiled kernel, forward and backward; else rows and weights are
+written out and summed as bags.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,6 @@ class Corners:
 
     trees: Sequence[Octree]
     starts: Int[Tensor, "B L"]
-    row_of: Int[Tensor, " M"] | None = None
-    """int32: where in a smaller table each row is (anything for rows that are not in it); None: the table is whole."""
 
     @staticmethod
     def by_object(trees: Sequence[Octree]) -> "Corners":
@@ -35,19 +33,13 @@ class Corners:
         counts = torch.tensor([tree.corner_counts for tree in trees])
         return Corners(trees, (counts.flatten().cumsum(0) - counts.flatten()).view_as(counts))
 
-    @staticmethod
-    def by_level(trees: Sequence[Octree]) -> "Corners":
-        """One level after the other, its objects within: as codebooks of a level see them."""
-        counts = torch.tensor([tree.corner_counts for tree in trees]).T
-        return Corners(trees, (counts.flatten().cumsum(0) - counts.flatten()).view_as(counts).T.contiguous())
-
     @property
     def rows(self) -> int:
         """Rows of a whole table."""
         return sum(sum(tree.corner_counts) for tree in self.trees)
 
     def first_levels(self, count: int) -> "Corners":
-        return Corners(self.trees, self.starts[:, :count].contiguous(), self.row_of)
+        return Corners(self.trees, self.starts[:, :count].contiguous())
 
 
 def octree_features(
@@ -69,24 +61,6 @@ def octree_features(
     return features.view(*points.shape[:2], -1), torch.stack([place[2] for place in found])
 
 
-@torch.no_grad()
-def touched_rows(corners: Corners, points: Float[Tensor, "B N 3"]) -> Bool[Tensor, " M"]:
-    """Which rows of a whole table the features of points are made of."""
-    touched = torch.zeros(corners.rows, dtype=torch.bool, device=points.device)
-    if compiled_for(points):
-        from manyfields.fields.octree_kernels import mark
-
-        for row, inner in enumerate(points):
-            given = (inner.detach().contiguous(), *_walk(corners, row), touched)
-            mark(*_arrays(given))
-        return touched
-    for tree, inner, starts in zip(corners.trees, points, corners.starts.tolist(), strict=True):
-        for level, start in enumerate(starts):
-            voxels = tree.find(inner, tree.first + level)
-            touched[start + tree.corner_of[level][voxels[voxels >= 0]].view(-1)] = True
-    return touched
-
-
 def _places(corners: Corners, row: int, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """For the points of an object: rows and weights (N, 8 L) of the corners they read, and whether they read any.
 
@@ -106,7 +80,7 @@ def _places(corners: Corners, row: int, points: Tensor) -> tuple[Tensor, Tensor,
         weights = torch.where(steps > 0, right, 1 - right).prod(-1)
         found = voxels.new_zeros(len(points), 8)
         found[inside] = tree.corner_of[level][voxels[inside]] + start
-        places.append(found if corners.row_of is None else corners.row_of[found].long())
+        places.append(found)
         shares.append(torch.where(inside.unsqueeze(-1), weights, 0.0))
     rows, weights = torch.cat(places, -1), torch.cat(shares, -1)
     return torch.where(weights != 0, rows, 0), weights, anywhere
@@ -122,10 +96,6 @@ def _walk(corners: Corners, row: int) -> tuple:
 def _arrays(values: tuple) -> list:
     """The same with numpy arrays in the place of tensors."""
     return [value.numpy() if isinstance(value, Tensor) else value for value in values]
-
-
-def _row_of(corners: Corners) -> Tensor:
-    return torch.empty(0, dtype=torch.int32) if corners.row_of is None else corners.row_of
 
 
 class _WeightedGather(torch.autograd.Function):
@@ -156,9 +126,9 @@ class _CompiledGather(torch.autograd.Function):
         features = table.new_zeros(*points.shape[:2], size if combine == "sum" else size * levels)
         inside = torch.zeros(points.shape[:2], dtype=torch.bool)
         ctx.mark_non_differentiable(inside)
-        whole, row_of = table.detach().contiguous(), _row_of(corners)
+        whole = table.detach().contiguous()
         for row, inner in enumerate(points):
-            given = (inner, *_walk(corners, row), row_of, whole, ctx.stride, features[row], inside[row])
+            given = (inner, *_walk(corners, row), whole, ctx.stride, features[row], inside[row])
             gather(*_arrays(given))
         return features, inside
 
@@ -168,8 +138,8 @@ class _CompiledGather(torch.autograd.Function):
 
         (points,) = ctx.saved_tensors
         total = torch.zeros(ctx.shape)
-        values, row_of = gradient.float().contiguous(), _row_of(ctx.corners)
+        values = gradient.float().contiguous()
         for row, inner in enumerate(points):
-            given = (inner, *_walk(ctx.corners, row), row_of, values[row], ctx.stride, total)
+            given = (inner, *_walk(ctx.corners, row), values[row], ctx.stride, total)
             scatter(*_arrays(given))
         return total, None, None, None

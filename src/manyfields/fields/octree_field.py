@@ -9,18 +9,18 @@ paper the network sees the direction before it gives the density, which so may c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from manyfields.errors import ConfigError
 from manyfields.fields.morton import HIGHEST
 from manyfields.fields.octree import Octree
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
-from manyfields.fields.octree_features import Combine, Corners, octree_features, touched_rows
+from manyfields.fields.octree_features import Combine, Corners, octree_features
 from manyfields.fields.samples import Samples
 
 GUIDE_SIDE = 64
@@ -97,15 +97,6 @@ class OctreeConfig:
         return 3 + 6 * self.view_frequencies
 
 
-@runtime_checkable
-class CornerFeatures(Protocol):
-    """What gives the features of corners instead of a table, such as `LearnedIndices`."""
-
-    def features(self, level: int, corners: Int[Tensor, " K"]) -> Float[Tensor, "K F"]:
-        """Of these corners (sorted, each once) of a level; objects follow one another within it."""
-        ...
-
-
 class OctreeFamily(nn.Module):
     """The shared part of the family: the network from features and directions to density and colour."""
 
@@ -150,10 +141,6 @@ class OctreeFamily(nn.Module):
         cells = [tree.occupied(box, side) for tree, box in zip(codes.trees, bounds, strict=True)]
         return torch.stack(cells).to(torch.uint8)
 
-    def field_of(self, trees: Sequence[Octree], source: CornerFeatures, level: int | None = None) -> "OctreeField":
-        """The same, with features that `source` gives for the corners that points read, once a call of the field."""
-        return OctreeField(self, tuple(trees), source, level)
-
     def _check(self, trees: Sequence[Octree]) -> None:
         for tree in trees:
             if tree.levels != self.config.levels:
@@ -195,7 +182,7 @@ class OctreeField:
         self,
         family: OctreeFamily,
         trees: tuple[Octree, ...],
-        source: Float[Tensor, "M F"] | CornerFeatures,
+        table: Float[Tensor, "M F"],
         level: int | None = None,
     ) -> None:
         family._check(trees)
@@ -204,26 +191,22 @@ class OctreeField:
             raise ValueError(f"level {level}: from 1 to {count} levels can be present")
         self.family = family
         self.trees = trees
-        self.source = source
+        self.table = table
         self.level = count if level is None else level
         self.channels = family.config.channels
-        corners = Corners.by_object(trees) if isinstance(source, Tensor) else Corners.by_level(trees)
-        if isinstance(source, Tensor) and len(source) != corners.rows:
-            raise ValueError(f"{len(source)} rows of features, but the octrees have {corners.rows} corners")
+        corners = Corners.by_object(trees)
+        if len(table) != corners.rows:
+            raise ValueError(f"{len(table)} rows of features, but the octrees have {corners.rows} corners")
         self._corners = corners.first_levels(self.level)
 
     def __len__(self) -> int:
         return len(self.trees)
 
     def __getitem__(self, row: int) -> "OctreeField":
-        """The field of one object (B = 1), of a field with a table."""
+        """The field of one object (B = 1)."""
         if not 0 <= row < len(self):
             raise IndexError(f"object {row} of {len(self)}")
-        if not isinstance(self.source, Tensor):
-            if len(self) == 1:
-                return self
-            raise TypeError("features that are learned as indices belong to all objects: bake them into a table first")
-        return self.family.field(OctreeCodes(self.trees, self.source)[row], self.level)
+        return self.family.field(OctreeCodes(self.trees, self.table)[row], self.level)
 
     def guide(self, density: float = 1.0) -> Float[Tensor, "B G G G"]:
         """A first guide for `render`: `density` in the voxels of the coarsest level, 0 elsewhere; bounds: the cube."""
@@ -237,19 +220,5 @@ class OctreeField:
 
     def features(self, points: Float[Tensor, "B N 3"]) -> tuple[Float[Tensor, "B N F"], Bool[Tensor, "B N"]]:
         """What the network gets of points (zeros for levels that are not present), and which lie in any voxel."""
-        table, corners = self._table(points)
-        features, inside = octree_features(table, corners, points, self.family.config.combine)
+        features, inside = octree_features(self.table, self._corners, points, self.family.config.combine)
         return functional.pad(features, (0, self.family.config.inputs - features.shape[-1])), inside
-
-    def _table(self, points: Tensor) -> tuple[Tensor, Corners]:
-        """A table of features, and how the rows of corners are found in it."""
-        if isinstance(self.source, Tensor):
-            return self.source, self._corners
-        touched = touched_rows(self._corners, points)
-        row_of = (touched.cumsum(0) - 1).to(torch.int32)
-        ends = torch.tensor([[len(codes) for codes in tree.corners] for tree in self.trees]).sum(0).tolist()
-        parts = [
-            self.source.features(level, present.nonzero().squeeze(1))
-            for level, present in zip(range(self.level), touched.split(ends), strict=False)
-        ]
-        return torch.cat(parts), Corners(self.trees, self._corners.starts, row_of)

@@ -1,6 +1,6 @@
 """Compiled kernels of `octree_features`: each point walks down the octree and reads, or adds to, corners on its way.
 
-Rows of a table are `starts[level] + corner`, or what `row_of` says is there in its place (empty: nothing is replaced).
+Rows of a table are `starts[level] + corner`.
 """
 
 import numpy as np
@@ -69,14 +69,8 @@ def _octant(point, level):
     return octant
 
 
-@njit(inline="always")
-def _row(corner, start, row_of):
-    row = start + corner
-    return row_of[row] if len(row_of) else row
-
-
 @njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
-def gather(points, first, roots, children, corner_of, starts, row_of, table, stride, features, inside):
+def gather(points, first, roots, children, corner_of, starts, table, stride, features, inside):
     """`features` (N, F or L * F, zeros) of `points` (N, 3), at `stride` (0: summed) numbers a level."""
     count, size = len(points), table.shape[1]
     for job in prange((count + POINTS_OF_A_JOB - 1) // POINTS_OF_A_JOB):
@@ -93,10 +87,10 @@ def gather(points, first, roots, children, corner_of, starts, row_of, table, str
                     break
                 found, start = corner_of[voxel], starts[step]
                 into = features[index, step * stride : step * stride + size]
-                a0, b0 = table[_row(found[0], start, row_of)], table[_row(found[1], start, row_of)]
-                c0, d0 = table[_row(found[2], start, row_of)], table[_row(found[3], start, row_of)]
-                e0, f0 = table[_row(found[4], start, row_of)], table[_row(found[5], start, row_of)]
-                g0, h0 = table[_row(found[6], start, row_of)], table[_row(found[7], start, row_of)]
+                a0, b0 = table[start + found[0]], table[start + found[1]]
+                c0, d0 = table[start + found[2]], table[start + found[3]]
+                e0, f0 = table[start + found[4]], table[start + found[5]]
+                g0, h0 = table[start + found[6]], table[start + found[7]]
                 a, b, c, d = shares[0], shares[1], shares[2], shares[3]
                 e, f, g, h = shares[4], shares[5], shares[6], shares[7]
                 for n in range(size):
@@ -106,7 +100,7 @@ def gather(points, first, roots, children, corner_of, starts, row_of, table, str
 
 
 @njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
-def scatter(points, first, roots, children, corner_of, starts, row_of, gradient, stride, table):
+def scatter(points, first, roots, children, corner_of, starts, gradient, stride, table):
     """Add to `table` (M, F) the gradients (N, F or L * F) of what `gather` gave. Levels have no row in common."""
     size = table.shape[1]
     for job in prange(len(starts)):
@@ -123,22 +117,7 @@ def scatter(points, first, roots, children, corner_of, starts, row_of, gradient,
             _shares(point, first + job, shares)
             values = gradient[index, job * stride : job * stride + size]
             for corner in range(8):
-                into = table[_row(corner_of[voxel, corner], start, row_of)]
+                into = table[start + corner_of[voxel, corner]]
                 share = shares[corner]
                 for n in range(size):
                     into[n] += share * values[n]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def mark(points, first, roots, children, corner_of, starts, touched):
-    """True in `touched` for every row that `gather` reads."""
-    for index in range(len(points)):
-        point = points[index]
-        voxel = _enter(point, first, roots)
-        for step in range(len(starts)):
-            if step and voxel != NOWHERE:
-                voxel = children[voxel, _octant(point, first + step)]
-            if voxel == NOWHERE:
-                break
-            for corner in range(8):
-                touched[starts[step] + corner_of[voxel, corner]] = True

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from manyfields.compression.hashing import HashedIndices
 from manyfields.fields.octree import Octree
-from manyfields.fitting.octree_codes import BETAS, START
+from manyfields.fitting.octree_learning import BETAS, START
 
 
 class HashedCode:

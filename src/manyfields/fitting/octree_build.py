@@ -11,7 +11,7 @@ Octrees have all levels of their config; those that are not built yet are empty.
 import math
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.fields import Octree, OctreeConfig
@@ -94,25 +94,6 @@ def octree_of_hull(
         places = bounds[0].cpu() + (cells.unsqueeze(1) + inside) * size.cpu()
         codes.append(_codes(places.reshape(-1, 3).clamp(-1.0, 1.0), upto).unique())
     return _octree(torch.cat(codes).unique() if codes else torch.zeros(0, dtype=torch.long), config, upto)
-
-
-def rows_carried_over(old: Octree, new: Octree) -> Int[Tensor, " M"]:
-    """For each row of the new octree's table of features, the row of the old one's with the same corner, -1 if none.
-
-    Rows are the corners of all levels, coarse first, as in `OctreeCodes`; so features and what an optimiser knows of
-    them move from an octree to its refinement. Raises ValueError where the two have other levels.
-    """
-    if old.levels != new.levels:
-        raise ValueError(f"octrees of levels {old.first} to {old.last} and {new.first} to {new.last}")
-    rows, start = [], 0
-    for before, after in zip(old.corners, new.corners, strict=True):
-        if len(before):
-            at = torch.searchsorted(before, after).clamp_(max=len(before) - 1)
-            rows.append(torch.where(before[at] == after, at + start, -1))
-        else:
-            rows.append(torch.full_like(after, -1))
-        start += len(before)
-    return torch.cat(rows)
 
 
 def _checked(config: OctreeConfig, upto: int) -> int:

@@ -17,7 +17,7 @@ from manyfields.fields import Octree, OctreeCodes, OctreeField, QuantisedOctreeC
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
-from manyfields.fitting.octree_codes import FeatureCode, IndexCode, OctreeCode
+from manyfields.fitting.octree_learning import FeatureCode, IndexCode, OctreeCode
 from manyfields.fitting.phases import Phase
 from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler, color_error

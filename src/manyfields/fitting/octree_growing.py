@@ -5,8 +5,8 @@ import torch
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.octree_build import FINER, octree_of, octree_of_points
-from manyfields.fitting.octree_codes import FeatureCode
 from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.octree_learning import FeatureCode
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.surface_points import points_of_field
 from manyfields.latents import SharedPart

@@ -25,7 +25,7 @@ def takes(field: object, *tensors: Tensor) -> TypeGuard[PlaneField | OctreeField
     if isinstance(field, OctreeField):
         config = field.family.config
         plain = config.combine == "concat" or config.density == "relu" or config.features % FEATURES
-        return not plain and isinstance(field.source, Tensor) and compiled_for(field.source, *tensors)
+        return not plain and compiled_for(field.table, *tensors)
     return (
         isinstance(field, PlaneField)
         and field.family.config.activation == "relu"
@@ -76,11 +76,9 @@ def march_error(
     The background does not learn here.
     """
     decoder = _decoder_of(field, directions)
-    if isinstance(field, OctreeField):
-        assert isinstance(field.source, Tensor)  # or `takes` says no
-        learned = field.source
-    else:
-        learned = field.table if field.learned is None else field.learned
+    learned = field.table
+    if isinstance(field, PlaneField) and field.learned is not None:
+        learned = field.learned
     return _MarchError.apply(
         learned,
         decoder.hidden_weight,
@@ -155,10 +153,9 @@ class _Prepared:
     @staticmethod
     def of(field: PlaneField | OctreeField, decoder: TinyDecoder) -> "_Prepared":
         if isinstance(field, OctreeField):
-            assert isinstance(field.source, Tensor)  # or `takes` says no
             tables, side = torch.zeros(len(field), dtype=torch.int64), 2**field.family.config.first
             places = (tables, side, *_walkable(field.trees), field.level)
-            return _Prepared(field.source, places, CUBE.expand(len(field), 2, 3), decoder)
+            return _Prepared(field.table, places, CUBE.expand(len(field), 2, 3), decoder)
         rows = torch.arange(len(field)) if field.rows is None else field.rows
         bounds = CUBE.expand(len(field), 2, 3) if field.bounds is None else field.bounds
         side, none = field.table.shape[2], torch.empty(0, dtype=torch.int32)

@@ -99,7 +99,7 @@ def _plan(
     progress: Progress,
 ) -> list[Phase]:
     """The phases of stage 2 with steps for waves of this size, scaled to `minutes` by a pilot where they are given."""
-    data = FittingData(first, device())
+    data = FittingData(first, device(record.settings))
     phases = [phase.planned(len(data), data.views) for phase in record.settings.stage2]
     if minutes is None:
         return phases

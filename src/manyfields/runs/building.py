@@ -8,9 +8,9 @@ from manyfields.fields import FusedPlanes, OctreeFamily
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
-from manyfields.fitting.octree_codes import FeatureCode, OctreeCode
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
+from manyfields.fitting.octree_learning import FeatureCode, OctreeCode
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.runs.record import RunRecord
@@ -20,9 +20,9 @@ from manyfields.runs.trainer import StageFitter
 OBJECTS_TO_WHITEN = 32
 
 
-def device() -> torch.device:
-    """Where fitting runs: a GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def device(settings: FitSettings) -> torch.device:
+    """Where fitting runs: a GPU where there is one, but octrees, whose step is made for CPUs."""
+    return torch.device("cuda" if torch.cuda.is_available() and settings.octree is None else "cpu")
 
 
 def latent_stride(settings: FitSettings) -> int:

@@ -159,7 +159,7 @@ def _fit_stages(
     settings = record.settings
     if settings.octree is not None:
         return _fit_octrees(run, record, first, progress)
-    fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device()), average=False)
+    fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
@@ -182,7 +182,7 @@ def _fit_stages(
 
 def _fit_octrees(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
     """One stage: every object on its own octree, and the network that all share."""
-    fitter = new_octree_fitter(record, FittingData(objects, device()))
+    fitter = new_octree_fitter(record, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
     collection = _publish(run, record, fitter.shared)
@@ -203,7 +203,7 @@ def fit_wave(
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-    fitter = new_wave_fitter(record, shared, FittingData(objects, device()))
+    fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
     _note(record, run, name, trainer)
     _store(run, record, collection, fitter, 2)
@@ -213,7 +213,7 @@ def _finish_jointly(
     run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
-    together = new_fitter(record, fitter.shared, FittingData(objects, device()), average=True)
+    together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
     trainer = _train(run, record, together, record.phases2, "stage 2", "stage2", progress)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
-from manyfields.fields.codebooks import MOST_BITS
+from manyfields.fields.octree_codes import MOST_BITS
 
 
 @dataclass(frozen=True)

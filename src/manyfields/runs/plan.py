@@ -28,7 +28,7 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     Returns a forecast in words from a pilot on this machine, or nothing for a short run without a time.
     """
     settings = record.settings
-    first = FittingData(stage1, device())
+    first = FittingData(stage1, device(record.settings))
     waves = waves_of(record)
     drawn2 = waves[0] if waves else []
     if settings.policy == "joint":
@@ -47,7 +47,7 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     progress("pilot", 0, 1)
     times = seconds_per_step(lambda: _pilot(record, stage1, first), record.phases1)
     if waves:
-        pilot = FittingData(stage1[: len(waves[0])], device())
+        pilot = FittingData(stage1[: len(waves[0])], device(record.settings))
         times += seconds_per_step(
             lambda: new_fitter(record, new_shared(settings, stage1), pilot, average=True), record.phases2
         )
@@ -74,7 +74,7 @@ def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> 
     held = [item.images, *(item.pixels or ()), *([] if item.hull is None else [item.hull])]
     seen = sum(tensor.nbytes for tensor in held) + (0 if item.hull is None else 12 * item.hull.numel())
     each = seen + 4 * 8 * sum(math.prod(shape) for shape in shapes.values())
-    free = torch.cuda.mem_get_info()[0] if device().type == "cuda" else available_memory()
+    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else available_memory()
     return max(1, min(MOST_AT_ONCE, free // 2 // each))
 
 
@@ -111,7 +111,7 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
 
 
 def _forecast(record: RunRecord, stage1: list[FittingObject], times: Sequence[float], waves: int, fixed: float) -> str:
-    pilot = _pilot(record, stage1, FittingData(stage1[:1], device()))
+    pilot = _pilot(record, stage1, FittingData(stage1[:1], device(record.settings)))
     rendering, _ = shared_tensors(pilot.shared)
     pilots = tuple(
         PhasePilot(name, seconds, phase.steps * count)

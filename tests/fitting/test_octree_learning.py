@@ -9,7 +9,7 @@ from manyfields.compiled import plain_only
 from manyfields.errors import ConfigError
 from manyfields.fields import Octree
 from manyfields.fitting.hashed_code import HashedCode
-from manyfields.fitting.octree_codes import FeatureCode, IndexCode
+from manyfields.fitting.octree_learning import FeatureCode, IndexCode
 
 
 def seeded(seed=0):

@@ -19,8 +19,8 @@ from torch.optim.adam import adam
 from manyfields.compiled import compiled_for
 from manyfields.compression.kmeans import learn_codebook
 from manyfields.errors import ConfigError
-from manyfields.fields.codebooks import MOST_BITS
 from manyfields.fields.octree import Octree
+from manyfields.fields.octree_codes import MOST_BITS
 
 BETAS = (0.9, 0.99)
 START = 0.01  # standard deviation of features, logits and codebooks at the start, as in the paper
@@ -28,8 +28,6 @@ LOWEST = -60000.0  # of logits that fill up a vector: never the largest, and the
 VECTOR = 16
 ROWS_OF_A_PART = 4096
 COMMON = 0.99  # of the running share of each entry, by which prices of indices are made
-
-
 CONFIDENT, FAINTEST = 1.0, 8.0  # logits of a start from features: of the second choice, and at least
 
 
