@@ -111,6 +111,18 @@ def test_bytes_are_read_without_torch(tiny):
     subprocess.run([sys.executable, "-c", code, str(tiny.path)], check=True, env={**os.environ, "PYTHONPATH": source})
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of /proc")
+def test_reading_starts_no_threads(tiny):
+    """A worker of Arrow that starts while the process ends aborts it (`terminate called without an active exception`)."""
+    code = (
+        "import os, sys; from manyfields.collection import open_collection; import pyarrow.parquet, pyarrow.compute;"
+        "before = set(os.listdir('/proc/self/task')); c = open_collection(sys.argv[1]);"
+        "assert c.layers('mug') and not c.verify() and set(os.listdir('/proc/self/task')) == before"
+    )
+    source = str(Path(reader.__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code, str(tiny.path)], check=True, env={**os.environ, "PYTHONPATH": source})
+
+
 def test_an_existing_collection_is_never_overwritten(tiny):
     before = {file.name: file.read_bytes() for file in tiny.path.iterdir()}
     with pytest.raises(CollectionError, match="holds a collection already"):

@@ -123,7 +123,8 @@ def read_table(folder: Path, wave: Wave, shard: int) -> pa.Table:
         unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         if unpacked > max(UNPACKED_LIMIT, UNPACKED_PER_OBJECT * wave.objects):
             raise CollectionError(f"{path}: would unpack to {unpacked} bytes for {wave.objects} objects; not read")
-        table = parquet.read(columns=expected.names).select(expected.names).combine_chunks()
+        # A shard is small, and a thread of Arrow's pool that still starts while the process ends aborts it.
+        table = parquet.read(columns=expected.names, use_threads=False).select(expected.names).combine_chunks()
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
