@@ -38,7 +38,8 @@ NETWORK_BITS = 8
 def stream_of(item: StoredObject, level: int | None = None, network_bits: int = NETWORK_BITS) -> bytes:
     """The file of an object: network, then its first `level` levels (all when None).
 
-    `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises CollectionError where the collection has no octrees, or the object has features and no codebooks.
+    `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises
+    CollectionError where the collection has no octrees, or the object has features and no codebooks.
     """
     collection, entry = item.collection, item.entry
     family = collection.shared_part.family
