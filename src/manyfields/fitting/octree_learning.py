@@ -20,7 +20,7 @@ from manyfields.fields.octree import Octree
 
 BETAS = (0.9, 0.99)
 START = 0.01  # standard deviation of features, logits and codebooks at the start, as in the paper
-FINER_RATE = 0.5  # of the rate of features a level has, of that of the next coarser one
+FINER_RATE = 0.25  # of the rate of features a level has, of that of the next coarser one
 
 
 class LevelLearner(Protocol):
