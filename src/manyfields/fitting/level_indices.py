@@ -5,6 +5,7 @@ memory that plain features do.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -205,11 +206,21 @@ def levels_of_indices(code: OctreeCode) -> list[LevelIndices] | None:
     return found if len(found) == len(code.levels) else None
 
 
-def levels_by_then(share: float, levels: int) -> int:
-    """How many levels, coarse ones first, have indices when a share of their phase is over.
+def quantise_levels(
+    code: OctreeCode, share: float, options: IndexOptions, draw: Callable[[int], torch.Generator]
+) -> None:
+    """Let those levels of a code become indices whose time has come when a `share` of their phase is over.
 
-    Finer levels that still have features learn what the codebooks of coarser ones cannot say.
+    Coarse ones come first: finer levels that still have features learn what the codebooks of coarser ones cannot say.
+    `draw(level)` gives the generator of a level's start.
     """
+    for level in range(levels_by_then(share, len(code.levels))):
+        if not isinstance(code.levels[level], LevelIndices):
+            become_indices(code, level, options, draw(level))
+
+
+def levels_by_then(share: float, levels: int) -> int:
+    """How many levels have indices when a share of their phase is over."""
     return min(levels, 1 + int(share * (levels - 1) / LAST_AT))
 
 

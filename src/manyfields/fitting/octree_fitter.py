@@ -6,6 +6,7 @@ the one before it, and so on: VQ-AD, section 4.3), and renders them along the fu
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,9 +21,8 @@ from manyfields.fitting.level_indices import (
     PACE,
     IndexOptions,
     LevelIndices,
-    become_indices,
-    levels_by_then,
     levels_of_indices,
+    quantise_levels,
 )
 from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.phases import Phase
@@ -68,7 +68,9 @@ class OctreeFitter:
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
         if phase.indices and self.indices is not None:
-            self._settle(phase, index)
+            share = 1.0 if index >= phase.steps - 1 else index / phase.steps
+            for item, code in zip(self.data.objects, self.codes, strict=True):
+                quantise_levels(code, share, self.indices, partial(self._start, item.id))
         generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
         taken, code = torch.tensor([row]), self.codes[row]
@@ -162,16 +164,8 @@ class OctreeFitter:
         if optimizer and self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
 
-    def _settle(self, phase: Phase, index: int) -> None:
-        """Let levels become indices whose time has come."""
-        assert self.indices is not None
-        last = index >= phase.steps - 1
-        for item, code in zip(self.data.objects, self.codes, strict=True):
-            levels = len(code.levels)
-            for level in range(levels if last else levels_by_then(index / phase.steps, levels)):
-                if not isinstance(code.levels[level], LevelIndices):
-                    draw = torch.Generator().manual_seed(stable_seed(self.seed, "indices", level, item.id))
-                    become_indices(code, level, self.indices, draw)
+    def _start(self, name: str, level: int) -> torch.Generator:
+        return torch.Generator().manual_seed(stable_seed(self.seed, "indices", level, name))
 
 
 def _stored(tree: Octree, levels: Sequence[LevelIndices]) -> QuantisedOctreeCodes:
