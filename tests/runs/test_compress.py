@@ -98,7 +98,7 @@ def test_added_objects_are_stored_in_the_same_codec(small, new_data, hashes):
 
 
 def test_the_same_call_twice_gives_the_same_bytes_and_goes_on(rgb_run, small, tmp_path, monkeypatch, hashes):
-    module = importlib.import_module("manyfields.runs.compress")  # the package has a function of that name
+    module = importlib.import_module("manyfields.runs.compression_waves")
 
     stored = hashes(small)
     compress(rgb_run, small, **CHOICES)

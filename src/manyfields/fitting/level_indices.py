@@ -16,7 +16,7 @@ from manyfields.compiled import compiled_for
 from manyfields.compression.kmeans import learn_codebook
 from manyfields.errors import ConfigError
 from manyfields.fields.octree import Octree
-from manyfields.fields.octree_codes import MOST_BITS
+from manyfields.fields.octree_codes import MOST_BITS, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.fitting.gumbel import gumbel_noise
 from manyfields.fitting.octree_learning import BETAS, START, OctreeCode
 
@@ -204,6 +204,14 @@ def levels_of_indices(code: OctreeCode) -> list[LevelIndices] | None:
     """The learners of a code; None while some of its levels have features."""
     found = [level for level in code.levels if isinstance(level, LevelIndices)]
     return found if len(found) == len(code.levels) else None
+
+
+def stored_indices(code: OctreeCode) -> QuantisedOctreeCodes:
+    """What is stored (B = 1) of a code with indices on all levels."""
+    learned = levels_of_indices(code)
+    assert learned is not None
+    held = tuple(QuantisedLevel(level.chosen().long(), level.codebook.clone()) for level in learned)
+    return QuantisedOctreeCodes((code.tree,), (held,))
 
 
 def quantise_levels(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras
 from manyfields.errors import RunError
-from manyfields.fields import Octree, OctreeCodes, OctreeField, QuantisedLevel, QuantisedOctreeCodes
+from manyfields.fields import OctreeCodes, OctreeField, QuantisedOctreeCodes
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
@@ -23,6 +23,7 @@ from manyfields.fitting.level_indices import (
     LevelIndices,
     levels_of_indices,
     quantise_levels,
+    stored_indices,
 )
 from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.phases import Phase
@@ -114,9 +115,8 @@ class OctreeFitter:
     def codes_of(self, rows: Sequence[int]) -> OctreeCodes | QuantisedOctreeCodes:
         """The codes of some objects as they are now: what is stored."""
         taken = [self.codes[row] for row in rows]
-        quantised = [_stored(code.tree, levels) for code in taken if (levels := levels_of_indices(code))]
-        if len(quantised) == len(taken):
-            return QuantisedOctreeCodes.concatenate(quantised)
+        if all(levels_of_indices(code) for code in taken):
+            return QuantisedOctreeCodes.concatenate([stored_indices(code) for code in taken])
         return OctreeCodes(tuple(code.tree for code in taken), torch.cat([code.table.detach() for code in taken]))
 
     @torch.no_grad()
@@ -166,8 +166,3 @@ class OctreeFitter:
 
     def _start(self, name: str, level: int) -> torch.Generator:
         return torch.Generator().manual_seed(stable_seed(self.seed, "indices", level, name))
-
-
-def _stored(tree: Octree, levels: Sequence[LevelIndices]) -> QuantisedOctreeCodes:
-    held = tuple(QuantisedLevel(level.chosen().long(), level.codebook.clone()) for level in levels)
-    return QuantisedOctreeCodes((tree,), (held,))

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from manyfields.fields.octree import Octree
+from manyfields.fields.octree_codes import OctreeCodes
 
 BETAS = (0.9, 0.99)
 START = 0.01  # standard deviation of features, logits and codebooks at the start, as in the paper
@@ -54,6 +55,13 @@ class OctreeCode:
         code.levels = [LevelFeatures(part, FINER_RATE**level) for level, part in enumerate(code.parts)]
         for part in code.parts:
             part.copy_(START * torch.randn(part.shape, generator=generator))
+        return code
+
+    @staticmethod
+    def of_codes(codes: OctreeCodes) -> "OctreeCode":
+        """A code (B = 1) that goes on from features that were fitted."""
+        code = OctreeCode.of_features(codes.trees[0], codes.features.shape[1], torch.Generator())
+        code.table.detach().copy_(codes.features)
         return code
 
     @property
