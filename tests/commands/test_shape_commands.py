@@ -1,11 +1,26 @@
 """`shape` and `extract` by the command line."""
 
+from functools import partial
+
 import pytest
 
 from manyfields.commands import main
+from manyfields.evaluation.geometry import compare_surfaces
+from manyfields.fitting import distance_fitter
+from manyfields.runs import shapes
 
 trimesh = pytest.importorskip("trimesh", reason="the extra meshes is not installed")
 pytest.importorskip("skimage", reason="the extra meshes is not installed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Distances are what takes time: fewer of them than a user has, to learn from and to measure by."""
+    settings = partial(distance_fitter.DistanceSettings, points=2000, pool=5000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance_fitter, "DistanceSettings", settings)
+        patch.setattr(shapes, "compare_surfaces", partial(compare_surfaces, points=2000))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +28,7 @@ def file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shape")
     trimesh.creation.icosphere(3, 2.0).export(folder / "ball.ply")
     words = ["shape", str(folder / "ball.ply"), str(folder / "ball.vq"), "--levels", "3", "4", "--steps", "30"]
-    assert main([*words, "--bits", "4", "--truncation", "0.1"]) == 0
+    assert main([*words, "--bits", "4", "--truncation", "0.1", "--no-scores"]) == 0
     return folder / "ball.vq"
 
 

@@ -1,5 +1,7 @@
 """Distance fields of meshes: what a short fit reaches, that it repeats, and the loss against its definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ trimesh = pytest.importorskip("trimesh")
 pytest.importorskip("scipy")
 
 CONFIG = DistanceConfig(first=2, last=4, features=8, hidden=32, truncation=0.1)
-SHORT = DistanceSettings(steps=150, points=4096, pool=20_000, pools=2, bits=6)
+SHORT = DistanceSettings(steps=150, points=4096, pool=20_000, steps_of_pool=80, features_rate=0.03, bits=6)
 
 
 def ball(radius: float = 0.6) -> Triangles:
@@ -32,18 +34,18 @@ def error(fitter: DistanceFitter, level: int | None = None) -> float:
 def test_a_ball_is_learned_as_features_and_as_indices():
     errors = {}
     for bits in (None, 6):
-        fitter = DistanceFitter(ball(), CONFIG, DistanceSettings(steps=150, points=4096, pool=20_000, bits=bits))
+        fitter = DistanceFitter(ball(), CONFIG, replace(SHORT, bits=bits))
         before = error(fitter)
         fitter.run()
         errors[bits] = error(fitter)
         assert isinstance(fitter.code, IndexCode if bits else FeatureCode)
-        assert errors[bits] < 0.1 * before
+        assert errors[bits] < 0.2 * before
         assert error(fitter, 1) < 0.015  # every first few levels are a surface
-    assert errors[None] < 0.002 and errors[6] < 0.004, errors
+    assert errors[None] < 0.004 and errors[6] < 0.005, errors
 
 
 def test_the_same_seed_gives_the_same_fit_and_another_does_not():
-    settings = DistanceSettings(steps=8, points=512, pool=2000, pools=2, bits=3)
+    settings = DistanceSettings(steps=8, points=512, pool=2000, steps_of_pool=4, bits=3)
     losses = []
     for seed in (1, 1, 2):
         found: list[float] = []

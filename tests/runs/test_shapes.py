@@ -15,7 +15,7 @@ trimesh = pytest.importorskip("trimesh")
 pytest.importorskip("skimage")
 
 CONFIG = DistanceConfig(first=3, last=5, features=8, hidden=32, truncation=0.08)
-SETTINGS = DistanceSettings(steps=150, points=4096, pool=20_000, pools=2, bits=6)
+SETTINGS = DistanceSettings(steps=150, points=4096, pool=20_000, features_rate=0.03, bits=6)
 CENTER, SIZE = np.array([10.0, -4.0, 30.0]), 25.0
 
 
@@ -43,7 +43,7 @@ def test_the_report_is_of_the_file(fitted):
     size = (folder / "out" / "ball.vq").stat().st_size
     assert report.sizes.total == report.levels[-1].bytes == size
     errors = [level.chamfer for level in report.levels]
-    assert errors[0] > errors[-1] and errors[-1] < 2.0  # thousandths of the diagonal
+    assert errors[0] > errors[-1] and errors[-1] < 3.0  # thousandths of the diagonal
     assert report.levels[-1].normal_error < 12
     assert [level.name for level in report.levels] == ["level 3", "level 4", "level 5"]
     assert report.meshes[0].bytes == (folder / "ball.glb").stat().st_size

@@ -28,7 +28,7 @@ class Shape(Command):
     """Coarsest and finest level: a level l divides the cube around the mesh into 2^l voxels a side."""
     truncation: float = 0.03
     """Distances are learned up to this; the cube is 2 long, the mesh's farthest vertex 0.9 from its middle."""
-    steps: int = 1000
+    steps: int = 600
     """Steps of the fit."""
     seed: int = 0
     """The same seed on the same machine gives the same file."""

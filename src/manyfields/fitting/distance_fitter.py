@@ -34,13 +34,13 @@ MOST_POINTS = 20_000_000
 class DistanceSettings:
     """How a distance field is fitted."""
 
-    steps: int = 1000
+    steps: int = 600
     points: int = 1 << 14
     """Points of a step."""
     pool: int = 1 << 18
     """Points whose distances are computed at once; steps draw from them."""
-    pools: int = 4
-    """How often the pool is drawn afresh in a fit."""
+    steps_of_pool: int = 150
+    """Steps after which the pool is drawn afresh."""
     bits: int | None = 6
     """Bits of each corner's index into the codebook of its level; None: features stay what they are."""
     as_features: float = 0.4
@@ -52,8 +52,8 @@ class DistanceSettings:
     """Rates decay exponentially to this share of their start."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.points, self.pool, self.pools) < 1:
-            raise ConfigError("steps, points, pool and pools of a fit of distances must be at least 1")
+        if min(self.steps, self.points, self.pool, self.steps_of_pool) < 1:
+            raise ConfigError("steps, points, pool and steps_of_pool of a fit of distances must be at least 1")
         if self.bits is not None and not 1 <= self.bits <= MOST_BITS:
             raise ConfigError(f"bits {self.bits}: an index takes from 1 to {MOST_BITS}")
 
@@ -117,7 +117,7 @@ class DistanceFitter:
 
     def _draw(self, index: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random points of the step's pool, and their distances."""
-        number = index * self.settings.pools // self.settings.steps
+        number = index // self.settings.steps_of_pool
         if self._pool is None or self._pool[0] != number:
             random = np.random.default_rng(stable_seed(self.seed, "pool", number))
             self._pool = number, *truncated_samples(self.distance, self.settings.pool, self.config.truncation, random)

@@ -14,7 +14,7 @@ import numpy as np
 from manyfields._io import write_atomic
 from manyfields.collection.shapes import FINEST, read_shape, shape_stream
 from manyfields.compression import SizeTable, size_table
-from manyfields.errors import ConfigError, ManyfieldsError, MeshError
+from manyfields.errors import ConfigError, MeshError
 from manyfields.evaluation.geometry import compare_surfaces
 from manyfields.evaluation.mesh_sizes import draco_mesh, quantised_mesh
 from manyfields.fields import QuantisedOctreeCodes
@@ -166,10 +166,8 @@ def _report(data: bytes, path: Path, mesh_to_cube: np.ndarray, measure: bool, pr
 
 
 def _mesh_bytes(surface: Triangles, kind: str) -> bytes:
-    try:
-        import trimesh
-    except ImportError as error:
-        raise ManyfieldsError("writing a mesh needs trimesh: pip install 'manyfields[meshes]'") from error
+    import trimesh
+
     mesh = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
     written: Any = mesh.export(file_type=kind)
     return written.encode() if isinstance(written, str) else written
