@@ -89,11 +89,11 @@ def rows_of(name: str, steps: int) -> Iterator[Record]:
     for bits in BITS:
         settings, method = DistanceSettings(steps=steps, bits=bits), "uncompressed" if bits is None else f"vq{bits}"
         fitter = DistanceFitter(truth, CONFIG, settings)
-        began = time.perf_counter()
+        began = time.process_time()
         fitter.run(lambda done, loss: None if done % 200 else to_stderr(f"{done}/{steps} {loss:.4f}"))
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         note = f"{about}, {steps} steps of {settings.points} points, {torch.get_num_threads()} threads"
-        yield new_record(f"shapes.{name}.{method}.seconds", seconds, "s", note)
+        yield new_record(f"shapes.{name}.{method}.seconds", seconds, "s", f"{note}; of the processor")
         found = list((uncompressed if bits is None else indices)(fitter, truth))
         for figures in found:
             yield from _rows(f"shapes.{name}.{method}.{figures.name}", figures, note)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from manyfields.commands import main
@@ -46,8 +47,8 @@ def test_surfaces_are_written(file, tmp_path, capsys):
     out = tmp_path / "ball.stl"
     assert main(["extract", str(file), str(out)]) == 0
     assert f"{out}: " in capsys.readouterr().out
-    radius = trimesh.load(out).bounding_sphere.primitive.radius
-    assert radius == pytest.approx(2.0, rel=0.1)
+    radii = np.linalg.norm(trimesh.load(out).vertices, axis=-1)
+    assert np.median(radii) == pytest.approx(2.0, rel=0.05)
     assert main(["extract", str(file), str(out), "--level", "1", "--resolution", "64"]) == 0
 
 
@@ -55,7 +56,7 @@ def test_surfaces_are_written(file, tmp_path, capsys):
     ("words", "message"),
     [
         (["extract", "FILE", "a.step"], "a.step: cannot write .step; use .ply"),
-        (["extract", "FILE", "a.ply", "--bytes", "300"], "hold no whole level; the first level ends at byte"),
+        (["extract", "FILE", "a.ply", "--bytes", "500"], "hold no whole level; the first level ends at byte"),
         (["extract", "FILE", "a.ply", "--level", "3"], "level 3: from 1 to 2 can be had"),
         (["extract", "FILE", "a.ply", "--resolution", "100"], "resolution 100: a power of two"),
         (["render", "FILE", "--out", "a.png"], "`manyfields extract FILE.vq OUT.glb` writes it as a mesh"),
