@@ -49,10 +49,12 @@ class OctreeCode:
         self.levels: list[LevelLearner] = []
 
     @staticmethod
-    def of_features(tree: Octree, features: int, generator: torch.Generator) -> "OctreeCode":
-        """A code whose corners have features, random at first."""
+    def of_features(
+        tree: Octree, features: int, generator: torch.Generator, finer_rate: float = FINER_RATE
+    ) -> "OctreeCode":
+        """A code whose corners have features, random at first. `finer_rate`: of a level, to that of the coarser one."""
         code = OctreeCode(tree, features)
-        code.levels = [LevelFeatures(part, FINER_RATE**level) for level, part in enumerate(code.parts)]
+        code.levels = [LevelFeatures(part, finer_rate**level) for level, part in enumerate(code.parts)]
         for part in code.parts:
             part.copy_(START * torch.randn(part.shape, generator=generator))
         return code
