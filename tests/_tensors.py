@@ -33,8 +33,8 @@ def random_codes(family: TensorFamily, count: int = 1, scale: float = 1.0) -> Te
     return TensorCodes(tuple(noise(each, scale, seed) for seed, each in enumerate(grids)))
 
 
-def ball(family: TensorFamily, side: int = 12, radius: float = 0.4) -> TensorCodes:
-    """A ball of constant density in [-0.5, 0.5]^3: 16 or more components, of which one plane holds a disc."""
+def column(family: TensorFamily, side: int = 12, radius: float = 0.4) -> TensorCodes:
+    """An upright column of constant density in [-0.5, 0.5]^3: plane XY holds a disc, its vector a stretch."""
     grids = family.new_grids(torch.tensor([[-0.5] * 3, [0.5] * 3]), (side,) * 3, generator())
     axis = torch.linspace(-0.5, 0.5, side)
     disc = (axis[:, None].square() + axis.square() < radius**2).float()
