@@ -123,7 +123,8 @@ class TensorFamily(nn.Module):
         features = encode_directions(self.basis(found), self.config.feature_frequencies)
         seen = encode_directions(directions, self.config.view_frequencies)
         hidden = functional.relu(self.first(torch.cat([features, seen], -1)))
-        return torch.sigmoid(self.output(functional.relu(self.second(hidden))))
+        values = self.output(functional.relu(self.second(hidden)))
+        return torch.sigmoid(values.to(torch.promote_types(values.dtype, torch.float32)))
 
 
 class TensorField:
@@ -158,7 +159,7 @@ class TensorField:
 
     def colors(self, points: Float[Tensor, "B N 3"], directions: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
         found = [products(grids.appearance, _places(grids, own)) for grids, own in zip(self.grids, points, strict=True)]
-        return self.family.colors(torch.cat(found), directions.flatten(0, 1)).view(*points.shape[:2], -1)
+        return self.family.colors(torch.cat(found), directions.flatten(0, 1)).view(*points.shape[:2], self.channels)
 
     def _density(self, grids: TensorGrids, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         places = _places(grids, points)

@@ -38,6 +38,8 @@ class TensorFitter:
     sampler: Sampler
     schedule: TensorSchedule
     seed: int = 0
+    half: bool = False
+    """The network's products of matrices in bf16, which take a quarter of the time where a CPU has them."""
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     guides: Guides = field(init=False)
 
@@ -64,17 +66,18 @@ class TensorFitter:
         (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
         taken, scene = torch.tensor([row]), self.scenes[row]
         rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator)
-        seen = phase.rgb * color_error(
-            self.field(row),
-            rays,
-            colors,
-            self.sampler.at(index / max(1, phase.steps)),
-            bounds=self.data.bounds[taken],
-            guide=self.guides.values[taken],
-            background=self.shared.background.detach(),
-            weights=weights,
-            generator=generator,
-        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            seen = phase.rgb * color_error(
+                self.field(row),
+                rays,
+                colors,
+                self.sampler.at(index / max(1, phase.steps)),
+                bounds=self.data.bounds[taken],
+                guide=self.guides.values[taken],
+                background=self.shared.background.detach(),
+                weights=weights,
+                generator=generator,
+            )
         (seen + self._regularity(scene, index, phase.steps)).backward()
         if index % STEPS_BETWEEN == 0:
             self.guides.refresh(self.field(row), self.data.bounds[taken], {0: row}, generator)
