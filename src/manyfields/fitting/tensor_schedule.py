@@ -42,7 +42,9 @@ class TensorSchedule:
 
     def side_at(self, index: int, steps: int) -> int | None:
         """The side that grids get just before step `index` of `steps`; None where they stay as they are."""
-        due = [side for share, side in zip(sorted(self.upsample_at), self.sides, strict=True) if _is(share, index, steps)]
+        due = [
+            side for share, side in zip(sorted(self.upsample_at), self.sides, strict=True) if _is(share, index, steps)
+        ]
         return due[-1] if due else None
 
     def masks_at(self, index: int, steps: int) -> bool:

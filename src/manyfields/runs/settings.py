@@ -10,7 +10,7 @@ from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.kinds import build, check_kinds
+from manyfields.runs.kinds import build, build_over, check_kinds
 from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.schedules import (
     latent_stage1,
@@ -20,16 +20,14 @@ from manyfields.runs.schedules import (
     rays_stage1,
     rays_stage2,
     rays_together,
-    tensors,
 )
+from manyfields.runs.tensor_presets import tensor_presets
 from manyfields.runs.tensor_settings import TensorSettings
 
 WEIGHTS = 66
 """Numbers in layer 0 that groups of weights may fill."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
-CPU_TENSORS = TensorSettings(hidden=64, first=64, last=128, upsample_at=(0.1, 0.2, 0.3), mask_at=(0.1, 0.2, 0.5))
-CPU_TENSORS_CP = replace(CPU_TENSORS, kind="cp", density_components=96, appearance_components=288, last=256)
 
 
 @dataclass(frozen=True)
@@ -171,18 +169,6 @@ def presets() -> dict[str, FitSettings]:
         stage1=octrees(),
         stage2=octrees(fields_rate=0.0),
     )
-    tensorf = replace(
-        base,
-        preset="tensorf",
-        tensorf=CPU_TENSORS,
-        sampler=Sampler(guided=24, bins=64),
-        final_sampler=Sampler(guided=32, bins=96, supersampling=2),
-        wave=1,
-        stage1=tensors(epochs=50),
-        stage2=tensors(epochs=50, fields_rate=0.0),
-    )
-    paper = replace(tensors()[0], steps=30_000, final_rate=0.1)
-    many = Sampler(guided=128, bins=256)
     return {
         "fused-planes": base,
         "latent": replace(
@@ -218,17 +204,7 @@ def presets() -> dict[str, FitSettings]:
             stage1=octrees(indices=True),
             stage2=octrees(indices=True, fields_rate=0.0),
         ),
-        "tensorf": tensorf,
-        "tensorf-cp": replace(tensorf, preset="tensorf-cp", tensorf=CPU_TENSORS_CP),
-        "tensorf-paper": replace(
-            tensorf,
-            preset="tensorf-paper",
-            tensorf=TensorSettings(),
-            sampler=many,
-            final_sampler=many,
-            stage1=(paper,),
-            stage2=(replace(paper, fields_rate=0.0),),
-        ),
+        **tensor_presets(base),
         "macro-only": replace(
             base,
             preset="macro-only",
@@ -313,18 +289,11 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
             value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
         if name in ("octree", "tensorf") and value is not None:
-            value = _part(settings, name, value, f"{where}.{name}")
+            before = getattr(settings, name)
+            if before is None:
+                what = {"octree": "octrees", "tensorf": "tensor fields"}[name]
+                raise ConfigError(f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {name!r}")
+            value = build_over(before, value, f"{where}.{name}")
         values[name] = value
     check_kinds(FitSettings, values, where)
     return replace(settings, **values)
-
-
-def _part(settings: FitSettings, name: str, value: Any, where: str) -> OctreeSettings | TensorSettings:
-    """The settings of a family, `value` over those of the preset. Raises ConfigError."""
-    before: OctreeSettings | TensorSettings | None = getattr(settings, name)
-    if before is None:
-        raise ConfigError(f"{where}: the preset {settings.preset!r} is of another family; use preset {name!r}")
-    if isinstance(value, dict):
-        lists = {key: tuple(each) if isinstance(each, list) else each for key, each in value.items()}
-        value = {**dataclasses.asdict(before), **lists}
-    return build(type(before), value, where)
