@@ -17,8 +17,15 @@ from manyfields.runs.settings import chosen_settings, presets, settings_from_jso
 PHASE = {"name": "tensors", "steps": 8, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
 TINY = {
     "tensorf": {
-        **{"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16},
-        **{"first": 8, "last": 16, "upsample_at": [0.25, 0.5], "mask_at": [0.5, 0.75], "density_variation": 0.1},
+        "density_components": 4,
+        "appearance_components": 4,
+        "features": 6,
+        "hidden": 16,
+        "first": 8,
+        "last": 16,
+        "upsample_at": [0.25, 0.5],
+        "mask_at": [0.5, 0.75],
+        "density_variation": 0.1,
     },
     "hull": 16,
     "sampler": {"guided": 6, "bins": 16},

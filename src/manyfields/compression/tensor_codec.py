@@ -1,6 +1,6 @@
 """Codes of tensor fields to bytes and back: float16 numbers, one layer (docs/format.md, "Layers of the codec tensorf").
 
-    | 36 bytes: cells of the mask, texels, bytes of the mask, box | mask | density: planes, vectors | appearance: likewise |
+    | 36 bytes: mask and texels, box | mask | density: planes, vectors | appearance: planes, vectors |
 
 What every transform codec of planes is compared with.
 """

@@ -160,7 +160,7 @@ def _lines_forward(along_z, along_y, along_x, sizes, places, into, components, s
 @njit(**OPTIONS)
 def _lines_backward(lines, into_lines, sizes, places, of, components, summed):
     for own in prange(3):
-        line, first, second = lines[own], lines[(own + 1) % 3], lines[(own + 2) % 3]
+        first, second = lines[(own + 1) % 3], lines[(own + 2) % 3]
         into = into_lines[own]
         a, b, c = ALONG[own], ALONG[(own + 1) % 3], ALONG[(own + 2) % 3]
         for n in range(len(places)):
