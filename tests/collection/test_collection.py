@@ -113,7 +113,7 @@ def test_bytes_are_read_without_torch(tiny):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of /proc")
 def test_reading_starts_no_threads(tiny):
-    """A worker of Arrow that starts while the process ends aborts it (`terminate called without an active exception`)."""
+    """A worker of Arrow that starts while the process ends aborts it (`terminate called without ...`)."""
     code = (
         "import os, sys; from manyfields.collection import open_collection; import pyarrow.parquet, pyarrow.compute;"
         "before = set(os.listdir('/proc/self/task')); c = open_collection(sys.argv[1]);"

@@ -17,7 +17,8 @@ def run(tmp_path, octrees):
 
 @pytest.fixture
 def file(run, tmp_path, capsys):
-    assert main(["stream", str(run), "--object", "mug", "--out", str(tmp_path / "sub" / "mug.vq")]) == 0
+    words = ["stream", str(run), "--object", "mug", "--out", str(tmp_path / "sub" / "mug.vq"), "--network-bits", "16"]
+    assert main(words) == 0
     capsys.readouterr()
     return tmp_path / "sub" / "mug.vq"
 

@@ -81,6 +81,26 @@ def test_compare_prints_a_row_a_variant(recorded, capsys):
     assert ["tri-planes", "24.50"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+def test_compare_of_codecs(recorded, capsys):
+    calls = recorded("compare_codecs", [{"method": "vq6", "psnr": 30.5, "bytes": 1234}])
+    assert main(["compare", "data", "--codecs", "--steps", "200", "--methods", "vq6", "--objects", "Avocado"]) == 0
+    said(calls[0], steps=200, methods=("vq6",), objects=("Avocado",), seed=0)
+    assert ["vq6", "30.50", "1,234"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--codecs", "--minutes", "2"], "--codecs goes by --steps"),
+        (["--steps", "9", "--minutes", "2"], "--methods, --objects and --steps are of --codecs"),
+        ([], "--minutes says how long each variant is fitted"),
+    ],
+)
+def test_flags_of_compare_that_do_not_go_together(flags, message, capsys):
+    assert main(["compare", "data", *flags]) == 1
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("file", "views"), [("a.png", 1), ("a.MP4", 72)])
 def test_render_chooses_the_number_of_views_by_the_file(recorded, file, views):
     calls = recorded("render_object", None)

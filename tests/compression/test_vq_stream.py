@@ -1,4 +1,5 @@
 import struct
+from dataclasses import replace
 
 import google_crc32c
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyfields.compression.bits import packed_bytes
+from manyfields.compression.network_bytes import network_bytes
 from manyfields.compression.vq_sizes import size_table
 from manyfields.compression.vq_stream import ENTRY, START, VqLevel, VqObject, decode_vq, encode_vq, read_header
 from manyfields.errors import CollectionError
@@ -120,6 +122,28 @@ def test_the_table_of_some_levels_and_of_entropy_coding():
     assert all(level.indices < level.packed == packed_bytes(level.corners, 6) for level in table.levels[1:])
 
 
+@pytest.mark.parametrize("entropy", [False, True])
+def test_a_network_of_bytes_takes_half(entropy):
+    item = replace(scene(count=60), network_bits=8)
+    data, plain = encode_vq(item, entropy=entropy), encode_vq(replace(item, network_bits=16), entropy=entropy)
+    back = decode_vq(data)
+    assert back.network_bits == 8 and (back.network - item.network).abs().max() <= item.network.abs().max() / 250
+    assert len(plain) - len(data) == 50 - 2 and size_table(data).uncompressed == size_table(plain).uncompressed
+    assert size_table(data).network == 52 and size_table(data).total == len(data)
+    for count, end in enumerate(read_header(data).ends()):
+        assert len(decode_vq(data[:end]).levels) == count
+
+
+def test_codings_of_networks_that_are_not_known_are_refused():
+    with pytest.raises(ValueError, match="4 bits a number: 16 or 8"):
+        encode_vq(replace(EXAMPLE, network_bits=4))
+    for place in (10, 11):
+        data = bytearray(GOLDEN)
+        data[place] = 2
+        with pytest.raises(CollectionError, match="not known here"):
+            decode_vq(resealed(data))
+
+
 def test_entropy_coding_is_left_where_it_does_not_pay():
     item = scene(skew=1.0, levels=1)
     assert encode_vq(item, entropy=True) == encode_vq(item)
@@ -171,9 +195,10 @@ def test_every_flipped_byte_is_found():
 def resealed(data: bytes) -> bytes:
     """With checksums that fit, as someone writes who means harm; unchanged where the sizes lead outside the file."""
     data = bytearray(data)
-    _, _, _, count, features, config, network = START.unpack_from(data)
+    _, _, _, count, features, config, coding, _, network = START.unpack_from(data)
     size = START.size + count * ENTRY.size + config + 8
-    start = size + 2 * network
+    taken = 2 * network if coding == 0 else network_bytes(network, 8)
+    start = size + taken
     if size > len(data):
         return bytes(data)
     for level in range(count):
@@ -182,12 +207,15 @@ def resealed(data: bytes) -> bytes:
         for number, length in enumerate((topology, 2 * features << min(bits, 20), indices)):
             struct.pack_into("<I", data, at + 20 + 4 * number, google_crc32c.value(bytes(data[start : start + length])))
             start += length
-    struct.pack_into("<I", data, size - 8, google_crc32c.value(bytes(data[size : size + 2 * network])))
+    struct.pack_into("<I", data, size - 8, google_crc32c.value(bytes(data[size : size + taken])))
     struct.pack_into("<I", data, size - 4, google_crc32c.value(bytes(data[: size - 4])))
     return bytes(data)
 
 
-HOSTILE = {entropy: encode_vq(scene(2, 3, 2, skew=9.0, count=60), entropy=entropy) for entropy in (False, True)}
+HOSTILE = {
+    entropy: encode_vq(replace(scene(2, 3, 2, skew=9.0, count=60), network_bits=8 if entropy else 16), entropy=entropy)
+    for entropy in (False, True)
+}
 
 
 @settings(max_examples=400, deadline=None)

@@ -32,11 +32,13 @@ from manyfields.fields import (
 from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler
 
+NETWORK_BITS = 8
 
-def stream_of(item: StoredObject, level: int | None = None) -> bytes:
+
+def stream_of(item: StoredObject, level: int | None = None, network_bits: int = NETWORK_BITS) -> bytes:
     """The file of an object: network, then its first `level` levels (all when None).
 
-    Raises CollectionError where the collection has no octrees, or the object has features and no codebooks.
+    `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises CollectionError where the collection has no octrees, or the object has features and no codebooks.
     """
     collection, entry = item.collection, item.entry
     family = collection.shared_part.family
@@ -55,7 +57,7 @@ def stream_of(item: StoredObject, level: int | None = None) -> bytes:
     present = zip(code.trees[0].voxels, code.levels[0], strict=True)
     levels = tuple(VqLevel(voxels, each.indices, each.codebook) for voxels, each in present if len(voxels))
     network = torch.cat([value.flatten() for value in _network(family).values()])
-    return encode_vq(VqObject(family.config.first, levels, network, config), entropy=True)
+    return encode_vq(VqObject(family.config.first, levels, network, config, network_bits), entropy=True)
 
 
 def read_stream(source: Path | str | bytes, size: int | None = None) -> StreamedObject:

@@ -32,6 +32,8 @@ class SizeTable:
     header: int
     network: int
     levels: tuple[LevelSizes, ...]
+    network_uncompressed: int
+    """Of the network as float16."""
 
     @property
     def total(self) -> int:
@@ -46,7 +48,7 @@ class SizeTable:
     @property
     def uncompressed(self) -> int:
         """The field that was compressed, by the paper's count: features and network as float16."""
-        return self.network + self._sum("uncompressed")
+        return self.network_uncompressed + self._sum("uncompressed")
 
     @property
     def ratio(self) -> float:
@@ -84,9 +86,9 @@ def size_table(data: bytes, levels: int | None = None) -> SizeTable:
                 uncompressed=2 * header.features * entry.corners,
             )
         )
-    return SizeTable(header.size, 2 * header.network, tuple(sizes))
+    return SizeTable(header.size, header.network_bytes, tuple(sizes), 2 * header.network)
 
 
 def size_table_of(levels: Sequence[LevelSizes], network: int, header: int) -> SizeTable:
     """The table of an object of a collection: `header` bytes before each layer, and the network that objects share."""
-    return SizeTable(header * len(levels), network, tuple(levels))
+    return SizeTable(header * len(levels), network, tuple(levels), network)

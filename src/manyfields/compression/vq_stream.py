@@ -20,12 +20,14 @@ from torch import Tensor
 from manyfields.compression.bits import pack_bits, packed_bytes, unpack_bits
 from manyfields.compression.entropy import decode_symbols, encode_symbols
 from manyfields.compression.halves import from_halves, to_halves
+from manyfields.compression.network_bytes import BITS as NETWORK_BITS
+from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
 from manyfields.compression.topology import decode_level, encode_topology
 from manyfields.errors import CollectionError
 
 PACKED, CODED = 0, 1
 MOST_CORNERS = 1 << 26
-MOST_CONFIG = 1 << 16
+MOST_CONFIG = (1 << 16) - 1
 WIDEST = 12  # bits of an index
 
 
@@ -51,6 +53,8 @@ class VqObject:
     levels: tuple[VqLevel, ...]
     network: Float[Tensor, " p"]
     config: Mapping[str, Any] = field(default_factory=dict)
+    network_bits: int = 16
+    """Of each number of the network: 16 (float16), or 8 with a scale for every few (`network_bytes`)."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,19 @@ class Header:
     first: int
     features: int
     network: int
+    network_bits: int
     network_checksum: int
     config: dict[str, Any]
     levels: tuple[LevelEntry, ...]
     size: int
 
+    @property
+    def network_bytes(self) -> int:
+        return network_bytes(self.network, self.network_bits)
+
     def ends(self) -> list[int]:
         """The byte after the network, then the byte after each level: where a file may be cut."""
-        ends = [self.size + 2 * self.network]
+        ends = [self.size + self.network_bytes]
         for level in self.levels:
             ends.append(ends[-1] + level.topology + level.codebook(self.features) + level.indices)
         return ends
@@ -94,7 +103,9 @@ def encode_vq(item: VqObject, *, entropy: bool = False) -> bytes:
     """
     features = _features_of(item)
     topology = encode_topology([level.voxels.cpu().numpy() for level in item.levels], item.first)
-    network = to_halves(item.network, "the network")
+    if item.network_bits not in NETWORK_BITS:
+        raise ValueError(f"a network of {item.network_bits} bits a number: 16 or 8")
+    network = encode_network(item.network, item.network_bits)
     entries, body = [], [network]
     for number, (level, shape) in enumerate(zip(item.levels, topology, strict=True), item.first):
         symbols = level.indices.cpu().numpy()
@@ -108,7 +119,8 @@ def encode_vq(item: VqObject, *, entropy: bool = False) -> bytes:
     config = json.dumps(dict(item.config), sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
     if len(config) > MOST_CONFIG:
         raise ValueError(f"a config of {len(config)} bytes: at most {MOST_CONFIG}")
-    start = START.pack(MAGIC, VERSION, item.first, len(entries), features, len(config), len(item.network))
+    coding = NETWORK_BITS.index(item.network_bits)
+    start = START.pack(MAGIC, VERSION, item.first, len(entries), features, len(config), coding, 0, len(item.network))
     head = start + b"".join(entries) + config + CHECKSUM.pack(google_crc32c.value(network))
     return b"".join([head, CHECKSUM.pack(google_crc32c.value(head)), *body])
 
@@ -120,8 +132,8 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
     with `whole_levels`, levels from the first one that is cut short or damaged on are left out instead.
     """
     header = read_header(data)
-    part = _part(data, header.size, 2 * header.network, header.network_checksum, "the network")
-    network = from_halves(part, "the network")
+    part = _part(data, header.size, header.network_bytes, header.network_checksum, "the network")
+    network = decode_network(part, header.network, header.network_bits)
     levels: list[VqLevel] = []
     ends = header.ends()
     for number, (entry, start) in enumerate(zip(header.levels, ends, strict=False)):
@@ -137,7 +149,7 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
     else:
         if len(data) > ends[-1] and not whole_levels:
             raise CollectionError(f"{len(data) - ends[-1]} bytes after the last level")
-    return VqObject(header.first, tuple(levels), torch.from_numpy(network), header.config)
+    return VqObject(header.first, tuple(levels), network, header.config, header.network_bits)
 
 
 def read_header(data: bytes) -> Header:
@@ -146,16 +158,18 @@ def read_header(data: bytes) -> Header:
         raise CollectionError("not a stream of an octree object: it does not start with MFVQ")
     if len(data) < START.size:
         raise CollectionError("the header is cut short")
-    _, version, first, count, features, config_bytes, network = START.unpack_from(data)
+    _, version, first, count, features, config_bytes, network_coding, zero, network = START.unpack_from(data)
     if version != VERSION:
         raise CollectionError(f"a stream of version {version}; this manyfields reads {VERSION}, use a newer one")
     table_end = START.size + count * ENTRY.size
     size = table_end + config_bytes + 2 * CHECKSUM.size
-    if config_bytes > MOST_CONFIG or len(data) < size:
+    if len(data) < size:
         raise CollectionError("the header is cut short")
     network_checksum, checksum = struct.unpack_from("<II", data, size - 8)
     if google_crc32c.value(data[: size - 4]) != checksum:
         raise CollectionError("the header is damaged: its CRC32C is another")
+    if network_coding >= len(NETWORK_BITS) or zero:
+        raise CollectionError(f"a network of coding {network_coding}: not known here, use a newer manyfields")
     try:
         config = json.loads(data[table_end : table_end + config_bytes])
     except (ValueError, RecursionError) as error:
@@ -173,7 +187,8 @@ def read_header(data: bytes) -> Header:
         if corners > most or (coding == PACKED and indices != packed_bytes(corners, bits)):
             raise CollectionError(f"level {first + level}: {corners} corners in {indices} bytes, for {voxels} voxels")
         levels.append(LevelEntry(bits, coding, voxels, corners, topology, indices, tuple(checksums)))
-    return Header(first, features, network, network_checksum, config, tuple(levels), size)
+    network_bits = NETWORK_BITS[network_coding]
+    return Header(first, features, network, network_bits, network_checksum, config, tuple(levels), size)
 
 
 def _decode_level(
@@ -220,6 +235,6 @@ def _features_of(item: VqObject) -> int:
 
 MAGIC = b"MFVQ"
 VERSION = 1
-START = struct.Struct("<4sBBBBII")
+START = struct.Struct("<4sBBBBHBBI")
 ENTRY = struct.Struct("<BBHIIIIIII")
 CHECKSUM = struct.Struct("<I")

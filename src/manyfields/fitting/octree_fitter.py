@@ -17,7 +17,8 @@ from manyfields.fields import Octree, OctreeCodes, OctreeField, QuantisedOctreeC
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
-from manyfields.fitting.octree_learning import FeatureCode, IndexCode, OctreeCode
+from manyfields.fitting.index_code import IndexCode, IndexOptions
+from manyfields.fitting.octree_learning import FeatureCode, OctreeCode
 from manyfields.fitting.phases import Phase
 from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler, color_error
@@ -29,7 +30,7 @@ FINER = 2.0  # times as often is a level drawn as the next coarser one
 class OctreeFitter:
     """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
-    With `bits`, features become indices into codebooks when a phase with `indices` begins. Every random choice of a
+    With `indices`, features become indices into codebooks when a phase with `indices` begins. Every random choice of a
     step comes from (seed, phase, step), as in `Fitter`.
     """
 
@@ -38,8 +39,7 @@ class OctreeFitter:
     codes: list[OctreeCode]
     sampler: Sampler
     seed: int = 0
-    bits: int | None = None
-    entropy: float = 0.0
+    indices: IndexOptions | None = None
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
     guides: Guides = field(init=False)
 
@@ -52,7 +52,7 @@ class OctreeFitter:
 
     def begin(self, phase: Phase) -> None:
         """Prepare for a phase: a fresh optimizer for the network; indices in the place of features, if it wants so."""
-        if phase.indices and self.bits is not None:
+        if phase.indices and self.indices is not None:
             for row, code in enumerate(self.codes):
                 if isinstance(code, FeatureCode):
                     self.codes[row] = self._indices_of(row, code.tree, code.table)
@@ -108,7 +108,7 @@ class OctreeFitter:
     def codes_of(self, rows: Sequence[int]) -> OctreeCodes | QuantisedOctreeCodes:
         """The codes of some objects as they are now: what is stored."""
         taken = [self.codes[row] for row in rows]
-        quantised = [QuantisedOctreeCodes.of_indices(c.tree, c.indices, c.codebooks) for c in taken if is_indices(c)]
+        quantised = [QuantisedOctreeCodes.of_indices(c.tree, c.chosen(), c.codebooks) for c in taken if is_indices(c)]
         if quantised:
             return QuantisedOctreeCodes.concatenate(quantised)
         return OctreeCodes(tuple(code.tree for code in taken), torch.cat([code.table.detach() for code in taken]))
@@ -155,17 +155,17 @@ class OctreeFitter:
                 self.codes[row] = self._indices_of(row, code.tree, held["table"])
                 continue
             if "logits" in held and not is_indices(code):
-                assert self.bits is not None
+                assert self.indices is not None
                 features = self.shared.family.config.features
-                code = self.codes[row] = IndexCode(code.tree, features, self.bits, torch.Generator(), self.entropy)
+                code = self.codes[row] = IndexCode(code.tree, features, self.indices, torch.Generator())
             code.load(held)
         if optimizer and self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
 
     def _indices_of(self, row: int, tree: Octree, table: Tensor) -> IndexCode:
-        assert self.bits is not None
+        assert self.indices is not None
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "indices", self.data.objects[row].id))
-        return IndexCode.of_features(tree, table, self.bits, generator, self.entropy)
+        return IndexCode.of_features(tree, table, self.indices, generator)
 
 
 def is_indices(code: OctreeCode) -> TypeGuard[IndexCode]:

@@ -2,6 +2,7 @@
 
 from manyfields.runs.add import add
 from manyfields.runs.compare import compare
+from manyfields.runs.compare_codecs import compare_codecs
 from manyfields.runs.compress import compress
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
@@ -15,6 +16,7 @@ __all__ = [
     "RunRecord",
     "add",
     "compare",
+    "compare_codecs",
     "compress",
     "demo",
     "evaluate",

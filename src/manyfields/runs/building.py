@@ -64,8 +64,7 @@ def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
         tree = grown_octree(item, config, settings.sampler, settings.seed)
         codes.append(FeatureCode(tree, config.features, draw))
-    bits, entropy = settings.octree.bits, settings.octree.entropy
-    return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, bits, entropy)
+    return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())
 
 
 def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> TensorFitter:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
-from manyfields.fields.octree_codes import MOST_BITS
+from manyfields.fitting.index_code import IndexOptions
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,23 @@ class OctreeSettings:
     """Of the index that each corner has into its level's codebook; None: features are stored as they are."""
     entropy: float = 0.0
     """Weight of the entropy of indices (in bits) in the loss; with more of it they take fewer bytes."""
+    gumbel: float = 0.0
+    """Scale of the Gumbel noise by which indices are drawn while they learn; 0: none, the likeliest is taken."""
 
     def __post_init__(self) -> None:
-        if self.bits is not None and not 1 <= self.bits <= MOST_BITS:
-            raise ConfigError(f"octree.bits {self.bits}: from 1 to {MOST_BITS}, or null for features without codebooks")
-        if self.entropy < 0 or (self.entropy and self.bits is None):
-            raise ConfigError(f"octree.entropy {self.entropy}: not below 0, and 0 without bits: it is that of indices")
+        if self.bits is None:
+            for name in ("entropy", "gumbel"):
+                if getattr(self, name):
+                    raise ConfigError(f"octree.{name} {getattr(self, name)}: 0 without bits, it is that of indices")
+        try:
+            self.indices()
+        except ConfigError as error:
+            raise ConfigError(f"octree.{error}") from error
         self.family()  # sizes without meaning are refused before anything is read
+
+    def indices(self) -> IndexOptions | None:
+        """How indices learn; None: features do."""
+        return None if self.bits is None else IndexOptions(self.bits, self.entropy, self.gumbel)
 
     def family(self) -> OctreeConfig:
         """The family's config."""

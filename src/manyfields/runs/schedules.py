@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from manyfields.fitting.phases import Phase
 
+RAYS_OF_OCTREES = 4096
+
 
 def rays_together(epochs: float) -> Phase:
     """Everything learns from rays, together."""
@@ -42,7 +44,7 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     Indices that start from features by k-means end where the features do; from noise they do not.
     """
     features = Phase("features", epochs=20, rgb=1.0, smoothness=0.0, codes_rate=0.03, fields_rate=fields_rate)
-    features = replace(features, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
+    features = replace(features, rays_per_object=RAYS_OF_OCTREES, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
     if not indices:
         return (features,)
     first = replace(features, epochs=8, final_rate=0.3)
