@@ -147,7 +147,8 @@ class TensorGrids:
         places = (box - self.box[0]) / (self.box[1] - self.box[0]) * steps
         low = places[0].add(1e-4).floor().long().clamp(min=0).minimum(steps - 1)
         high = places[1].sub(1e-4).ceil().long().minimum(steps).maximum(low + 1)
-        return tuple(low.tolist()), tuple(high.tolist())
+        (left, front, bottom), (right, back, top) = low.tolist(), high.tolist()
+        return (left, front, bottom), (right, back, top)
 
     def to(self, device: torch.device | str) -> "TensorGrids":
         moved = self.with_tensors([tensor.to(device) for tensor in self.tensors])
