@@ -45,7 +45,7 @@ def test_a_mask_moves_to_a_smaller_box_without_a_loss():
     old = mask[tuple(points.long().T)]
     cells = ((points - part[0]) / (part[1] - part[0]) * 8).long()
     assert bool((moved[tuple(cells.T)] >= old).all()) and int(old.sum()) > 20
-    assert int(moved.sum()) < 30
+    assert int(moved.sum()) <= 2 * 3 * 3 * 2  # a cell of the old mask spans at most so many new ones
     assert torch.equal(within(mask, box, box), mask)
 
 

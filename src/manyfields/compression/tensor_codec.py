@@ -1,6 +1,6 @@
 """Codes of tensor fields to bytes and back: float16 numbers, one layer (docs/format.md, "Layers of the codec tensorf").
 
-    | 36 bytes: mask and texels, box | mask | density: planes, vectors | appearance: planes, vectors |
+    | 100 bytes: mask and texels, box, map | mask | density: planes, vectors | appearance: planes, vectors |
 
 What every transform codec of planes is compared with.
 """
@@ -19,7 +19,7 @@ from manyfields.fields import Factors, TensorCodes, TensorConfig, TensorGrids
 from manyfields.fields.plane_features import COLUMN_AXES, ROW_AXES
 from manyfields.fields.tensor_grids import VECTOR_AXES, Resolution
 
-START = struct.Struct("<4HI6f")
+START = struct.Struct("<4HI22f")
 MOST_TEXELS = 4096
 
 
@@ -54,19 +54,23 @@ class TensorCodec:
 
     def _encode(self, grids: TensorGrids) -> bytes:
         mask = encode_hull(grids.mask.cpu().numpy())
-        start = START.pack(len(grids.mask), *grids.resolution, len(mask), *grids.box.flatten().tolist())
+        # Zeros stand for no map.
+        numbers = torch.cat([grids.box.flatten(), torch.zeros(16) if grids.map is None else grids.map.flatten()])
+        start = START.pack(len(grids.mask), *grids.resolution, len(mask), *numbers.tolist())
         return start + mask + b"".join(to_halves(tensor, "grids") for tensor in grids.tensors)
 
     def _decode(self, data: bytes) -> TensorGrids:
         if len(data) < START.size:
             raise CollectionError(f"cut short, {len(data)} bytes are no tensor field")
-        cells, x, y, z, mask_bytes, *ends = START.unpack_from(data)
+        cells, x, y, z, mask_bytes, *placed = START.unpack_from(data)
         resolution = x, y, z
         if cells != self.config.guide_side or not all(2 <= texels <= MOST_TEXELS for texels in resolution):
             raise CollectionError(f"a mask of {cells} cells a side and {x} x {y} x {z} texels: not of this family")
-        box = torch.tensor(ends).view(2, 3)
+        box, matrix = torch.tensor(placed[:6]).view(2, 3), torch.tensor(placed[6:]).view(4, 4)
         if not bool(torch.isfinite(box).all()) or not bool((box[1] > box[0]).all()):
             raise CollectionError("its box has no inside")
+        if not bool(torch.isfinite(matrix).all()):
+            raise CollectionError("its map holds numbers that are not finite")
         shapes = self.shapes(resolution)
         counts = [math.prod(shape) for shape in shapes]
         expected = START.size + mask_bytes + 2 * sum(counts)
@@ -79,4 +83,4 @@ class TensorCodec:
         half = len(made) // 2
         planes = half - 3
         density, appearance = (Factors(tuple(p[:planes]), tuple(p[planes:])) for p in (made[:half], made[half:]))
-        return TensorGrids(box, density, appearance, mask)
+        return TensorGrids(box, density, appearance, mask, matrix if bool(matrix.any()) else None)

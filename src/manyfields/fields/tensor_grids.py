@@ -99,6 +99,8 @@ class TensorGrids:
     appearance: Factors
     mask: UInt8[Tensor, "G G G"]
     """Cells of the box that may hold something: the alpha mask."""
+    map: Float[Tensor, "4 4"] | None = None
+    """Of forward-facing scenes: the projective map from the object's space to that of the box."""
 
     @property
     def resolution(self) -> Resolution:
@@ -130,7 +132,8 @@ class TensorGrids:
         """
         first, last = self._texels(box)
         kept = self.shrunk_box(box)
-        return TensorGrids(kept, self.density.cut(first, last), self.appearance.cut(first, last), mask)
+        density, appearance = self.density.cut(first, last), self.appearance.cut(first, last)
+        return TensorGrids(kept, density, appearance, mask, self.map)
 
     def shrunk_box(self, box: Float[Tensor, "2 3"]) -> Float[Tensor, "2 3"]:
         """`box`, widened to where texels are."""
@@ -152,7 +155,8 @@ class TensorGrids:
 
     def to(self, device: torch.device | str) -> "TensorGrids":
         moved = self.with_tensors([tensor.to(device) for tensor in self.tensors])
-        return replace(moved, box=self.box.to(device), mask=self.mask.to(device))
+        moved = replace(moved, box=self.box.to(device), mask=self.mask.to(device))
+        return moved if self.map is None else replace(moved, map=self.map.to(device))
 
 
 @dataclass(frozen=True, eq=False)

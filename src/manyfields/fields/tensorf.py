@@ -138,6 +138,8 @@ class TensorField:
     def __init__(self, family: TensorFamily, grids: Sequence[TensorGrids]) -> None:
         self.family = family
         self.grids = tuple(grids)
+        if len({each.map is None for each in self.grids}) > 1:
+            raise ValueError("forward-facing scenes and others cannot be rendered side by side")
 
     def __len__(self) -> int:
         return len(self.grids)
@@ -147,6 +149,15 @@ class TensorField:
         if not 0 <= row < len(self):
             raise IndexError(f"object {row} of {len(self)}")
         return TensorField(self.family, (self.grids[row],))
+
+    @property
+    def maps(self) -> Float[Tensor, "B 4 4"] | None:
+        """The maps of forward-facing scenes; None where boxes lie in the space of the objects.
+
+        Points and directions that the field is asked are those of the boxes.
+        """
+        maps = [grids.map for grids in self.grids if grids.map is not None]
+        return torch.stack(maps) if maps else None
 
     def __call__(self, points: Float[Tensor, "B N 3"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
         """Density and colour at points, seen along `directions` (unit length; zeros when None)."""

@@ -1,6 +1,7 @@
 """New shared parts and fitters from a run's settings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -15,6 +16,7 @@ from manyfields.fitting.starts import weights_from_hulls
 from manyfields.fitting.tensor_fitter import TensorFitter
 from manyfields.fitting.tensor_learning import Scene
 from manyfields.latents import SharedPart, load_autoencoder
+from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
 from manyfields.runs.trainer import StageFitter
@@ -73,10 +75,15 @@ def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     assert settings.tensorf is not None
     shared = shared or new_shared(settings, data.objects)
     scenes = []
-    for item in data.objects:
+    for row, item in enumerate(data.objects):
+        forward = forward_facing_map(item.cameras) if settings.tensorf.scene == "forward" else None
+        if forward is not None:
+            # Neither box nor hull of the object's space: all of the cube that the map leads to.
+            item.bounds, item.hull = torch.tensor([[-1.0] * 3, [1.0] * 3]), None
+            data.bounds[row] = item.bounds
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
         resolution = resolution_of(item.bounds, settings.tensorf.first)
-        scenes.append(Scene(shared.family.new_grids(item.bounds, resolution, draw)))
+        scenes.append(Scene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
     half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
     return TensorFitter(shared, data, scenes, settings.sampler, settings.tensorf, settings.seed, half)
 

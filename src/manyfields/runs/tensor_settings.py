@@ -1,7 +1,9 @@
 """Settings of fits of tensor fields, beside those that every fit has."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from manyfields.errors import ConfigError
 from manyfields.fields import TensorConfig
 from manyfields.fields.tensor_grids import Kind
 from manyfields.fitting.tensor_schedule import TensorSchedule
@@ -18,9 +20,13 @@ class TensorSettings(TensorSchedule):
     features: int = 27
     hidden: int = 128
     density_gain: float = 25.0
+    scene: Literal["bounded", "forward"] = "bounded"
+    """Forward-facing scenes fill a cube of normalised device coordinates, from a near plane to infinity."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.scene not in ("bounded", "forward"):
+            raise ConfigError(f"scene {self.scene!r}: either 'bounded' or 'forward'")
         self.family(1)  # sizes without meaning are refused before anything is read
 
     def family(self, cells: int) -> TensorConfig:
