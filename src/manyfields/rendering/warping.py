@@ -1,7 +1,7 @@
 """Rays through a projective map: straight lines stay straight, and what is far comes near.
 
 Forward-facing scenes reach to infinity. Normalised device coordinates (NeRF, Mildenhall et al. 2020, appendix C) bring
-Forward-facing scenes reach to infinity. Normalised device coordinates (NeRF, Mildenhall et al. 2020, appendix C) bring
+what lies behind a near plane into the cube [-1, 1]^3, evenly in disparity; boxes, guides and grids are then those of
 any other scene.
 """
 
