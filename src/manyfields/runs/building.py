@@ -78,8 +78,8 @@ def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     for row, item in enumerate(data.objects):
         forward = forward_facing_map(item.cameras) if settings.tensorf.scene == "forward" else None
         if forward is not None:
-            # Neither box nor hull of the object's space: all of the cube that the map leads to.
-            item.bounds, item.hull = torch.tensor([[-1.0] * 3, [1.0] * 3]), None
+            # Neither box nor hull of the object's space, and no pixels left out by silhouettes: all of the map's cube.
+            item.bounds, item.hull, item.pixels = torch.tensor([[-1.0] * 3, [1.0] * 3]), None, None
             data.bounds[row] = item.bounds
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
         resolution = resolution_of(item.bounds, settings.tensorf.first)
