@@ -8,7 +8,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from manyfields.compression.eight_bits import decode_eight_bits, encode_eight_bits
 from manyfields.errors import CollectionError
 
-MATRIX = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9), elements=st.floats(-99, 99, width=16))
+MATRIX = arrays(
+    np.float32, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9), elements=st.floats(-99, 99, width=16)
+)
 
 
 @given(st.lists(MATRIX, min_size=1, max_size=3))

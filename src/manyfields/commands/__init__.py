@@ -20,6 +20,7 @@ from manyfields.commands.eval import Eval
 from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.inventory import Inventory
+from manyfields.commands.rd import Rd
 from manyfields.commands.render import Render
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
@@ -35,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
     "eval": Eval,
     "compare": Compare,
     "compress": Compress,
+    "rd": Rd,
     "render": Render,
     "stream": Stream,
     "info": Info,

@@ -1,6 +1,6 @@
 """Matrices as whole numbers of 8 bits, entropy coded: a scale for each column, and a table of frequencies for each.
 
-    | scales of all columns of all matrices, float16 | coded symbols, 0 to 254 for -127 to 127, matrix after matrix |
+| scales of all columns of all matrices, float16 | coded symbols, 0 to 254 for -127 to 127, matrix after matrix |
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Planes of tensor fields with texels of three kinds, by how much they matter (VQ-TensoRF, Li et al. 2023).
 
-    pruned     the least important, which together make up a small share of all importance: zeros
-    quantised  those between: an index each into a codebook of the plane
-    kept       the most important: numbers of their own
+pruned     the least important, which together make up a small share of all importance: zeros
+quantised  those between: an index each into a codebook of the plane
+kept       the most important: numbers of their own
 """
 
 import math
@@ -36,7 +36,9 @@ class VqSplit:
         if not 1 <= self.bits <= WIDEST:
             raise ConfigError(f"codebooks of {self.bits} bits: from 1 to {WIDEST}")
         if not 0.0 <= self.pruned < 1.0 or not 0.0 <= self.kept <= 1.0 or self.pruned + self.kept > 1.0:
-            raise ConfigError(f"shares pruned {self.pruned} and kept {self.kept}: from 0 to 1, and not above 1 together")
+            raise ConfigError(
+                f"shares pruned {self.pruned} and kept {self.kept}: from 0 to 1, and not above 1 together"
+            )
 
     def kinds(self, importance: Float[Tensor, "H W"]) -> UInt8[Tensor, "H W"]:
         """The kind of each texel of a plane; without any importance all are pruned."""
@@ -102,8 +104,7 @@ class VqScene:
         """`importance`: a map for each plane XY, XZ, YZ, that of density and that of appearance alike."""
         planes = grids.density.planes + grids.appearance.planes
         made = [
-            VqPlane.of_plane(plane, importance[number % 3], split, seed + number)
-            for number, plane in enumerate(planes)
+            VqPlane.of_plane(plane, importance[number % 3], split, seed + number) for number, plane in enumerate(planes)
         ]
         vectors = grids.density.vectors + grids.appearance.vectors
         return VqScene(grids.box, grids.mask, grids.map, tuple(made), vectors)

@@ -157,9 +157,7 @@ def _decode_kinds(data: bytes, sizes: list[tuple[int, int]]) -> list[UInt8[Tenso
         raise CollectionError(f"the kinds of texels are damaged ({error})") from error
     if len(packed) != 2 * one or not inflater.eof or inflater.unused_data:
         raise CollectionError(f"the kinds of texels do not hold those of {total} texels")
-    stored, kept = (
-        np.unpackbits(np.frombuffer(part, np.uint8), count=total) for part in (packed[:one], packed[one:])
-    )
+    stored, kept = (np.unpackbits(np.frombuffer(part, np.uint8), count=total) for part in (packed[:one], packed[one:]))
     if (kept > stored).any():
         raise CollectionError("the kinds of texels: some are pruned and kept at once")
     split = torch.from_numpy(stored * QUANTISED + kept * (KEPT - QUANTISED)).split(counts)

@@ -2,7 +2,7 @@
 
     numbers ─► planes, by fixed indices ─► render ─► error of pixels ─► gradients to all numbers
 
-The third stage of VQ-TensoRF (Li et al. 2023): entries of a codebook get the gradients of all texels that point to them.
+The third stage of VQ-TensoRF (Li et al. 2023): an entry of a codebook gets the gradients of all texels that point to it.
 """
 
 import copy
