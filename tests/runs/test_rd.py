@@ -17,8 +17,8 @@ from manyfields.runs.rd_source import RdSource
 
 PHASE = {"name": "tensors", "steps": 30, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 256}
 SETTINGS = {
-    "tensorf": {"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16, "first": 16, "last": 16,
-                "upsample_at": [], "mask_at": []},
+    "tensorf": {"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16, "first": 16,
+                "last": 16, "upsample_at": [], "mask_at": []},
     "hull": 16,
     "sampler": {"guided": 6, "bins": 16},
     "final_sampler": {"guided": 6, "bins": 16},
@@ -80,7 +80,7 @@ def test_points_that_are_there_are_not_made_again(folder):
     points = kept["curves"]["vq-tensorf"]["points"]
     assert [point["value"] for point in points] == [2.0, 3.0, 4.0]
     assert [points[0], points[2]] == before["curves"]["vq-tensorf"]["points"]
-    assert set(names) == {f"{OBJECT}: 3 bits"}
+    assert set(names) == {f"{OBJECT}: bits of a codebook 3"}
 
 
 def test_the_command_prints_curves_and_deltas(folder, capsys):
@@ -96,10 +96,18 @@ def test_the_command_prints_curves_and_deltas(folder, capsys):
     }
 
 
+def test_fewer_texels_take_fewer_bytes(folder):
+    kept = rd(folder / "run", folder / "rd", codec="re-tensorf", values=[0.1, 0.4], steps=10)
+    few, more = kept["curves"]["re-tensorf"]["points"]
+    assert few["parts"]["kept"] < more["parts"]["kept"] and few["psnr"] < more["psnr"]
+    with pytest.raises(ConfigError, match="share of texels left 0.0"):
+        rd(folder / "run", folder / "rd", codec="re-tensorf", values=[0.0], steps=10)
+
+
 def test_what_does_not_fit_is_refused(folder):
     with pytest.raises(RunError, match="a curve 'vq-tensorf' that was made otherwise"):
         rd(folder / "run", folder / "rd", values=[2], steps=3)
-    with pytest.raises(ConfigError, match="codec 'zip': one of vq-tensorf"):
+    with pytest.raises(ConfigError, match="codec 'zip': one of vq-tensorf, re-tensorf"):
         rd(folder / "run", folder / "rd", codec="zip")
     with pytest.raises(ConfigError, match="no object 'cat'"):
         rd(folder / "run", folder / "rd", objects=["cat"])
@@ -115,7 +123,7 @@ def test_what_does_not_fit_is_refused(folder):
 
 
 def test_a_run_of_other_fields_is_refused(run, tmp_path):
-    with pytest.raises(ConfigError, match="'vq-tensorf' is for tensor fields of kind 'vm'"):
+    with pytest.raises(ConfigError, match="this codec is for tensor fields of kind 'vm'"):
         rd(run, tmp_path / "rd")
 
 

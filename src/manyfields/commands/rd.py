@@ -25,8 +25,9 @@ class Rd(Command):
     """Run folder that `manyfields fit` made."""
     out: OutFolder
     """Folder for the curves, and the files of their points."""
-    codec: Literal["vq-tensorf"] = "vq-tensorf"
-    """vq-tensorf: planes pruned by importance, and vector-quantised (the knob: bits of a codebook)."""
+    codec: Literal["vq-tensorf", "re-tensorf"] = "vq-tensorf"
+    """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
+    pruned by removing and re-including texels (the knob: share of texels left)."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None

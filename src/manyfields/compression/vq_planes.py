@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from manyfields.compression.bits import WIDEST
@@ -70,6 +70,12 @@ class VqPlane:
         bits = min(split.bits, max(1, math.ceil(math.log2(max(2, len(some))))))
         codebook = learn_codebook(some, bits, seed=seed, weights=weights)
         return VqPlane(kinds, codebook, nearest(some, codebook), plane[kinds == KEPT])
+
+    @staticmethod
+    def only_kept(plane: Float[Tensor, "H W C"], kept: Bool[Tensor, "H W"]) -> "VqPlane":
+        """Some texels as they are, and no others."""
+        nothing = plane.new_zeros(2, plane.shape[-1])
+        return VqPlane(kept.to(torch.uint8) * KEPT, nothing, torch.zeros(0, dtype=torch.int64), plane[kept])
 
     @property
     def bits(self) -> int:

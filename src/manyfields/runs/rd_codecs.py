@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 from manyfields.evaluation.scores import Scores
 from manyfields.runs.rd_source import RdSource
-from manyfields.runs.rd_vq_tensor import VqTensorSweep
+from manyfields.runs.rd_tensor_files import ReTensorSweep, VqTensorSweep
 from manyfields.runs.trainer import Progress
 
 
@@ -31,4 +31,4 @@ class Sweep(Protocol):
         ...
 
 
-CODECS: dict[str, type[Sweep]] = {"vq-tensorf": VqTensorSweep}
+CODECS: dict[str, type[Sweep]] = {"vq-tensorf": VqTensorSweep, "re-tensorf": ReTensorSweep}
