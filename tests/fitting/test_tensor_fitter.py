@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from manyfields.cameras import orbit
@@ -31,14 +33,22 @@ def dark_disc() -> torch.Tensor:
     return torch.where(disc, 60, 255).to(torch.uint8)
 
 
-def test_a_fit_learns_refines_and_shrinks(tensors):
+def test_a_fit_learns(tensors):
     fitter = new_fitter(tensors, dark_disc())
     fitter.begin(PHASE)
     losses = [fitter.step(PHASE, index)["rgb"] for index in range(PHASE.steps)]
     assert sum(losses[-5:]) < 0.25 * sum(losses[:5])
+
+
+def test_rays_are_sampled_in_the_shrunk_box(tensors):
+    fitter = new_fitter(tensors, dark_disc())
+    (column,) = tensors.column(fitter.shared.family, side=24, radius=0.25).grids
+    fitter.scenes[0].replace(replace(column, mask=fitter.guides.hulls[0].clone()))
+    fitter._move_box(0, fitter.guides.values[0].clone())
+    fitter._shrink(0)
     (grids,) = fitter.codes_of([0]).grids
     size = grids.box[1] - grids.box[0]
-    assert float(size.min()) < 1.55 and bool((size < 1.61).all())  # the box was 1.6 a side
+    assert float(size.min()) >= 0.5 and float(size.max()) < 0.95  # the box was 1 a side
     assert torch.equal(fitter.data.bounds[0], grids.box) and torch.equal(fitter.data.objects[0].bounds, grids.box)
     assert 0 < int(grids.mask.sum()) < grids.mask.numel()
     assert bool((fitter.guides.values[0] > 0).eq(grids.mask > 0).all())
