@@ -10,7 +10,7 @@ from manyfields.commands._progress import progress, to_stderr
 
 @dataclass(frozen=True)
 class Compress(Command):
-    """Write a run's objects to a new collection in fewer bytes: micro planes by codebooks that all objects share."""
+    """Write a run's objects to a new collection in fewer bytes: micro planes, or features of octrees, by codebooks."""
 
     folder: RunFolder
     """Run folder that `manyfields fit` made, or any collection."""

@@ -123,7 +123,10 @@ def _with_texels_of(grids: TensorGrids, before: TensorGrids, returned: Sequence[
     """`grids` with the numbers that some texels had before."""
     density, appearance = (
         own.with_tensors(
-            [torch.where(some[..., None], old, new) for some, old, new in zip(returned, was.planes, own.planes, strict=True)]
+            [
+                torch.where(some[..., None], old, new)
+                for some, old, new in zip(returned, was.planes, own.planes, strict=True)
+            ]
             + list(own.vectors)
         )
         for own, was in ((grids.density, before.density), (grids.appearance, before.appearance))

@@ -78,8 +78,7 @@ class TensorFileSweep(ABC):
             self.source.item(name),
             settings.sampler.at(1.0),
             rays=phase.rays_per_object,
-            half=settings.precision == "bf16"
-            or (settings.precision == "auto" and has_fast_bf16(torch.device("cpu"))),
+            half=settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(torch.device("cpu"))),
             seed=self.seed,
         )
 

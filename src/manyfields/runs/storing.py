@@ -1,14 +1,23 @@
 """Codes to bytes in the collection, with the figures measured on what those bytes decode to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
 
 from manyfields.collection import Collection, ObjectRecord
 from manyfields.compression import VqMicroCodec
-from manyfields.fields import Codes, ObjectCodes
-from manyfields.fitting.data import FittingObject
+from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes
+from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
+from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.vq_distil import Distillation, distil
+from manyfields.latents import SharedPart
 from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import RunRecord
+from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
 
 
@@ -23,6 +32,9 @@ def store_objects(
     steps = collection.properties.get("compressed", {}).get("steps", 0)
     if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
+        each = [codes[row] for row in range(len(codes))]
+        encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
     else:
         encoded = codec.encode(codes)
     records = []
@@ -61,3 +73,37 @@ def distilled(
         made.append(distil(collection.shared_part, codec, item, codes[row], sampler, settings, seed=seed))
         progress("fitting indices", row + 1, len(objects))
     return Codes.concatenate(made)
+
+
+def quantised(
+    collection: Collection,
+    objects: Sequence[FittingObject] | None,
+    codes: Sequence[OctreeCodes],
+    shape: dict[str, Any],
+    record: RunRecord | None,
+    progress: Progress = silent,
+) -> QuantisedOctreeCodes:
+    """Octrees (each B = 1) with indices in the place of features, fitted to the training views of `objects`.
+
+    `shape`: bits, steps and seed; without objects there are no steps, and each corner has its nearest entry.
+    """
+    options = IndexOptions(shape["bits"])
+    shared = SharedPart(collection.shared_part.family, None)
+    made = []
+    for row, code in enumerate(codes):
+        learner = OctreeCode.of_codes(code)
+        if objects is None:
+            quantise_levels(learner, 1.0, options, torch.Generator().manual_seed)
+            made.append(stored_indices(learner))
+        else:
+            assert record is not None
+            data = FittingData([replace(objects[row])])
+            sampler = record.settings.sampler
+            fitter = OctreeFitter(shared, data, [learner], sampler, shape["seed"], options)
+            rays = record.settings.stage1[0].rays_per_object
+            phase = replace(octrees(indices=True, fields_rate=0.0)[1], steps=shape["steps"], rays_per_object=rays)
+            fitter.begin(phase)
+            fitter.run(phase)
+            made.append(stored_indices(fitter.codes[0]))
+        progress("fitting indices", row + 1, len(codes))
+    return QuantisedOctreeCodes.concatenate(made)
