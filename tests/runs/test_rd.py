@@ -44,9 +44,6 @@ def folder(fitted, tmp_path):
     """A copy that a test may change; the views stay where they are."""
     for name in ("run", "rd"):
         shutil.copytree(fitted / name, tmp_path / name)
-    kept = json.loads((tmp_path / "rd" / "rd.json").read_text())
-    kept["of"]["run"] = str((tmp_path / "run").resolve())
-    (tmp_path / "rd" / "rd.json").write_text(json.dumps(kept))
     return tmp_path
 
 

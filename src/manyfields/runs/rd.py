@@ -70,14 +70,20 @@ def rd(
 def _kept(folder: Path, source: RdSource) -> dict[str, Any]:
     """What is there of this run and these objects; else a start with what is not compressed."""
     path = folder / FILE
-    of = {"run": str(source.run.resolve()), "shared": source.collection.shared_hash, "objects": source.objects}
+    of = {"shared": source.collection.shared_hash, "objects": source.objects}
     if path.exists():
         kept = read_json(path)
         if not isinstance(kept, dict) or kept.get("of") != of:
             raise RunError(f"{path} holds curves of another run or of other objects: choose another folder")
         return kept
     size, scores = source.uncompressed()
-    kept = {"of": of, UNCOMPRESSED: {"bytes": size, **asdict(scores)}, "curves": {}, "deltas": []}
+    kept = {
+        "of": of,
+        "run": source.run.resolve().name,
+        UNCOMPRESSED: {"bytes": size, **asdict(scores)},
+        "curves": {},
+        "deltas": [],
+    }
     write_json(path, kept)
     return kept
 

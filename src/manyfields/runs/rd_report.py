@@ -35,7 +35,7 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
     write_report(
         path,
         ReportData(
-            title=f"{Path(kept['of']['run']).name}: rate and distortion",
+            title=f"{kept['run']}: rate and distortion",
             when=time.strftime("%Y-%m-%dT%H:%M:%S"),
             machine=describe_machine().line,
             version=__version__,
