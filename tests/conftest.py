@@ -65,3 +65,9 @@ def shapes():
 def octrees():
     """The module `_octrees.py`: tiny octree objects, and collections of them."""
     return _load("_octrees")
+
+
+@pytest.fixture(scope="session")
+def tensors():
+    """The module `_tensors.py`: tiny tensor fields."""
+    return _load("_tensors")

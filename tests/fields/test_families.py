@@ -32,12 +32,18 @@ def test_octrees_are_a_family_too(octrees):
         family_from_config({**stored, "depth": 3})
 
 
-@pytest.mark.parametrize("name", ["fused-planes", "octree"])
-def test_families_say_what_shared_parts_ask(name, octrees):
+@pytest.mark.parametrize("name", ["fused-planes", "octree", "tensorf"])
+def test_families_say_what_shared_parts_ask(name, octrees, tensors):
     """What they say of themselves fits together: guides have as many cells as hulls, levels as many as layers."""
     planes = replace(TINY, space="rgb", hull=6)
-    family = octrees.new_shared().family if name == "octree" else FusedPlanes(planes)
-    codes = octrees.plain_codes(octrees.ball()) if name == "octree" else family.new_codes(1)
+    if name == "octree":
+        family, codes = octrees.new_shared().family, octrees.plain_codes(octrees.ball())
+    elif name == "tensorf":
+        family = tensors.new_shared().family
+        codes = tensors.random_codes(family)
+    else:
+        family = FusedPlanes(planes)
+        codes = family.new_codes(1)
     config, bounds = family.config, torch.tensor(octrees.BOUNDS)[None]
     assert config.space == "rgb" and config.channels == 3
     assert list(config.coarse_levels) == list(range(1, len(config.layers)))
@@ -48,7 +54,7 @@ def test_families_say_what_shared_parts_ask(name, octrees):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "grid"}, "family 'grid' is not known here: known are fused-planes, octree"),
+        ({"family": "grid"}, "family 'grid' is not known here: known are fused-planes, octree, tensorf"),
         ({"family": None}, "family None is not known here"),
         ({"depth": 3}, "has no setting 'depth'"),
         ({"hidden": "many"}, "settings of the wrong kind"),

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.compression import Codec, OctreeCodec, RawCodec, VqMicroCodec
+from manyfields.compression import Codec, OctreeCodec, RawCodec, TensorCodec, VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import ObjectCodes, OctreeFamily, family_config, family_from_config
+from manyfields.fields import ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
 from manyfields.rendering import Sampler
 
@@ -86,6 +86,8 @@ def codec_of(shared: SharedPart) -> Codec:
     """The plain codec of a shared part's codes."""
     if isinstance(shared.family, OctreeFamily):
         return OctreeCodec(shared.family.config)
+    if isinstance(shared.family, TensorFamily):
+        return TensorCodec(shared.family.config)
     return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
 
 

@@ -31,8 +31,11 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
-    family: Annotated[Literal["fused-planes", "octree"] | None, tyro.conf.arg(metavar="{fused-planes,octree}")] = None
-    """Fused planes, whose objects share all they can, or an octree for each object (the presets octree, octree-vq)."""
+    family: Annotated[
+        Literal["fused-planes", "octree", "tensorf"] | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf}")
+    ] = None
+    """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); or tensor
+    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper)."""
     bits: OptionalCount = None
     """Of octrees: bits of each corner's index into a codebook of its level, 1 to 10; the preset's if not given."""
     preset: str | None = None

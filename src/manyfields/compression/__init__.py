@@ -8,6 +8,7 @@ what they are compared with.
 from manyfields.compression.codec import Codec
 from manyfields.compression.octree_codec import OctreeCodec
 from manyfields.compression.raw import RawCodec
+from manyfields.compression.tensor_codec import TensorCodec
 from manyfields.compression.vq_micro import VqMicroCodec
 from manyfields.compression.vq_sizes import SizeTable, size_table, size_table_of
 from manyfields.compression.vq_stream import VqLevel, VqObject, decode_vq, encode_vq
@@ -17,6 +18,7 @@ __all__ = [
     "OctreeCodec",
     "RawCodec",
     "SizeTable",
+    "TensorCodec",
     "VqLevel",
     "VqMicroCodec",
     "VqObject",

@@ -9,10 +9,13 @@ from manyfields.fields.octree_codes import OctreeCodes, QuantisedLevel, Quantise
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily, OctreeField
 from manyfields.fields.plane_features import plane_features
 from manyfields.fields.samples import Field, Samples
+from manyfields.fields.tensor_grids import Factors, TensorCodes, TensorGrids, resolution_of
+from manyfields.fields.tensorf import TensorConfig, TensorFamily, TensorField
 
 __all__ = [
     "Codes",
     "Family",
+    "Factors",
     "Field",
     "FusedPlanes",
     "FusedPlanesConfig",
@@ -26,8 +29,14 @@ __all__ = [
     "QuantisedLevel",
     "QuantisedOctreeCodes",
     "Samples",
+    "TensorCodes",
+    "TensorConfig",
+    "TensorFamily",
+    "TensorField",
+    "TensorGrids",
     "family_config",
     "family_from_config",
     "harmonics",
     "plane_features",
+    "resolution_of",
 ]

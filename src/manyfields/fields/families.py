@@ -13,13 +13,16 @@ from manyfields.fields.fused_planes_config import FusedPlanesConfig
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily
 from manyfields.fields.samples import Field
+from manyfields.fields.tensor_grids import TensorCodes
+from manyfields.fields.tensorf import TensorConfig, TensorFamily
 
 FAMILIES: dict[str, tuple[type, type]] = {
     "fused-planes": (FusedPlanesConfig, FusedPlanes),
     "octree": (OctreeConfig, OctreeFamily),
+    "tensorf": (TensorConfig, TensorFamily),
 }
 
-ObjectCodes: TypeAlias = Codes | OctreeCodes | QuantisedOctreeCodes
+ObjectCodes: TypeAlias = Codes | OctreeCodes | QuantisedOctreeCodes | TensorCodes
 
 
 class FamilyConfig(Protocol):

@@ -168,8 +168,11 @@ class OctreeFamily(nn.Module):
         return functional.linear(encoded, self.hidden.weight[:, self.config.inputs :], self.hidden.bias)
 
 
-def encode_directions(directions: Float[Tensor, "*batch 3"], frequencies: int) -> Float[Tensor, "*batch D"]:
-    """Directions, then their sines, then their cosines at frequencies 1, 2, 4, ...: D = 3 + 6 * frequencies."""
+def encode_directions(directions: Float[Tensor, "*batch C"], frequencies: int) -> Float[Tensor, "*batch D"]:
+    """Directions, then their sines, then their cosines at frequencies 1, 2, 4, ...: D = C + 2 C * frequencies.
+
+    C is 3; other numbers are encoded likewise.
+    """
     octaves = 2.0 ** torch.arange(frequencies, device=directions.device, dtype=directions.dtype)
     waves = (directions.unsqueeze(-2) * octaves.unsqueeze(-1)).flatten(-2)
     return torch.cat([directions, torch.sin(waves), torch.cos(waves)], -1)

@@ -5,10 +5,10 @@ falls to half of what it was at most, so that a surface is not lost because a sa
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import OctreeField, PlaneField
+from manyfields.fields import OctreeField, PlaneField, TensorField
 from manyfields.fitting.data import FittingObject
 from manyfields.rendering import densities
 
@@ -32,10 +32,16 @@ class Guides:
         """Forget all but the hulls."""
         self.values.copy_(START * self.hulls)
 
+    def replace(self, row: int, hull: UInt8[Tensor, "G G G"], values: Float[Tensor, "G G G"]) -> None:
+        """Another hull for an object, in another box perhaps, with what is known of its cells."""
+        self.hulls[row] = hull
+        self.values[row] = values
+        self._cells[row] = hull.flatten().nonzero().squeeze(1)
+
     @torch.no_grad()
     def refresh(
         self,
-        field: PlaneField | OctreeField,
+        field: PlaneField | OctreeField | TensorField,
         bounds: Float[Tensor, "B 2 3"],
         rows: dict[int, int],
         generator: torch.Generator,

@@ -7,12 +7,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from manyfields.cameras import Rays
-from manyfields.fields import Field
+from manyfields.fields import Field, TensorField
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
 from manyfields.rendering.fused import composite, densities, is_fused, march, march_error
 from manyfields.rendering.guided import guided_samples
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
+from manyfields.rendering.warping import warped
 
 SPREAD = 0.1  # share of guided samples that look where the guide sees little: while fitting, and
 SPREAD_AT_REST = 0.02  # when nothing is learned from them
@@ -44,6 +45,7 @@ def render(
     rays that meet nothing filled cost nothing. Samples are jittered by `generator`, and deterministic without one.
     Behind the object lies `background` (zeros when None). The depth of a ray that sees no object is 0.
     """
+    rays = _as_fields_see(field, rays)
     if guide is not None:
         if bounds is None:
             raise ValueError("a guide fills the box of an object: give its bounds")
@@ -53,6 +55,12 @@ def render(
     if background is None:
         return seen
     return replace(seen, channels=seen.channels + (1.0 - seen.opacity).unsqueeze(-1) * background)
+
+
+def _as_fields_see(field: Field, rays: Rays) -> Rays:
+    """The rays in the space of the field's grids, where its bounds and guide are too: distances are those of there."""
+    maps = field.maps if isinstance(field, TensorField) else None
+    return rays if maps is None else warped(rays, maps)
 
 
 def _render_guided(
@@ -100,6 +108,7 @@ def color_error(
     if guide is None:
         seen = render(field, rays, sampler, bounds=bounds, background=background.detach(), generator=generator)
         return (scales.unsqueeze(-1) * (seen.channels - colors).square()).mean()
+    rays = _as_fields_see(field, rays)
     distances, lengths, _ = _guided(rays, sampler, bounds, guide, generator)
     total = march_error(field, rays.origins, rays.directions, distances, lengths, colors, scales, background)
     return total / colors.numel()

@@ -1,10 +1,11 @@
 """New shared parts and fitters from a run's settings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
-from manyfields.fields import FusedPlanes, OctreeFamily
+from manyfields.fields import FusedPlanes, OctreeFamily, TensorFamily, resolution_of
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
@@ -12,17 +13,21 @@ from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.starts import weights_from_hulls
+from manyfields.fitting.tensor_fitter import TensorFitter
+from manyfields.fitting.tensor_learning import Scene
 from manyfields.latents import SharedPart, load_autoencoder
+from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
 from manyfields.runs.trainer import StageFitter
 
 OBJECTS_TO_WHITEN = 32
+GUIDE_SIDE = 64
 
 
 def device(settings: FitSettings) -> torch.device:
-    """Where fitting runs: a GPU where there is one, but octrees, whose step is made for CPUs."""
-    return torch.device("cuda" if torch.cuda.is_available() and settings.octree is None else "cpu")
+    """Where fitting runs: a GPU where there is one, but octrees and tensor fields, whose steps are made for CPUs."""
+    return torch.device("cuda" if torch.cuda.is_available() and not settings.alone else "cpu")
 
 
 def latent_stride(settings: FitSettings) -> int:
@@ -42,6 +47,8 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "family"))
     if settings.octree is not None:
         return SharedPart(OctreeFamily(settings.octree.family(), generator), None)
+    if settings.tensorf is not None:
+        return SharedPart(TensorFamily(settings.tensorf.family(settings.hull or GUIDE_SIDE), generator), None)
     channels = 3 if autoencoder is None else autoencoder.channels
     shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()
@@ -62,10 +69,36 @@ def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())
 
 
+def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> TensorFitter:
+    """A fitter with random grids for each scene. `shared`: as in `new_octree_fitter`."""
+    settings = record.settings
+    assert settings.tensorf is not None
+    shared = shared or new_shared(settings, data.objects)
+    scenes = []
+    for row, item in enumerate(data.objects):
+        forward = forward_facing_map(item.cameras) if settings.tensorf.scene == "forward" else None
+        if forward is not None:
+            # Neither box nor hull of the object's space, and no pixels left out by silhouettes: all of the map's cube.
+            item.bounds, item.hull, item.pixels = torch.tensor([[-1.0] * 3, [1.0] * 3]), None, None
+            data.bounds[row] = item.bounds
+        draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
+        resolution = resolution_of(item.bounds, settings.tensorf.first)
+        scenes.append(Scene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
+    half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
+    return TensorFitter(shared, data, scenes, settings.sampler, settings.tensorf, settings.seed, half)
+
+
+def new_single_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> StageFitter:
+    """A fitter of objects that share nothing but a small network (`FitSettings.alone`)."""
+    if record.settings.tensorf is not None:
+        return new_tensor_fitter(record, data, shared)
+    return new_octree_fitter(record, data, shared)
+
+
 def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) -> StageFitter:
     """A fitter of new objects against a shared part that stays as it is."""
-    if record.settings.octree is not None:
-        return new_octree_fitter(record, data, shared)
+    if record.settings.alone:
+        return new_single_fitter(record, data, shared)
     return new_fitter(record, shared, data, average=True)
 
 

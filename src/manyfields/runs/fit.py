@@ -20,8 +20,8 @@ from manyfields.runs.building import (
     device,
     latent_stride,
     new_fitter,
-    new_octree_fitter,
     new_shared,
+    new_single_fitter,
     new_wave_fitter,
 )
 from manyfields.runs.loading import load_objects, split_views, tell_problems
@@ -52,7 +52,7 @@ def fit(
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
-    `family` is "fused-planes" or "octree", and chooses the preset where none is named.
+    `family` is "fused-planes", "octree" or "tensorf", and chooses the preset where none is named.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
@@ -125,7 +125,7 @@ def _start(
     tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
-    together = len(kept) if settings.octree is not None else settings.stage1_objects or STAGE1_OBJECTS
+    together = len(kept) if settings.alone else settings.stage1_objects or STAGE1_OBJECTS
     stage1, stage2 = split_stages(kept.objects, together, settings.seed)
     record = RunRecord(
         settings=settings,
@@ -157,8 +157,8 @@ def _fit_stages(
     run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
 ) -> Collection:
     settings = record.settings
-    if settings.octree is not None:
-        return _fit_octrees(run, record, first, progress)
+    if settings.alone:
+        return _fit_alone(run, record, first, progress)
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
@@ -180,9 +180,9 @@ def _fit_stages(
     return collection
 
 
-def _fit_octrees(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
-    """One stage: every object on its own octree, and the network that all share."""
-    fitter = new_octree_fitter(record, FittingData(objects, device(record.settings)))
+def _fit_alone(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
+    """One stage: every object on its own octree or grids, and the network that all share."""
+    fitter = new_single_fitter(record, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
     _note(record, run, "stage1", trainer)
     collection = _publish(run, record, fitter.shared)

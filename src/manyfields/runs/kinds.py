@@ -24,6 +24,14 @@ def build(kind: Any, values: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {error}") from error
 
 
+def build_over(before: Any, values: Any, where: str) -> Any:
+    """A dataclass like `before` with some fields from an object of JSON, whose lists are tuples. Raises ConfigError."""
+    if isinstance(values, dict):
+        tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        values = {**dataclasses.asdict(before), **tuples}
+    return build(type(before), values, where)
+
+
 def check_kinds(kind: Any, values: dict[str, Any], where: str) -> None:
     """Raises ConfigError where a value is not of the kind that its field has."""
     hints = get_type_hints(kind)
@@ -40,6 +48,8 @@ def _is_of(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         kinds = (int, float) if hint is float else int
         return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    if hint == tuple[float, ...]:
+        return isinstance(value, tuple) and all(_is_of(each, float) for each in value)
     return isinstance(value, get_origin(hint) or hint)
 
 
@@ -48,5 +58,7 @@ def _in_words(hint: Any) -> str:
         return " or ".join(_in_words(each) for each in get_args(hint))
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(get_args(hint))
+    if hint == tuple[float, ...]:
+        return "a list of numbers"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
     return words.get(hint, "a list of phases")

@@ -11,7 +11,7 @@ from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
-from manyfields.runs.building import device, new_fitter, new_octree_fitter, new_shared
+from manyfields.runs.building import device, new_fitter, new_shared, new_single_fitter
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step
 
@@ -60,8 +60,8 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
 
 def _pilot(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
     """A fitter of stage 1 as it begins."""
-    if record.settings.octree is not None:
-        return new_octree_fitter(record, data)
+    if record.settings.alone:
+        return new_single_fitter(record, data)
     return new_fitter(record, new_shared(record.settings, stage1), data, average=False)
 
 

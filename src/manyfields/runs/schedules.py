@@ -54,6 +54,12 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     return first, replace(then, codes_rate=before * features.codes_rate, fields_rate=before * fields_rate)
 
 
+def tensors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
+    """Grids of each scene, and the network, together: TensoRF's rates."""
+    phase = Phase("tensors", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=0.02, fields_rate=fields_rate)
+    return (replace(phase, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0),)
+
+
 def latent_stage1() -> tuple[Phase, ...]:
     warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(

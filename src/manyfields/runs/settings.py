@@ -10,7 +10,7 @@ from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.kinds import build, check_kinds
+from manyfields.runs.kinds import build, build_over, check_kinds
 from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.schedules import (
     latent_stage1,
@@ -21,6 +21,8 @@ from manyfields.runs.schedules import (
     rays_stage2,
     rays_together,
 )
+from manyfields.runs.tensor_presets import tensor_presets
+from manyfields.runs.tensor_settings import TensorSettings
 
 WEIGHTS = 66
 """Numbers in layer 0 that groups of weights may fill."""
@@ -39,6 +41,8 @@ class FitSettings:
     preset: str = "fused-planes"
     octree: OctreeSettings | None = None
     """Of a fit of octrees; None: fused planes. Such a fit has one stage, and heeds no setting of planes."""
+    tensorf: TensorSettings | None = None
+    """Of a fit of tensor fields: likewise."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -87,8 +91,12 @@ class FitSettings:
             raise ConfigError(
                 "octree.bits and a phase with indices belong together: preset octree-vq with bits, octree without"
             )
-        if self.octree is not None and self.space != "rgb":
-            raise ConfigError("octree: its fields render RGB; leave space at rgb")
+        if self.alone and self.space != "rgb":
+            raise ConfigError(f"{self.family_name}: its fields render RGB; leave space at rgb")
+        if self.octree is not None and self.tensorf is not None:
+            raise ConfigError("octree and tensorf: a fit has one family; leave one of the two away")
+        if self.tensorf is not None and (len(self.stage1) > 1 or len(self.stage2) > 1):
+            raise ConfigError("tensorf: its schedule is that of one phase; give stage1 and stage2 one each")
         if not self.stage1 or not self.stage2:
             raise ConfigError("stage1 and stage2 need at least one phase each")
         if self.hull and self.space == "latent":
@@ -102,7 +110,14 @@ class FitSettings:
     @property
     def family_name(self) -> str:
         """As stored: a name of `fields.families`, and of the first preset with it."""
+        if self.tensorf is not None:
+            return "tensorf"
         return "fused-planes" if self.octree is None else "octree"
+
+    @property
+    def alone(self) -> bool:
+        """Whether objects share nothing but a small network, and are all fitted in one stage."""
+        return self.octree is not None or self.tensorf is not None
 
     def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
         """The config of fused planes, for so many objects of stage 1 and channels of the latent space."""
@@ -189,6 +204,7 @@ def presets() -> dict[str, FitSettings]:
             stage1=octrees(indices=True),
             stage2=octrees(indices=True, fields_rate=0.0),
         ),
+        **tensor_presets(base),
         "macro-only": replace(
             base,
             preset="macro-only",
@@ -224,8 +240,9 @@ def chosen_settings(
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
     both = {**config, **changes}
-    if isinstance(config.get("octree"), dict) and isinstance(changes.get("octree"), dict):
-        both["octree"] = {**config["octree"], **changes["octree"]}
+    for name in ("octree", "tensorf"):
+        if isinstance(config.get(name), dict) and isinstance(changes.get(name), dict):
+            both[name] = {**config[name], **changes[name]}
     # The first preset of a family has the family's name; with bits, octrees are those with codebooks.
     if family == "octree" and (both.get("octree") or {}).get("bits") is not None:
         family_preset = "octree-vq"
@@ -271,11 +288,12 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
             value = build(Sampler, value, f"{where}.{name}")
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
             value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
-        if name == "octree" and value is not None:
-            if settings.octree is None:
-                raise ConfigError(f"{where}.octree: the preset {settings.preset!r} has no octrees; use preset 'octree'")
-            before = dataclasses.asdict(settings.octree)
-            value = build(OctreeSettings, {**before, **value} if isinstance(value, dict) else value, f"{where}.octree")
+        if name in ("octree", "tensorf") and value is not None:
+            before = getattr(settings, name)
+            if before is None:
+                what = {"octree": "octrees", "tensorf": "tensor fields"}[name]
+                raise ConfigError(f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {name!r}")
+            value = build_over(before, value, f"{where}.{name}")
         values[name] = value
     check_kinds(FitSettings, values, where)
     return replace(settings, **values)

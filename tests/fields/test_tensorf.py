@@ -1,0 +1,81 @@
+import math
+
+import pytest
+import torch
+
+from manyfields.errors import ConfigError
+from manyfields.fields import TensorConfig, TensorFamily
+from manyfields.fields.tensor_products import products
+
+
+@pytest.mark.parametrize("kind", ["vm", "cp"])
+def test_a_field_is_what_the_paper_writes(kind, tensors):
+    family = tensors.new_shared(kind, density_gain=3.0).family
+    codes = tensors.random_codes(family)
+    grids = codes.grids[0]
+    points = torch.tensor([[[0.1, -0.2, 0.3]]])
+    direction = torch.tensor([[[0.0, 0.6, -0.8]]])
+    found = family.field(codes)(points, direction)
+    place = (points[0] - tensors.BOX[0]) / (tensors.BOX[1] - tensors.BOX[0])
+    density = 3.0 * math.log1p(math.exp(float(products(grids.density, place).sum()) - 10.0))
+    assert float(found.density) == pytest.approx(density, rel=1e-3)
+
+    f = products(grids.appearance, place) @ family.basis.weight.T
+    d = direction[0]
+    parts = [f, *(wave for trig in (torch.sin, torch.cos) for wave in [trig(_octaves(f))])]
+    parts += [d, *(wave for trig in (torch.sin, torch.cos) for wave in [trig(_octaves(d))])]
+    hidden = torch.relu(family.second(torch.relu(family.first(torch.cat(parts, -1)))))
+    torch.testing.assert_close(found.channels[0], torch.sigmoid(family.output(hidden)))
+
+
+def _octaves(values: torch.Tensor) -> torch.Tensor:
+    return torch.cat([values, 2 * values], -1)
+
+
+def test_sizes_are_those_of_the_paper():
+    config = TensorConfig()
+    family = TensorFamily(config)
+    assert (config.products, config.inputs) == (144, 150)
+    assert family.basis.weight.shape == (27, 144) and family.output.weight.shape == (3, 128)
+    grids = family.new_grids(torch.tensor([[-1.0] * 3, [1.0] * 3]), (300, 300, 300))
+    planes = sum(plane.numel() for factors in (grids.density, grids.appearance) for plane in factors.planes)
+    # Table 1 of Neural NeRF Compression: 67.6 MB of planes in float32 for lego, whose box is no cube.
+    assert planes == 3 * 300**2 * 64
+    assert float(grids.density.planes[0].std()) == pytest.approx(0.1, rel=0.02)
+
+
+def test_outside_of_the_box_there_is_nothing(tensors):
+    family = tensors.new_shared().family
+    codes = tensors.random_codes(family, scale=3.0)
+    middle, size = tensors.BOX.mean(0), tensors.BOX[1] - tensors.BOX[0]
+    points = middle + size * torch.tensor([[0.49, 0.49, -0.49], [0.51, 0.0, 0.0], [0.0, -0.6, 0.0]])
+    density = family.field(codes).density(points[None])[0]
+    assert density[0] > 0 and density[1] == 0 and density[2] == 0
+
+
+def test_scenes_side_by_side_are_the_scenes_alone(tensors):
+    family = tensors.new_shared().family
+    codes = tensors.random_codes(family, 2)
+    field = family.field(codes)
+    points, along = torch.rand(2, 9, 3) - 0.5, torch.nn.functional.normalize(torch.randn(2, 9, 3), dim=-1)
+    together = field(points, along)
+    for row in range(2):
+        alone = field[row](points[row : row + 1], along[row : row + 1])
+        torch.testing.assert_close(together.density[row], alone.density[0])
+        torch.testing.assert_close(together.channels[row], alone.channels[0])
+    with pytest.raises(IndexError, match="object 2 of 2"):
+        field[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "tucker"}, "kind 'tucker': either 'vm' or 'cp'"),
+        ({"features": 0}, "features 0: must be above 0"),
+        ({"view_frequencies": -1}, "not below 0"),
+        ({"density_gain": 0.0}, "density_gain: above 0"),
+    ],
+)
+def test_sizes_without_meaning_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        TensorConfig(**change)
