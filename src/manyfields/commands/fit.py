@@ -10,6 +10,8 @@ import tyro
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
 from manyfields.commands._progress import progress, to_stderr
 
+Family = Literal["fused-planes", "octree", "tensorf"]
+
 
 @dataclass(frozen=True)
 class Fit(Command):
@@ -31,9 +33,7 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
-    family: Annotated[
-        Literal["fused-planes", "octree", "tensorf"] | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf}")
-    ] = None
+    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf}")] = None
     """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); or tensor
     planes for each scene (presets tensorf, tensorf-cp, tensorf-paper)."""
     bits: OptionalCount = None

@@ -1,9 +1,8 @@
 """Sweeps of what VQ-TensoRF and Re:TensoRF make of scenes of planes: one file an object and point."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +22,7 @@ from manyfields.fitting.texel_importance import texel_importance
 from manyfields.fitting.vq_fine_tuning import FineTuning, fine_tune
 from manyfields.latents import SharedPart
 from manyfields.runs.rd_source import RdSource
+from manyfields.runs.rd_sweep import Sweep
 from manyfields.runs.trainer import Progress
 
 SHARE_OF_STEPS = 1 / 3  # of those of the fit: VQ-TensoRF takes 10,000 after TensoRF's 30,000
@@ -32,11 +32,8 @@ PIXELS = 128  # along the longer side of the views that importance is measured i
 Told = Callable[[int, float], None]
 
 
-class TensorFileSweep(ABC):
+class TensorFileSweep(Sweep):
     """Scenes of planes (kind 'vm'), fine-tuned to the views of the run as they are compressed."""
-
-    knob: ClassVar[str]
-    values: ClassVar[tuple[float, ...]]
 
     def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
         config = source.collection.config["family"]
@@ -55,7 +52,6 @@ class TensorFileSweep(ABC):
         """One object at one value of the knob; the network of `loss` learns with it."""
 
     def point(self, value: float, folder: Path, progress: Progress) -> tuple[float, Scores, Mapping[str, float]]:
-        """What `Sweep.point` says."""
         files, scores = [], []
         for name in self.source.objects:
             data = self._encode(name, value, progress)
