@@ -25,7 +25,7 @@ def forward(tensors: Sequence[Tensor], places: Tensor, made: Tensor, summed: boo
     components = arrays[0].shape[-1]
     if len(arrays) == 3:
         lines, sizes = _flat(arrays)
-        _lines_forward(*lines, sizes, places.numpy(), into, components, summed)
+        _lines_forward(*lines, sizes, places.numpy(), into, components, summed)  # type: ignore[call-arg]  # stubs miscount
         return
     planes, _ = _flat(arrays[:3])
     lines, sizes = _flat(arrays[3:])
