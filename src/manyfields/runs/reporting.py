@@ -181,6 +181,10 @@ def _notes(collection: Collection) -> tuple[str, ...]:
     made = collection.properties.get("compressed")
     if made is None:
         return notes
+    if settings := made.get("transform"):
+        sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
+        price = f"lambda {settings['price']:g}, {settings['steps']} steps"
+        return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
     how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
     books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
     return (*notes, f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}.")

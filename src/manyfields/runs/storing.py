@@ -1,11 +1,14 @@
 """Codes to bytes in the collection, with the figures measured on what those bytes decode to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.compression import VqMicroCodec
-from manyfields.fields import Codes, ObjectCodes
+from manyfields.compression import CodedScene, TransformCodec, VqMicroCodec
+from manyfields.fields import Codes, ObjectCodes, TensorCodes
 from manyfields.fitting.data import FittingObject
+from manyfields.fitting.transform_fitter import TransformFitter
+from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import RunRecord
@@ -19,9 +22,11 @@ def store_objects(
 
     A compressed collection gets them in its own codec, fitted to their views as the others were.
     """
-    codec = collection.codec
-    steps = collection.properties.get("compressed", {}).get("steps", 0)
-    if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
+    codec, made = collection.codec, collection.properties.get("compressed", {})
+    steps = made.get("steps", 0)
+    if isinstance(codec, TransformCodec):
+        encoded = codec.encode(transform_coded(collection, objects, codes, record, made))
+    elif isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
     else:
         encoded = codec.encode(codes)
@@ -61,3 +66,26 @@ def distilled(
         made.append(distil(collection.shared_part, codec, item, codes[row], sampler, settings, seed=seed))
         progress("fitting indices", row + 1, len(objects))
     return Codes.concatenate(made)
+
+
+def transform_coded(
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: Sequence[ObjectCodes] | ObjectCodes,
+    record: RunRecord,
+    made: Mapping[str, Any],
+    progress: Progress = silent,
+) -> list[CodedScene]:
+    """Scenes of tensor fields, coded against their views one by one. `made`: what the collection says of its making."""
+    settings, scenes = TransformSettings(**made["transform"]), []
+    sampler = record.settings.sampler.at(1.0)
+    for row, item in enumerate(objects):
+        own = codes[row]
+        assert isinstance(own, TensorCodes)
+        fitter = TransformFitter(collection.shared_part, item, own.grids[0], sampler, settings, made["seed"])
+
+        def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
+            progress(f"coding {name}", step, settings.steps, **losses)
+
+        scenes.append(fitter.run(tell))
+    return scenes
