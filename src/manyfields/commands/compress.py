@@ -68,9 +68,15 @@ class Compress(Command):
                 progress=report,
                 say=to_stderr,
             )
-        after = open_collection(self.out).sizes()
+        made = open_collection(self.out)
+        after = made.sizes()
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
+        if self.codec == "transform":
+            from manyfields.runs.compress_transform import size_breakdown
+
+            parts = size_breakdown(made).items()
+            print("bytes of a scene: " + ", ".join(f"{part} {format_bytes(size)}" for part, size in parts))
         return 0
 
     def resume_hint(self) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from manyfields.collection import Collection
 from manyfields.collection.objects import TRANSFORM
 from manyfields.compression import Codec, TransformCodec
+from manyfields.compression.transform_stream import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.fields import TensorConfig
 from manyfields.fitting.transform_settings import SIZES, TransformSettings
@@ -66,6 +67,15 @@ class TransformWay:
     def published(self, codec: Codec) -> tuple[dict[str, Tensor], dict[str, Any]]:
         # All that is learned belongs to a scene: its bytes have it.
         return {}, {"codec": TRANSFORM}
+
+
+def size_breakdown(collection: Collection) -> dict[str, float]:
+    """Mean bytes of a scene by part, as in the paper's table 3; "network" is the shared part, divided by the scenes."""
+    total: dict[str, float] = {}
+    for name in collection.ids:
+        for part, size in part_sizes(collection.layers(name)[0]).items():
+            total[part] = total.get(part, 0.0) + size / len(collection)
+    return {**total, "network": collection.sizes()["shared"] / len(collection)}
 
 
 def transform_settings(size: str, variants: Sequence[str], changes: Mapping[str, Any]) -> TransformSettings:
