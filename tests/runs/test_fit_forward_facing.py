@@ -1,44 +1,26 @@
 """A forward-facing scene: a real mesh, rendered from a plane of cameras, fitted in normalised device coordinates."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from manyfields.cameras import look_at
 from manyfields.runs import fit
 
-SIZE, ANGLE = 40, 0.6911112
+VIEWS = Path(__file__).parents[1] / "_forward_facing.py"
 
 
 @pytest.fixture
 def scene(shared, tmp_path):
-    """Sixteen views of the water bottle, from a plane 2.7 in front of it."""
+    """Sixteen views of the water bottle."""
     pytest.importorskip("vtk")
-    from manyfields.views.mesh_renderer import MeshRenderer
-    from manyfields.views.meshes import read_mesh
-
-    folder = tmp_path / "bottle"
-    (folder / "rgba").mkdir(parents=True)
-    places = torch.linspace(-0.6, 0.6, 4)
-    x, z = torch.meshgrid(places, places, indexing="ij")
-    positions = torch.stack([x.flatten(), torch.full((16,), -2.7), z.flatten()], -1)
-    poses = look_at(positions, 0.3 * positions * torch.tensor([1.0, 0.0, 1.0])).double().numpy()
-    renderer = MeshRenderer(SIZE, ANGLE)
-    frames = []
-    try:
-        renderer.show(read_mesh(shared / "data/models/detail/WaterBottle.glb"))
-        for number, pose in enumerate(poses):
-            rgba, _ = renderer.render(pose)
-            Image.fromarray(rgba).save(folder / "rgba" / f"{number:03d}.png")
-            frames.append({"file_path": f"rgba/{number:03d}.png", "transform_matrix": pose.tolist()})
-    finally:
-        renderer.close()
-    header = {"camera_angle_x": ANGLE, "aabb": [[-1, -1, -1], [1, 1, 1]]}
-    (folder / "transforms.json").write_text(json.dumps({**header, "frames": frames}))
-    return folder
+    mesh = shared / "data/models/detail/WaterBottle.glb"
+    subprocess.run([sys.executable, VIEWS, mesh, tmp_path / "bottle"], check=True)
+    return tmp_path / "bottle"
 
 
 def test_a_scene_seen_from_one_side_is_learned_and_stored(scene, tmp_path):

@@ -14,7 +14,7 @@ from manyfields.simd import LANES, load, multiply_add, splat, store, total
 
 POINTS_OF_A_JOB = 512
 ZERO, ONE = np.float32(0), np.float32(1)
-OPTIONS = {"parallel": True, "cache": True, "nogil": True, "fastmath": {"contract", "nsz", "arcp"}}
+compiled = njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"})
 COLUMN, ROW, ALONG = (0, 0, 1), (1, 2, 2), (2, 1, 0)  # axes of each plane, and of the vector beside it
 
 
@@ -75,7 +75,7 @@ def _corners(place, pair, sizes, components):
     return at, step, ONE - x - y + both, x - both, y - both, both, low * components, z
 
 
-@njit(**OPTIONS)
+@compiled
 def _pairs_forward(planes, lines, sizes, places, into, components, summed):
     count = len(places)
     for job in prange((count + POINTS_OF_A_JOB - 1) // POINTS_OF_A_JOB):
@@ -100,7 +100,7 @@ def _pairs_forward(planes, lines, sizes, places, into, components, summed):
                     into[n] = total(sums) if pair == 0 else into[n] + total(sums)
 
 
-@njit(**OPTIONS)
+@compiled
 def _pairs_backward(planes, lines, into_planes, into_lines, sizes, places, of, components, summed):
     for pair in prange(3):
         plane, line = planes[pair], lines[pair]
@@ -137,7 +137,7 @@ def _on_line(line, low, share, components, k):
     return multiply_add(splat(share), load(line, at + components), load(line, at) * (ONE - share))
 
 
-@njit(**OPTIONS)
+@compiled
 def _lines_forward(along_z, along_y, along_x, sizes, places, into, components, summed):
     count = len(places)
     for job in prange((count + POINTS_OF_A_JOB - 1) // POINTS_OF_A_JOB):
@@ -157,7 +157,7 @@ def _lines_forward(along_z, along_y, along_x, sizes, places, into, components, s
                 into[n] = total(sums)
 
 
-@njit(**OPTIONS)
+@compiled
 def _lines_backward(lines, into_lines, sizes, places, of, components, summed):
     for own in prange(3):
         first, second = lines[(own + 1) % 3], lines[(own + 2) % 3]

@@ -167,6 +167,8 @@ class TensorFitter:
         scene = self.scenes[row]
         grids, side = scene.stored(), self.shared.family.config.guide_side
         mask = mask_of(cell_densities(self.field(row), grids.box, side), grids.box) & grids.mask
+        if not bool(mask.any()):
+            return  # Nothing is learned yet: a mask without cells would keep it so.
         kept = grids.shrunk_box(box_of(mask, grids.box))
         inside = within(mask, grids.box, kept)
         scene.replace(grids.shrunk(kept, inside))

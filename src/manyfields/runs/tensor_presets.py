@@ -10,7 +10,8 @@ from manyfields.runs.tensor_settings import TensorSettings
 if TYPE_CHECKING:
     from manyfields.runs.settings import FitSettings
 
-SMALL = TensorSettings(hidden=64, first=64, last=128, upsample_at=(0.1, 0.2, 0.3), mask_at=(0.1, 0.2, 0.5))
+# Masks come late: after a tenth of so few steps fields are still empty in places where they will not be.
+SMALL = TensorSettings(hidden=64, first=64, last=128, upsample_at=(0.1, 0.2, 0.3), mask_at=(0.4, 0.7))
 SMALL_CP = replace(SMALL, kind="cp", density_components=96, appearance_components=288, last=256)
 
 
