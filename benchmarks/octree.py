@@ -2,6 +2,7 @@
 
     python benchmarks/octree.py scenes --work W --size 200            # render the detail models once, with depth
     python benchmarks/octree.py fit    --work W --scene Avocado       # all methods on one scene (again: goes on)
+    python benchmarks/octree.py memory --work W                       # of a few steps of some methods, one scene
     python benchmarks/octree.py table  --work W                       # means over the scenes that are fitted
 
 The scene `lego` is the capture, which has no depth; `NAME@400` is a model rendered at 400x400 by `scenes --size 400`.
@@ -22,9 +23,11 @@ from speed_fit import peak_memory
 
 from manyfields.commands._progress import progress
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.fields import OctreeConfig
 from manyfields.runs import compare_codecs
 from manyfields.runs.codec_methods import METHODS
-from manyfields.runs.compare_codecs import FILE
+from manyfields.runs.compare_codecs import FILE, HELD_OUT, new_trial
+from manyfields.views import read_views
 from manyfields.views.render_set import render_set
 
 SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
@@ -33,7 +36,8 @@ STEPS = 1000
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 MOST_BITS = ("vq8", "vq10")  # on the first scene alone: what they are for is that they run
 FIRST = "Avocado"
-COUNTED = {"paper_bytes": "bytes", "bytes": "bytes", "coded_bytes": "bytes", "psnr": "dB", "seconds": "s"}
+MEMORY, MEMORY_STEPS = ("uncompressed", "vq4", "vq6", "vq8", "vq10"), 40
+COUNTED = {"paper_bytes": "bytes", "bytes": "bytes", "coded_bytes": "bytes", "psnr": "dB"}
 # As the issue names them: `ratio` is the paper's count.
 RATIOS = {"paper_ratio": "ratio", "ratio": "ratio_every_byte", "coded_ratio": "ratio_coded"}
 
@@ -54,9 +58,27 @@ def fit(work: Path, scene: str, methods: Sequence[str]) -> None:
             continue
         with progress("compare") as report:
             compare_codecs(data, out=out, steps=STEPS, methods=(method,), objects=(name,), progress=report)
-        kept = json.loads((out / FILE).read_text())
-        kept["objects"][name]["methods"][method]["peak_memory"] = peak_memory()
-        (out / FILE).write_text(json.dumps(kept))
+
+
+def memory(work: Path, scene: str, method: str) -> None:
+    """The most memory that the process had while a method took a few steps, measuring not included."""
+    data, name = place_of(work, scene)
+    trial = new_trial(read_views(data)[name], HELD_OUT, 0, MEMORY_STEPS, OctreeConfig())
+    trial.fit(method)
+    out = work / "memory.json"
+    kept = json.loads(out.read_text()) if out.exists() else {}
+    out.write_text(json.dumps({**kept, method: peak_memory()}))
+
+
+def memory_rows(work: Path) -> list[Record]:
+    path = work / "memory.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    note = f"{FIRST}, peak of the process over {MEMORY_STEPS} steps of 4096 rays, views included"
+    rows = [new_record(f"octree.{method}.memory_mb", value, "MB", note) for method, value in kept.items()]
+    for method in (name for name in kept if name.startswith("vq")):
+        ratio = kept[method] / kept["uncompressed"]
+        rows.append(new_record(f"octree.{method}.memory_ratio", ratio, "x", f"{note}; to the uncompressed field"))
+    return rows
 
 
 def rows_of(scene: str, found: dict[str, Any]) -> list[Record]:
@@ -85,8 +107,6 @@ def rows_of(scene: str, found: dict[str, Any]) -> list[Record]:
             for key, name in RATIOS.items():
                 if key in values:
                     add(f"{method}.{name}", values[key], "x")
-        if "peak_memory" in values and method.startswith("vq"):
-            add(f"{method}.memory_ratio", values["peak_memory"] / plain["peak_memory"], "x")
         for level, value in enumerate(values.get("levels", ())):
             add(f"{method}.level_{level}.psnr", value, "dB")
         for level, size in enumerate(values.get("level_bytes", ())):
@@ -114,12 +134,12 @@ def table(work: Path) -> list[Record]:
             values = [float(row.value) for row in each if isinstance(row.value, int | float)]
             note = f"mean over {', '.join(scenes)}; {min(values):.4g} to {max(values):.4g}"
             rows.append(new_record(f"octree.{name}", sum(values) / len(values), each[0].unit, note))
-    return rows
+    return rows + memory_rows(work)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("scenes", "fit", "table"))
+    parser.add_argument("step", choices=("scenes", "fit", "memory", "table"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--scene", default=FIRST)
     parser.add_argument("--size", type=int, default=200)
@@ -137,6 +157,12 @@ def main() -> None:
             fit(arguments.work, arguments.scene, arguments.methods)
         else:  # each in a process of its own, which says how much memory it took
             for method in METHODS + (MOST_BITS if arguments.scene == FIRST else ()):
+                subprocess.run([sys.executable, *sys.argv, "--methods", method], check=True)
+    elif arguments.step == "memory":
+        if arguments.methods:
+            memory(arguments.work, arguments.scene, *arguments.methods)
+        else:
+            for method in MEMORY:
                 subprocess.run([sys.executable, *sys.argv, "--methods", method], check=True)
     else:
         for row in write_records(RESULTS, table(arguments.work)):

@@ -128,7 +128,18 @@ def test_import_loads_no_torch():
 
 def test_no_optional_package_is_loaded_by_the_python_surface():
     """Who uses only what needs torch can do without every extra."""
-    optional = ("vtkmodules", "trimesh", "skimage", "scipy", "diffusers", "imageio", "torchmetrics", "pycolmap", "cv2")
+    optional = (
+        "vtkmodules",
+        "trimesh",
+        "skimage",
+        "scipy",
+        "diffusers",
+        "imageio",
+        "torchmetrics",
+        "pycolmap",
+        "cv2",
+        "DracoPy",
+    )
     code = (
         "import sys, manyfields\n"
         "for name in manyfields.__all__: getattr(manyfields, name)\n"

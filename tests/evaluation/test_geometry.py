@@ -13,11 +13,11 @@ def ball(radius: float, subdivisions: int = 4, center=(0.0, 0.0, 0.0)) -> Triang
     return Triangles.welded(np.asarray(mesh.vertices + center, np.float64), np.asarray(mesh.faces, np.int64))
 
 
-def test_equal_surfaces_differ_by_the_distance_of_samples():
+def test_equal_surfaces_do_not_differ():
     surface = ball(0.5)
     scores = compare_surfaces(surface, surface, 20_000)
-    assert scores.chamfer == pytest.approx(0.5 * np.sqrt(np.pi / 20_000), rel=0.1)
-    assert scores.normal_consistency > 0.999 and scores.normal_error < 2
+    assert scores.chamfer < 1e-5  # the nearest triangle is not always found
+    assert scores.normal_consistency > 0.9999 and scores.normal_error < 0.1
     assert compare_surfaces(surface, surface, 20_000) == scores
 
 

@@ -113,3 +113,65 @@ def test_a_field_without_a_surface():
     for field in (lambda points: points[:, 0] * 0 + 1, lambda points: points[:, 0] * 0 - 1):
         with pytest.raises(MeshError, match="no surface in the voxels of level 4"):
             isosurface(field, ball_shell(3, 4))
+
+
+def test_the_nearest_triangle_and_how_far_it_is():
+    half = np.array([0.3, 0.5, 0.2])
+    box = of(trimesh.creation.box(2 * half))
+    points = RANDOM.uniform(-1, 1, (1000, 3))
+    distances, faces = SignedDistance(box, samples=5000).nearest(points)
+    np.testing.assert_allclose(distances, np.abs(box_distance(points, half)), atol=0.01)
+    assert SignedDistance(box, samples=10).nearest(np.zeros((0, 3)))[1].shape == (0,)
+    assert (np.einsum("ni,ni->n", points - box.corners[faces, 0], box.normals[faces]) > 0)[distances > 0.5].all()
+
+
+def bumps(points):
+    """Smooth, with a slope near 1, and its zero runs through many blocks of cells."""
+    return points.norm(dim=-1) - 0.6 - 0.03 * torch.sin(12 * points).prod(-1)
+
+
+def bumps_shell(first, last):
+    """All voxels that its zero is in or near."""
+    axis = (torch.arange(2**last) + 0.5) * 2.0 ** (1 - last) - 1
+    middles = torch.cartesian_prod(axis, axis, axis)
+    return Octree.of_points(middles[bumps(middles).abs() < 2.0 ** (2 - last)], first, last)
+
+
+def test_blocks_of_cells_give_what_one_dense_grid_gives():
+    measure = pytest.importorskip("skimage.measure")
+    tree = bumps_shell(4, 7)
+    vertices, faces = isosurface(bumps, tree)
+    axis = torch.linspace(-1, 1, 129)
+    grid = bumps(torch.cartesian_prod(axis, axis, axis)).view(129, 129, 129).numpy()
+    dense, triangles, _, _ = measure.marching_cubes(grid, 0.0, gradient_direction="descent")
+    ours, theirs = (
+        Triangles.welded(vertices, faces),
+        Triangles.welded(dense.astype(np.float64) / 64 - 1, triangles.astype(np.int64)),
+    )
+    assert ours.open_edges == theirs.open_edges == 0
+    assert len(vertices) == len(ours.vertices) and abs(len(ours.vertices) - len(theirs.vertices)) <= 2
+    assert ours.areas.sum() == pytest.approx(theirs.areas.sum(), rel=1e-4)
+    one, two = (np.sort(np.linalg.norm(each.corners.mean(1), axis=-1))[::50] for each in (ours, theirs))
+    np.testing.assert_allclose(one[: len(two)], two[: len(one)], atol=1e-4)
+
+
+def test_voxels_are_divided_only_where_the_surface_may_be():
+    pytest.importorskip("skimage")
+    asked = []
+
+    def distance(points):
+        asked.append(len(points))
+        return bumps(points)
+
+    tree = bumps_shell(3, 5)
+    coarse, _ = isosurface(distance, tree)
+    asked.clear()
+    vertices, faces = isosurface(distance, tree, resolution=7)
+    assert sum(asked) < 0.15 * 129**3
+    whole = Triangles.welded(vertices, faces)
+    assert whole.open_edges == 0
+    expected = Triangles.welded(*isosurface(bumps, bumps_shell(3, 7)))
+    assert whole.areas.sum() == pytest.approx(expected.areas.sum(), rel=1e-4)
+    assert len(vertices) > 10 * len(coarse)
+    with pytest.raises(ValueError, match="resolution 4: from the level 5"):
+        isosurface(bumps, tree, resolution=4)

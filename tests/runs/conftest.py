@@ -3,13 +3,15 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from manyfields.fitting import octree_growing
 from manyfields.runs import fit
 
 SAMPLES = {"stratified": 4, "importance": 4}
@@ -45,6 +47,17 @@ TINY_RGB: dict[str, Any] = {
     "final_sampler": {"guided": 4, "bins": 16, "supersampling": 2},
     "stage1": [{**RAYS, **SHARED}],
     "stage2": [RAYS],
+}
+TINY_OCTREES: dict[str, Any] = {
+    "octree": {"first": 2, "last": 4, "features": 16, "hidden": 32, "view_frequencies": 1},
+    "hull": 16,
+    "sampler": {"guided": 6, "bins": 16},
+    "final_sampler": {"guided": 6, "bins": 16},
+    "checkpoint_seconds": 0.0,
+    "stage1": [
+        {"name": "octrees", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
+    ],
+    "stage2": [{"name": "octrees", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}],
 }
 STORED = ("collection.json", "shared-*", "encoder-*", "objects-*", "codes-*")
 
@@ -83,6 +96,22 @@ def rgb_settings(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("settings") / "tiny-rgb.json"
     path.write_text(json.dumps(TINY_RGB))
     return path
+
+
+@pytest.fixture(scope="session")
+def octree_settings(tmp_path_factory) -> Path:
+    """Likewise for octrees, whose start without depth is short too."""
+    path = tmp_path_factory.mktemp("settings") / "tiny-octrees.json"
+    path.write_text(json.dumps(TINY_OCTREES))
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_start() -> Iterator[None]:
+    """Octrees of views without depth are grown by a fit of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
+        yield
 
 
 @pytest.fixture(scope="session")

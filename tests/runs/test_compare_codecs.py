@@ -1,14 +1,12 @@
 """Ways to store octree fields, side by side, on a tiny object."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.fields import OctreeConfig
-from manyfields.fitting import octree_growing
 from manyfields.runs import compare_codecs, schedules
 from manyfields.runs.codec_methods import stored_network
 
@@ -17,8 +15,7 @@ METHODS = ("uncompressed", "vq3", "vq2_from_noise", "hash4")
 
 
 @pytest.fixture(autouse=True)
-def short_start(monkeypatch):
-    monkeypatch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=4, rays_per_object=128))
+def few_rays(monkeypatch):
     monkeypatch.setattr(schedules, "RAYS_OF_OCTREES", 128)
 
 

@@ -14,6 +14,7 @@ from manyfields.commands import main
 from manyfields.compression import VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, RunError
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
+from manyfields.runs.compress_micro import MicroWaves
 
 CHOICES = {"bits": (3,), "steps": 3}
 
@@ -98,21 +99,21 @@ def test_added_objects_are_stored_in_the_same_codec(small, new_data, hashes):
 
 
 def test_the_same_call_twice_gives_the_same_bytes_and_goes_on(rgb_run, small, tmp_path, monkeypatch, hashes):
-    module = importlib.import_module("manyfields.runs.compress")  # the package has a function of that name
+    module = importlib.import_module("manyfields.runs.compression_waves")
 
     stored = hashes(small)
     compress(rgb_run, small, **CHOICES)
     assert hashes(small) == stored
     monkeypatch.setattr(module, "OBJECTS_AT_ONCE", 3)
-    append, calls = module._Compression._wave, []
+    made, calls = MicroWaves.layers_of, []
 
     def once(self, ids):
         calls.append(ids)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        append(self, ids)
+        return made(self, ids)
 
-    monkeypatch.setattr(module._Compression, "_wave", once)
+    monkeypatch.setattr(MicroWaves, "layers_of", once)
     with pytest.raises(KeyboardInterrupt):
         compress(rgb_run, tmp_path / "cut", **CHOICES)
     assert len(open_collection(tmp_path / "cut")) == 3

@@ -1,7 +1,6 @@
 """Octrees from views to a collection, its figures and its report."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -9,49 +8,30 @@ from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
 from manyfields.fields import QuantisedOctreeCodes
-from manyfields.fitting import octree_growing
 from manyfields.runs import RunRecord, add, evaluate, fit
 
-TINY = {
-    "octree": {"first": 2, "last": 4, "features": 16, "hidden": 32, "view_frequencies": 1},
-    "hull": 16,
-    "sampler": {"guided": 6, "bins": 16},
-    "final_sampler": {"guided": 6, "bins": 16},
-    "checkpoint_seconds": 0.0,
-    "stage1": [
-        {"name": "octrees", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
-    ],
-    "stage2": [{"name": "octrees", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}],
-}
-
-
-INDICES = {
-    **TINY,
-    "octree": {**TINY["octree"], "bits": 3},
-    "stage1": [
-        {"name": "features", "steps": 4, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128},
-        {"name": "indices", "steps": 4, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128, "indices": True},
-    ],
-    "stage2": [{"name": "indices", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128, "indices": True}],
-}
-
-
-@pytest.fixture(autouse=True)
-def short_start(monkeypatch):
-    """Octrees of views without depth are grown by a fit of their own."""
-    monkeypatch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
+RAYS = {"rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}
 
 
 @pytest.fixture
-def tiny(tmp_path):
-    path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(TINY))
-    return path
+def plain(octree_settings) -> dict:
+    return json.loads(octree_settings.read_text())
 
 
-def test_octrees_from_views_to_a_report(data, tiny, tmp_path, new_data, hashes, capsys):
+@pytest.fixture
+def indices(plain) -> dict:
+    """Settings of features that become indices."""
+    stage1 = [
+        {"name": "features", "steps": 4, "fields_rate": 0.01, **RAYS},
+        {"name": "indices", "steps": 4, "indices": True, **RAYS},
+    ]
+    stage2 = [{"name": "indices", "steps": 3, "indices": True, **RAYS}]
+    return {**plain, "octree": {**plain["octree"], "bits": 3}, "stage1": stage1, "stage2": stage2}
+
+
+def test_octrees_from_views_to_a_report(data, octree_settings, tmp_path, new_data, hashes, capsys):
     run = tmp_path / "run"
-    collection = fit(data, run, config=tiny, family="octree")
+    collection = fit(data, run, config=octree_settings, family="octree")
     record = RunRecord.load(run)
     assert record.finished and record.stage2 == [] and sorted(record.stage1) == sorted(collection.ids)
     assert collection.verify() == [] and collection.config["codec"] == "octree"
@@ -80,9 +60,15 @@ def test_octrees_from_views_to_a_report(data, tiny, tmp_path, new_data, hashes, 
 
 @pytest.mark.parametrize(
     ("settings", "phase", "step"),
-    [(TINY, "octrees", 4), (INDICES, "features", 2), (INDICES, "features", 4), (INDICES, "indices", 2)],
+    [
+        ("plain", "octrees", 4),
+        ("indices", "features", 2),
+        ("indices", "features", 4),
+        ("indices", "indices", 1),  # while the levels that have indices are not all of them
+        ("indices", "indices", 3),
+    ],
 )
-def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tmp_path, hashes, settings, phase, step):
+def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tmp_path, hashes, request, settings, phase, step):
     class Killed(BaseException):
         pass
 
@@ -91,8 +77,8 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tmp_path, hashes, 
             raise Killed
 
     config = tmp_path / "settings.json"
-    config.write_text(json.dumps(settings))
-    given = {"config": config, "preset": "octree-vq" if settings is INDICES else "octree"}
+    config.write_text(json.dumps(request.getfixturevalue(settings)))
+    given = {"config": config, "preset": "octree-vq" if settings == "indices" else "octree"}
     fit(data, tmp_path / "whole", report=False, **given)
     with pytest.raises(Killed):
         fit(data, tmp_path / "killed", report=False, progress=killed, **given)
@@ -100,9 +86,9 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(data, tmp_path, hashes, 
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
 
 
-def test_indices_are_stored_streamed_and_added_to(data, new_data, tmp_path, capsys):
+def test_indices_are_stored_streamed_and_added_to(data, new_data, tmp_path, indices, capsys):
     config, run = tmp_path / "indices.json", tmp_path / "run"
-    config.write_text(json.dumps(INDICES))
+    config.write_text(json.dumps(indices))
     collection = fit(data, run, config=config, preset="octree-vq", report=False)
     name = collection.ids[0]
     code = collection[name].code()

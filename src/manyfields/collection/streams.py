@@ -8,7 +8,6 @@ A file has the network of its collection inside, and all else that rendering nee
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,19 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras
 from manyfields.collection.objects import StoredObject, render_code, stored_sampler
-from manyfields.compression.octree_codec import octree_of
-from manyfields.compression.vq_stream import VqLevel, VqObject, decode_vq, encode_vq, read_header
+from manyfields.collection.stream_parts import (
+    DISTANCES,
+    code_of,
+    levels_of,
+    load_network,
+    member,
+    network_of,
+    whole_levels,
+)
+from manyfields.compression.vq_stream import VqObject, decode_vq, encode_vq
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.fields import (
     OctreeFamily,
-    QuantisedLevel,
     QuantisedOctreeCodes,
     family_config,
     family_from_config,
@@ -38,7 +44,8 @@ NETWORK_BITS = 8
 def stream_of(item: StoredObject, level: int | None = None, network_bits: int = NETWORK_BITS) -> bytes:
     """The file of an object: network, then its first `level` levels (all when None).
 
-    `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises CollectionError where the collection has no octrees, or the object has features and no codebooks.
+    `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises
+    CollectionError where the collection has no octrees, or the object has features and no codebooks.
     """
     collection, entry = item.collection, item.entry
     family = collection.shared_part.family
@@ -54,10 +61,8 @@ def stream_of(item: StoredObject, level: int | None = None, network_bits: int = 
         "bounds": torch.as_tensor(entry.bounds).flatten().tolist(),
         "sampler": asdict(stored_sampler(collection)),
     }
-    present = zip(code.trees[0].voxels, code.levels[0], strict=True)
-    levels = tuple(VqLevel(voxels, each.indices, each.codebook) for voxels, each in present if len(voxels))
-    network = torch.cat([value.flatten() for value in _network(family).values()])
-    return encode_vq(VqObject(family.config.first, levels, network, config, network_bits), entropy=True)
+    levels = levels_of(code.trees[0], code.levels[0])
+    return encode_vq(VqObject(family.config.first, levels, network_of(family), config, network_bits), entropy=True)
 
 
 def read_stream(source: Path | str | bytes, size: int | None = None) -> StreamedObject:
@@ -70,7 +75,7 @@ def read_stream(source: Path | str | bytes, size: int | None = None) -> Streamed
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         if size is not None:
-            data = _whole_levels(data, size)
+            data = whole_levels(data, size)
         return StreamedObject(decode_vq(data))
     except CollectionError as error:
         raise CollectionError(f"{name}: {error}") from error
@@ -83,18 +88,24 @@ class StreamedObject:
         """Raises CollectionError where the config does not say how to render it, or levels do not fit it."""
         if not item.levels:
             raise CollectionError("it ends before its first level")
+        stored = member(item.config, "family", dict)
+        if stored.get("family") == DISTANCES:
+            raise CollectionError(
+                "it holds a surface, as signed distances, and no colours to render; "
+                "`manyfields extract FILE.vq OUT.glb` writes it as a mesh"
+            )
         try:
-            family = family_from_config(_member(item.config, "family", dict))
-            self.sampler = Sampler(**_member(item.config, "sampler", dict))
+            family = family_from_config(stored)
+            self.sampler = Sampler(**member(item.config, "sampler", dict))
         except (ConfigError, TypeError) as error:
             raise CollectionError(f"its config is not one to render by ({error})") from error
         if not isinstance(family, OctreeFamily):
             raise CollectionError("its config is that of another family than octrees")
-        self.id = _member(item.config, "id", str)
-        self.bounds = _bounds(_member(item.config, "bounds", list))
-        _load_network(family, item.network)
+        self.id = member(item.config, "id", str)
+        self.bounds = _bounds(member(item.config, "bounds", list))
+        load_network(family, item.network)
         self.shared: SharedPart[OctreeFamily] = SharedPart(family, None).eval().requires_grad_(False)
-        self.code = _code(item, family)
+        self.code = code_of(item, family.config)
         self.levels = len(item.levels)
         """How many levels were read."""
         self._guides: dict[int | None, Tensor | None] = {}
@@ -106,57 +117,6 @@ class StreamedObject:
         if level not in self._guides:
             self._guides[level] = self.shared.guide(self.code, bounds, level)
         return render_code(self.shared, self.code, self._guides[level], cameras, bounds, sampler or self.sampler, level)
-
-
-def _whole_levels(data: bytes, size: int) -> bytes:
-    """The longest part of the first `size` bytes that ends where a level does. A level that is damaged stays in it."""
-    if size < 1:
-        raise CollectionError(f"{size} bytes were asked for; ask for at least 1")
-    header = read_header(data[:size])
-    ends = header.ends()[1:]
-    if not ends or min(size, len(data)) < ends[0]:
-        needed = f"; the first level ends at byte {ends[0]:,}" if ends else ", and there are none"
-        raise CollectionError(f"its first {min(size, len(data)):,} bytes hold no whole level{needed}")
-    return data[: max(end for end in ends if end <= min(size, len(data)))]
-
-
-def _network(family: OctreeFamily) -> dict[str, Tensor]:
-    """The tensors whose numbers are the network of a stream, in order."""
-    return {name: tensor.detach() for name, tensor in sorted(family.named_parameters())}
-
-
-def _load_network(family: OctreeFamily, values: Float[Tensor, " p"]) -> None:
-    parameters = _network(family)
-    expected = sum(parameter.numel() for parameter in parameters.values())
-    if len(values) != expected:
-        raise CollectionError(f"its network has {len(values)} numbers, its config asks for {expected}")
-    parts = values.split([parameter.numel() for parameter in parameters.values()])
-    for parameter, part in zip(parameters.values(), parts, strict=True):
-        parameter.copy_(part.view(parameter.shape))
-
-
-def _code(item: VqObject, family: OctreeFamily) -> QuantisedOctreeCodes:
-    config = family.config
-    if item.first != config.first or len(item.levels) > len(config.levels):
-        raise CollectionError(f"levels from {item.first} on, but its config has {config.first} to {config.last}")
-    tree = octree_of([level.voxels.numpy() for level in item.levels], config)
-    nothing = QuantisedLevel(torch.zeros(0, dtype=torch.int64), torch.zeros(0, config.features))
-    levels = [nothing] * len(config.levels)
-    for row, level in enumerate(item.levels):
-        if len(level.indices) != tree.corner_counts[row] or level.codebook.shape[1] != config.features:
-            raise CollectionError(
-                f"level {config.first + row}: {len(level.indices)} corners with {level.codebook.shape[1]} features, "
-                f"its octree has {tree.corner_counts[row]}, its config {config.features}"
-            )
-        levels[row] = QuantisedLevel(level.indices, level.codebook)
-    return QuantisedOctreeCodes((tree,), (tuple(levels),))
-
-
-def _member(config: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = config.get(name)
-    if not isinstance(value, kind):
-        raise CollectionError(f"its config has no {name!r}: it does not say how to render it")
-    return value
 
 
 def _bounds(values: list[Any]) -> Float[Tensor, "2 3"]:

@@ -17,10 +17,12 @@ from manyfields.commands.compare import Compare
 from manyfields.commands.compress import Compress
 from manyfields.commands.demo import Demo
 from manyfields.commands.eval import Eval
+from manyfields.commands.extract import Extract
 from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.inventory import Inventory
 from manyfields.commands.render import Render
+from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
@@ -37,6 +39,8 @@ COMMANDS: dict[str, type[Command]] = {
     "compress": Compress,
     "render": Render,
     "stream": Stream,
+    "shape": Shape,
+    "extract": Extract,
     "info": Info,
     "verify": Verify,
 }

@@ -19,8 +19,8 @@ class Compress(Command):
     out: OutFolder
     """Folder for the new collection; the run stays as it is."""
     codec: Literal["vq", "transform"] = "vq"
-    """vq: micro planes of fused planes by learned codebooks that all objects share; transform: tensor planes (family
-    tensorf) by latents, an entropy model and a light decoder of each scene."""
+    """vq: micro planes, or features of octrees, by learned codebooks; transform: tensor planes (family tensorf) by
+    latents, an entropy model and a light decoder of each scene."""
     bits: tuple[int, ...] = (6,)
     """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None

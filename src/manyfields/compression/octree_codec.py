@@ -21,6 +21,7 @@ from manyfields.compression.vq_sizes import LevelSizes
 from manyfields.compression.vq_stream import CODED, MOST_CORNERS, PACKED, WIDEST
 from manyfields.errors import CollectionError
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, QuantisedLevel, QuantisedOctreeCodes
+from manyfields.fields.octree import Levels
 
 HALVES = 2
 START = struct.Struct("<BBHIII")
@@ -190,7 +191,7 @@ class OctreeCodec:
             raise CollectionError(f"an object has {len(layers)} layers, its family {len(self.config.levels)}")
 
 
-def octree_of(voxels: Sequence[np.ndarray], config: OctreeConfig) -> Octree:
+def octree_of(voxels: Sequence[np.ndarray], config: Levels) -> Octree:
     """An octree of the family from the voxels of its first levels; the others have none. Raises CollectionError."""
     if not len(voxels) or not len(voxels[0]):
         raise CollectionError(f"level {config.first}: an octree needs at least one voxel, and there is none")

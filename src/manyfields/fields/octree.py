@@ -11,6 +11,7 @@ along each axis. Memory: 8 bytes a voxel and 8 a corner, 64 for a voxel's corner
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 import torch.nn.functional as functional
@@ -20,6 +21,17 @@ from torch import Tensor
 from manyfields.fields.morton import HIGHEST, decode, encode
 
 OCTANTS = tuple((i & 1, i >> 1 & 1, i >> 2) for i in range(8))  # x fastest, then y, then z
+
+
+class Levels(Protocol):
+    """What says which levels an octree has: the config of a family."""
+
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def levels(self) -> range: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,15 +75,6 @@ class QuantisedOctreeCodes:
                 raise ValueError(f"indices of {counts} corners for an octree whose levels have {tree.corner_counts}")
 
     @staticmethod
-    def of_indices(
-        tree: Octree, indices: Int[Tensor, " M"], codebooks: Float[Tensor, "L K F"]
-    ) -> "QuantisedOctreeCodes":
-        """The code (B = 1) of an object: indices of all corners, level after level, and a codebook a level."""
-        parts = indices.detach().long().split(list(tree.corner_counts))
-        levels = tuple(map(QuantisedLevel, parts, codebooks.detach()))
-        return QuantisedOctreeCodes((tree,), (levels,))
-
-    @staticmethod
     def concatenate(parts: Sequence["QuantisedOctreeCodes"]) -> "QuantisedOctreeCodes":
         trees = tuple(tree for part in parts for tree in part.trees)
         return QuantisedOctreeCodes(trees, tuple(levels for part in parts for levels in part.levels))

@@ -32,7 +32,8 @@ class SignedDistance:
         if triangles.open_edges and not holes_allowed:
             raise MeshError(
                 f"the mesh is not watertight: {triangles.open_edges} edges do not have one triangle on each side, so "
-                "inside and outside are not told apart; close its holes"
+                "inside and outside are not told apart; close its holes, or allow them where they are small "
+                "(--holes-allowed)"
             )
         self.triangles = triangles
         points, faces = triangles.sample(samples, np.random.default_rng(0))
@@ -44,19 +45,29 @@ class SignedDistance:
         parts = [self._signed(points[at : at + POINTS_AT_ONCE]) for at in range(0, len(points), POINTS_AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    def nearest(self, points: Float64[np.ndarray, "P 3"]) -> tuple[Float64[np.ndarray, " P"], Int64[np.ndarray, " P"]]:
+        """Distances without a sign, and the triangles they are to."""
+        parts = [
+            self._nearest(points[at : at + POINTS_AT_ONCE]) for at in range(0, max(len(points), 1), POINTS_AT_ONCE)
+        ]
+        distances, faces = zip(*((np.linalg.norm(away, axis=-1), faces) for away, faces, _ in parts), strict=True)
+        return np.concatenate(distances), np.concatenate(faces)
+
     def _signed(self, points: np.ndarray) -> np.ndarray:
-        _, nearest = self._tree.query(points, k=min(CANDIDATES, self._tree.n))
-        faces = self._face_of[nearest.reshape(len(points), -1)]
-        count = faces.shape[1]
+        away, faces, part = self._nearest(points)
+        side = (away * self._pseudonormals[faces, part]).sum(-1)
+        return np.where(side < 0, -1.0, 1.0) * np.linalg.norm(away, axis=-1)
+
+    def _nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The way to each point from the closest one of the surface, and on which part of which triangle that is."""
+        count = min(CANDIDATES, self._tree.n)
+        _, nearest = self._tree.query(points, k=count)
+        faces = self._face_of[nearest.reshape(len(points), count)]
         asked = np.repeat(points, count, axis=0)
         closest, part = closest_on_triangles(asked, self.triangles.corners[faces.reshape(-1)])
-        away = asked - closest
-        distance = np.linalg.norm(away, axis=-1).reshape(-1, count)
-        best = distance.argmin(1)
-        rows = np.arange(len(points))
-        normals = self._pseudonormals[faces[rows, best], part.reshape(-1, count)[rows, best]]
-        side = (away.reshape(-1, count, 3)[rows, best] * normals).sum(-1)
-        return np.where(side < 0, -1.0, 1.0) * distance[rows, best]
+        away = (asked - closest).reshape(-1, count, 3)
+        rows, best = np.arange(len(points)), np.square(away).sum(-1).argmin(1)
+        return away[rows, best], faces[rows, best], part.reshape(-1, count)[rows, best]
 
     @cached_property
     def _pseudonormals(self) -> Float64[np.ndarray, "F 7 3"]:
@@ -127,7 +138,8 @@ def truncated_samples(
     around = around + generator.normal(0.0, 0.5 * truncation, around.shape)
     anywhere = generator.uniform(-1, 1, (count - 2 * on, 3))
     points = np.concatenate([surface, around, anywhere]).clip(-1, 1).astype(np.float32)
-    distances = distance(points.astype(np.float64)).clip(-truncation, truncation)
+    distances = np.zeros(count)
+    distances[on:] = distance(points[on:].astype(np.float64)).clip(-truncation, truncation)
     return torch.from_numpy(points), torch.from_numpy(distances.astype(np.float32))
 
 

@@ -1,7 +1,7 @@
 """One step of learned indices, compiled by numba for CPUs: the soft backward pass and Adam, corner by corner.
 
-The twin of `IndexCode._learn_plain`: the 2^b numbers of a corner are read, changed and written once, while they are in
-first-level cache.
+The twin of `LevelIndices._learn_plain`: the 2^b numbers of a corner are read, changed and written once, while they are
+in first-level cache.
 """
 
 import numpy as np

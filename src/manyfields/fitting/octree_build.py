@@ -16,7 +16,7 @@ from torch import Tensor
 
 from manyfields.fields import Octree, OctreeConfig
 from manyfields.fields.morton import encode
-from manyfields.fields.octree import lattice_places
+from manyfields.fields.octree import Levels, lattice_places
 from manyfields.fitting.data import FittingObject, load_views
 from manyfields.fitting.surface_points import points_of_depths
 from manyfields.fitting.visual_hull import visual_hull
@@ -52,7 +52,7 @@ def octree_of(
 
 
 def octree_of_points(
-    points: Float[Tensor, "P 3"], config: OctreeConfig, *, upto: int | None = None, reach: float = REACH
+    points: Float[Tensor, "P 3"], config: Levels, *, upto: int | None = None, reach: float = REACH
 ) -> Octree:
     """Voxels at levels `config.first` .. `upto` (the last by default) around points of a surface; finer ones are empty.
 
@@ -74,9 +74,7 @@ def octree_of_points(
     return _octree(torch.cat(codes).unique() if codes else points.new_zeros(0).long(), config, upto)
 
 
-def octree_of_hull(
-    hull: UInt8[Tensor, "G G G"], bounds: Float[Tensor, "2 3"], config: OctreeConfig, *, upto: int
-) -> Octree:
+def octree_of_hull(hull: UInt8[Tensor, "G G G"], bounds: Float[Tensor, "2 3"], config: Levels, *, upto: int) -> Octree:
     """All voxels at levels `config.first` .. `upto` that overlap a filled cell of a hull; finer levels are empty.
 
     The hull is a grid [x, y, z] over the box `bounds`. Raises ValueError where it is empty.
@@ -96,7 +94,7 @@ def octree_of_hull(
     return _octree(torch.cat(codes).unique() if codes else torch.zeros(0, dtype=torch.long), config, upto)
 
 
-def _checked(config: OctreeConfig, upto: int) -> int:
+def _checked(config: Levels, upto: int) -> int:
     if upto not in config.levels:
         raise ValueError(f"level {upto}: octrees of this config have levels {config.first} to {config.last}")
     return upto
@@ -106,7 +104,7 @@ def _codes(points: Tensor, level: int) -> Tensor:
     return encode(lattice_places(points, level).long().clamp_(max=2**level - 1))
 
 
-def _octree(codes: Tensor, config: OctreeConfig, upto: int) -> Octree:
+def _octree(codes: Tensor, config: Levels, upto: int) -> Octree:
     empty = codes.new_empty(0)
     voxels = [codes if level == upto else empty for level in config.levels]
     return Octree.of_voxels(voxels, config.first)

@@ -6,19 +6,26 @@ the one before it, and so on: VQ-AD, section 4.3), and renders them along the fu
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
 from manyfields.errors import RunError
-from manyfields.fields import Octree, OctreeCodes, OctreeField, QuantisedOctreeCodes
+from manyfields.fields import OctreeCodes, OctreeField, QuantisedOctreeCodes
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
-from manyfields.fitting.index_code import IndexCode, IndexOptions
-from manyfields.fitting.octree_learning import FeatureCode, OctreeCode
+from manyfields.fitting.level_indices import (
+    PACE,
+    IndexOptions,
+    LevelIndices,
+    levels_of_indices,
+    quantise_levels,
+    stored_indices,
+)
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.phases import Phase
 from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler, color_error
@@ -30,8 +37,8 @@ FINER = 2.0  # times as often is a level drawn as the next coarser one
 class OctreeFitter:
     """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
-    With `indices`, features become indices into codebooks when a phase with `indices` begins. Every random choice of a
-    step comes from (seed, phase, step), as in `Fitter`.
+    With `indices`, features become indices into codebooks in a phase with `indices`, one level after the other. Every
+    random choice of a step comes from (seed, phase, step), as in `Fitter`.
     """
 
     shared: SharedPart
@@ -51,11 +58,7 @@ class OctreeFitter:
         self.guides = Guides(self.data.objects, side, self.data.device)
 
     def begin(self, phase: Phase) -> None:
-        """Prepare for a phase: a fresh optimizer for the network; indices in the place of features, if it wants so."""
-        if phase.indices and self.indices is not None:
-            for row, code in enumerate(self.codes):
-                if isinstance(code, FeatureCode):
-                    self.codes[row] = self._indices_of(row, code.tree, code.table)
+        """Prepare for a phase: a fresh optimizer for the network."""
         network = list(self.shared.family.parameters())
         for parameter in network:
             parameter.requires_grad_(phase.fields_rate > 0)
@@ -65,6 +68,10 @@ class OctreeFitter:
 
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
+        if phase.indices and self.indices is not None:
+            share = 1.0 if index >= phase.steps - 1 else index / phase.steps
+            for item, code in zip(self.data.objects, self.codes, strict=True):
+                quantise_levels(code, share, self.indices, partial(self._start, item.id))
         generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
         taken, code = torch.tensor([row]), self.codes[row]
@@ -108,9 +115,8 @@ class OctreeFitter:
     def codes_of(self, rows: Sequence[int]) -> OctreeCodes | QuantisedOctreeCodes:
         """The codes of some objects as they are now: what is stored."""
         taken = [self.codes[row] for row in rows]
-        quantised = [QuantisedOctreeCodes.of_indices(c.tree, c.chosen(), c.codebooks) for c in taken if is_indices(c)]
-        if quantised:
-            return QuantisedOctreeCodes.concatenate(quantised)
+        if all(levels_of_indices(code) for code in taken):
+            return QuantisedOctreeCodes.concatenate([stored_indices(code) for code in taken])
         return OctreeCodes(tuple(code.tree for code in taken), torch.cat([code.table.detach() for code in taken]))
 
     @torch.no_grad()
@@ -150,23 +156,13 @@ class OctreeFitter:
         self.guides.values.copy_(tensors["guides"])
         for row, code in enumerate(self.codes):
             held = checkpoints.unpack(f"code {row}", tensors)
-            if is_indices(code) and "table" in held:
-                # Features at the end of their phase: the one that has begun makes the same indices of them again.
-                self.codes[row] = self._indices_of(row, code.tree, held["table"])
-                continue
-            if "logits" in held and not is_indices(code):
-                assert self.indices is not None
-                features = self.shared.family.config.features
-                code = self.codes[row] = IndexCode(code.tree, features, self.indices, torch.Generator())
+            for level, shown in enumerate(code.parts):
+                if f"{level}.logits" in held and not isinstance(code.levels[level], LevelIndices):
+                    assert self.indices is not None
+                    code.levels[level] = LevelIndices(shown, self.indices, torch.Generator(), PACE)
             code.load(held)
         if optimizer and self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
 
-    def _indices_of(self, row: int, tree: Octree, table: Tensor) -> IndexCode:
-        assert self.indices is not None
-        generator = torch.Generator().manual_seed(stable_seed(self.seed, "indices", self.data.objects[row].id))
-        return IndexCode.of_features(tree, table, self.indices, generator)
-
-
-def is_indices(code: OctreeCode) -> TypeGuard[IndexCode]:
-    return isinstance(code, IndexCode)
+    def _start(self, name: str, level: int) -> torch.Generator:
+        return torch.Generator().manual_seed(stable_seed(self.seed, "indices", level, name))

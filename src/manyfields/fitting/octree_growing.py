@@ -6,7 +6,7 @@ from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.octree_build import FINER, octree_of, octree_of_points
 from manyfields.fitting.octree_fitter import OctreeFitter
-from manyfields.fitting.octree_learning import FeatureCode
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.surface_points import points_of_field
 from manyfields.latents import SharedPart
@@ -26,7 +26,7 @@ def grown_octree(item: FittingObject, config: OctreeConfig, sampler: Sampler, se
         return tree
     draw = torch.Generator().manual_seed(stable_seed(seed, "coarse", item.id))
     shared = SharedPart(OctreeFamily(config, draw), None)
-    code = FeatureCode(tree, config.features, draw)
+    code = OctreeCode.of_features(tree, config.features, draw)
     fitter = OctreeFitter(shared, FittingData([item]), [code], sampler, seed)
     fitter.begin(COARSE)
     fitter.run(COARSE)

@@ -10,17 +10,21 @@ from manyfields.runs.fit import fit
 from manyfields.runs.pictures import render_object, render_stream
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings, presets, settings_to_json
+from manyfields.runs.shapes import ShapeReport, extract_surface, fit_shape
 
 __all__ = [
     "FitSettings",
     "RunRecord",
+    "ShapeReport",
     "add",
     "compare",
     "compare_codecs",
     "compress",
     "demo",
     "evaluate",
+    "extract_surface",
     "fit",
+    "fit_shape",
     "presets",
     "render_object",
     "render_stream",

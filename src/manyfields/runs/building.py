@@ -11,7 +11,7 @@ from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
-from manyfields.fitting.octree_learning import FeatureCode, OctreeCode
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.fitting.tensor_fitter import TensorFitter
 from manyfields.fitting.tensor_learning import Scene
@@ -65,7 +65,7 @@ def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     for item in data.objects:
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
         tree = grown_octree(item, config, settings.sampler, settings.seed)
-        codes.append(FeatureCode(tree, config.features, draw))
+        codes.append(OctreeCode.of_features(tree, config.features, draw))
     return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())
 
 

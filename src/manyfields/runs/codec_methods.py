@@ -26,17 +26,17 @@ from manyfields.compression.quantisers import KMeans, LowRank, Quantiser, Uncomp
 from manyfields.errors import ConfigError
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
-from manyfields.fitting.hashed_code import HashedCode
-from manyfields.fitting.index_code import IndexCode, IndexOptions
+from manyfields.fitting.level_hashes import LevelHashes, hashed_code
+from manyfields.fitting.level_indices import IndexOptions, LevelIndices, indices_from_noise, levels_of_indices
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
-from manyfields.fitting.octree_learning import FeatureCode, OctreeCode
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, guide_of
 from manyfields.runs.schedules import octrees
 
 FITTING, MEASURING = Sampler(guided=24), Sampler(guided=32, supersampling=2)
-LATER = 0.4  # share of the steps after which features become indices
+LATER = 0.3  # share of the steps after which features begin to become indices
 NETWORK_BITS = 8  # of the network beside indices; that of the others has 16
 AFTERWARDS: dict[str, Quantiser] = {
     **{f"kmeans{bits}": KMeans((bits,)) for bits in (6, 4)},
@@ -81,13 +81,12 @@ class Trial:
         bits, noise, hashed = match.groups()
         options = IndexOptions(int(bits)) if bits else None
         width = self.config.features
-        code: OctreeCode
         if hashed:
-            code = HashedCode(self.tree, width, int(hashed), draw)
+            code = hashed_code(self.tree, width, int(hashed), draw)
         elif options is not None and noise:
-            code = IndexCode(self.tree, width, options, draw)
+            code = indices_from_noise(self.tree, width, options, draw)
         else:
-            code = FeatureCode(self.tree, width, draw)
+            code = OctreeCode.of_features(self.tree, width, draw)
         item = replace(self.item)  # the fitter puts the octree in the place of its hull
         fitter = OctreeFitter(SharedPart(family, None), FittingData([item]), [code], FITTING, self.seed, options)
         phases = octrees(indices=options is not None and not noise)
@@ -125,13 +124,13 @@ class Trial:
 
     def measure(self, family: OctreeFamily, code: OctreeCode) -> dict[str, dict[str, Any]]:
         """PSNR and bytes of what a method learned: itself as '', and of features what other codes make of them."""
-        if isinstance(code, IndexCode):
-            return {"": self._of_indices(family, code)}
+        if indices := levels_of_indices(code):
+            return {"": self._of_indices(family, indices)}
         stored = stored_network(family, 16)
-        if isinstance(code, HashedCode):
-            books = as_halves(code.codebooks)
-            table = torch.cat([book[at] for book, at in zip(books, code.indices, strict=True)])
-            return {"": self._figures(stored, table, code.stored_bytes())}
+        hashes = [level for level in code.levels if isinstance(level, LevelHashes)]
+        if hashes:
+            table = torch.cat([as_halves(level.codebook)[level.indices] for level in hashes])
+            return {"": self._figures(stored, table, 2 * sum(level.codebook.numel() for level in hashes))}
         levels = list(code.table.detach().split(self.tree.corner_counts))
         found = {}
         for name, quantiser in {"": Uncompressed(), **AFTERWARDS}.items():
@@ -149,10 +148,9 @@ class Trial:
         """Bytes of features and network as float16."""
         return 2 * (self.config.features * sum(self.tree.corner_counts) + len(_numbers(family)))
 
-    def _of_indices(self, family: OctreeFamily, code: IndexCode) -> dict[str, Any]:
-        indices = code.chosen().long().split(self.tree.corner_counts)
-        parts = zip(self.tree.voxels, indices, code.codebooks, strict=True)
-        levels = tuple(VqLevel(*part) for part in parts)
+    def _of_indices(self, family: OctreeFamily, learned: Sequence[LevelIndices]) -> dict[str, Any]:
+        pairs = zip(self.tree.voxels, learned, strict=True)
+        levels = tuple(VqLevel(voxels, each.chosen().long(), each.codebook) for voxels, each in pairs)
         item = VqObject(self.tree.first, levels, _numbers(family), network_bits=NETWORK_BITS)
         data, coded = encode_vq(item), encode_vq(item, entropy=True)
         back = decode_vq(coded)

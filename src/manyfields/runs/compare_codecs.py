@@ -76,11 +76,10 @@ def compare_codecs(
     keep_freed_memory()
     with only_process(folder):
         kept = _kept(folder, given)
-        size = image_size(chosen, 1)
         for row, views in enumerate(chosen):
             entry = kept["objects"].setdefault(views.id, {"methods": {}})
             missing = [method for method in methods if method not in entry["methods"]]
-            trial = _trial(views, size, held_out, seed, steps, config) if missing else None
+            trial = new_trial(views, held_out, seed, steps, config) if missing else None
             for place, method in enumerate(methods):
                 if trial is not None and method in missing:
                     before = row * len(methods) + place
@@ -102,9 +101,9 @@ def _kept(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _trial(
-    views: ObjectViews, size: tuple[int, int], held_out: float, seed: int, steps: int, config: OctreeConfig
-) -> Trial:
+def new_trial(views: ObjectViews, held_out: float, seed: int, steps: int, config: OctreeConfig) -> Trial:
+    """An object with its training views, and the held-out ones to measure on. Raises ConfigError, ViewError."""
+    size = image_size([views], 1)
     item = load_object(views, size, seed=seed, fraction=held_out, hull=config.guide_side)
     if not item.test:
         raise ConfigError(f"object {views.id}: no views are held out, so nothing can be measured; it needs more views")

@@ -3,46 +3,23 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
-from manyfields.compression import Codec
+from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fitting.data import FittingObject
-from manyfields.runs.compress_transform import TransformWay
-from manyfields.runs.compress_vq import BITS, VqWay
-from manyfields.runs.loading import load_objects
+from manyfields.fields import OctreeFamily, TensorFamily
+from manyfields.runs.compress_micro import MicroWaves, micro_shape
+from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
+from manyfields.runs.compress_transform import TransformWaves, transform_settings, transform_shape
+from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
-from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, read_views, usable_views
 
 CODECS = ("vq", "transform")
-
-
-class Way(Protocol):
-    """How objects become fewer bytes: one file a codec."""
-
-    objects_at_once: int
-    """Stored as one wave: what a crash loses at most."""
-    shape: dict[str, Any]
-    """What the new collection's properties say of its making."""
-
-    def prepare(self, source: Collection, has_views: bool, say: Callable[[str], None]) -> None:
-        """Adapt to what is at hand. Raises ConfigError where that is too little."""
-        ...
-
-    def encoded(self, of: "Compression", ids: list[str], codec: Codec | None) -> tuple[Codec, list[list[bytes]]]:
-        """Layers of some objects, and the codec they are in: `codec`, once it is published."""
-        ...
-
-    def published(self, codec: Codec) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and config of the codec's file."""
-        ...
+BITS = (6,)
+STEPS = 300
 
 
 def compress(
@@ -62,17 +39,17 @@ def compress(
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
 ) -> Collection:
-    """Write the objects of a run to the new collection `out`, in fewer bytes. `run` itself stays as it is.
+    """Write the objects of a run to the new collection `out`, in fewer bytes.
 
-    "vq": micro planes of fused planes by codebooks that all objects share. `bits`: of the codebooks of each stage (more
-    stages: each stores what the ones before left). `groups`: how many parts of the features have codebooks of their
-    own; one for every two features when None. `steps` (300): how long each object's indices are fitted to its training
-    views; 0 takes the nearest entries. Without views that are at hand there is no fitting and nothing is measured,
-    which `say` tells; `run` may then be any collection.
+    "vq": micro planes go by codebooks that all objects share; features of octrees by codebooks of each object's levels.
+    `bits`: of the codebooks of each stage (more stages: each stores what the ones before left). `groups`: how many
+    parts of the features have codebooks of their own; one for every two features when None. `steps` (300 when None):
+    how long each object's indices are fitted to its training views; 0 takes the nearest entries. Without views that are
+    at hand there is no fitting and nothing is measured, which `say` tells; `run` may then be any collection.
 
-    "transform": tensor planes (VM) by latents, an entropy model and a decoder of each scene. `size`: S, H or L;
-    `price`: the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`; `transform`: other
-    members of TransformSettings to change; `steps`: those of the size when None. It needs the views.
+    "transform": tensor planes (VM) by latents, an entropy model and a decoder of each scene, learned from its views.
+    `size`: S, H or L; `price`: the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`;
+    `transform`: other members of TransformSettings to change; `steps`: those of the size when None.
 
     Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
     RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
@@ -81,20 +58,30 @@ def compress(
     source, folder = open_collection(run), Path(out)
     record = _record(Path(run))
     _check_source(source, codec)
-    way: Way
-    if codec == "vq":
-        way = VqWay(source, bits, groups, steps, seed)
+    if codec == "transform":
+        settings = transform_settings(size, price, variants, steps, transform or {})
+        shape = transform_shape(source, settings, seed)
     else:
-        way = TransformWay(source, size, price, variants, steps, seed, transform or {})
+        shape = _codebook_shape(source, bits, groups, STEPS if steps is None else steps, seed)
     if folder.resolve() == Path(run).resolve():
         raise RunError(f"{folder}: compressing writes a new collection; give another folder than that of the run")
     views = {} if record is None else _views(source, record, say)
-    way.prepare(source, bool(views), say)
+    if codec == "transform" and not views:
+        raise ConfigError(
+            f"{source.path}: codec 'transform' learns from the views that a scene was fitted to, which are not at "
+            "hand: restore them, and give the run's folder"
+        )
+    if shape["steps"] and not views:
+        say("no fitting to views: their folder is not at hand, or the collection is not in a run folder")
+        shape["steps"] = 0
+    elif shape["steps"] and source.shared_part.autoencoder is not None:
+        say("no fitting to views: fields in a latent space take the nearest entries")
+        shape["steps"] = 0
     folder.mkdir(parents=True, exist_ok=True)
     with only_process(folder):
-        _check_folder(folder, source, way.shape)
+        _check_folder(folder, source, shape)
         began = time.monotonic()
-        collection = Compression(source, record, views, folder, way, progress).all()
+        collection = _waves(source, codec)(source, record, views, folder, shape, progress).all()
         if record is not None:
             record.seconds["compress"] = record.seconds.get("compress", 0.0) + time.monotonic() - began
             record.save(folder)
@@ -103,81 +90,6 @@ def compress(
 
                 write_run_report(folder, progress=progress)
     return collection
-
-
-class Compression:
-    """What every wave needs. The codec is published with the first one."""
-
-    def __init__(
-        self,
-        source: Collection,
-        record: RunRecord | None,
-        views: dict[str, ObjectViews],
-        folder: Path,
-        way: Way,
-        progress: Progress,
-    ) -> None:
-        self.source = source
-        self.record = record
-        self.views = views
-        self.folder = folder
-        self.way = way
-        self.progress = progress
-        self.target = open_collection(folder) if (folder / "collection.json").exists() else None
-
-    def all(self) -> Collection:
-        """Compress what is not stored yet."""
-        ids = [name for name in self.source.ids if self.target is None or name not in self.target]
-        at_once = self.way.objects_at_once
-        for start in range(0, len(ids), at_once):
-            self._wave(ids[start : start + at_once])
-            self.progress("compressing", start + min(at_once, len(ids) - start), len(ids))
-        assert self.target is not None
-        return self.target
-
-    def _wave(self, ids: list[str]) -> None:
-        codec, layers = self.way.encoded(self, ids, None if self.target is None else self.target.codec)
-        if self.target is None:
-            self.target = self._publish(codec)
-        self.target.append([self._stored(name, own) for name, own in zip(ids, layers, strict=True)])
-
-    def _publish(self, codec: Codec) -> Collection:
-        source = self.source
-        return create_collection(
-            self.folder,
-            shared=source.shared(),
-            config=source.config,
-            encoder=source.encoder(),
-            properties={**source.properties, "compressed": self.way.shape},
-            codec=self.way.published(codec),
-        )
-
-    def items(self, ids: Sequence[str]) -> list[FittingObject]:
-        """The training views of some objects, as they were fitted. Raises ViewError where these have changed."""
-        record = self.record
-        assert record is not None
-        items = load_objects([self.views[name] for name in ids if name in self.views], record, self.progress)
-        found = {item.id: item for item in items}
-        for name in ids:
-            if name not in found or found[name].held_out != record.held_out[name]["views"]:
-                raise ViewError(
-                    f"object {name} no longer has the views that it was fitted to: restore them, or compress with "
-                    "steps 0, which needs none"
-                )
-        return [found[name] for name in ids]
-
-    def _stored(self, name: str, layers: list[bytes]) -> ObjectRecord:
-        entry, views = self.source.entry(name), self.views.get(name)
-        assert self.target is not None
-        metrics = {}
-        if self.record is not None and views is not None:
-            held = self.record.held_out.get(name, {}).get("views", [])
-            test = [views.names.index(view) for view in held]
-            box = torch.as_tensor(entry.bounds)
-            metrics = measure_codes(self.target, self.target.codec.decode([layers]), box, views, test, self.record.size)
-        if "stage" in entry.metrics:
-            metrics["stage"] = entry.metrics["stage"]
-        return ObjectRecord(name, layers, entry.label, entry.group, entry.world_to_object, entry.bounds, metrics)
 
 
 def _record(run: Path) -> RunRecord | None:
@@ -196,6 +108,28 @@ def _check_source(source: Collection, codec: str) -> None:
         raise RunError(f"{source.path} is compressed already: compress the run that it was made from")
     if not len(source):
         raise RunError(f"{source.path} holds no objects: there is nothing to compress")
+
+
+def _codebook_shape(
+    source: Collection, bits: Sequence[int], groups: int | None, steps: int, seed: int
+) -> dict[str, Any]:
+    """What the new collection's properties say of its making."""
+    if steps < 0:
+        raise ConfigError(f"steps {steps}: 0 or more")
+    if isinstance(source.shared_part.family, TensorFamily):
+        raise ConfigError(f"{source.path}: its family has no micro planes, which codec 'vq' is for; take 'transform'")
+    shape = octree_shape if _is_octree(source) else micro_shape
+    return shape(source, bits, groups, steps, seed)
+
+
+def _waves(source: Collection, codec: str) -> type[Waves]:
+    if codec == "transform":
+        return TransformWaves
+    return OctreeWaves if _is_octree(source) else MicroWaves
+
+
+def _is_octree(source: Collection) -> bool:
+    return isinstance(source.shared_part.family, OctreeFamily)
 
 
 def _check_folder(folder: Path, source: Collection, shape: dict[str, Any]) -> None:

@@ -1,22 +1,17 @@
 """`compress --codec transform`: scenes of tensor fields by latents, an entropy model and a light decoder of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
+from typing import Any
 
 from manyfields.collection import Collection
 from manyfields.collection.objects import TRANSFORM
-from manyfields.compression import Codec, TransformCodec
 from manyfields.compression.transform_stream import part_sizes
 from manyfields.errors import ConfigError
-from manyfields.fields import TensorConfig
+from manyfields.fields import TensorCodes, TensorConfig
 from manyfields.fitting.transform_settings import SIZES, TransformSettings
+from manyfields.runs.compression_waves import Waves
 from manyfields.runs.storing import transform_coded
-
-if TYPE_CHECKING:
-    from manyfields.runs.compress import Compression
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "no-mask": {"mask": False},
@@ -28,45 +23,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """What the paper compares its codec with."""
 
 
-class TransformWay:
-    objects_at_once = 1
+class TransformWaves(Waves):
+    one_by_one = True
 
-    def __init__(
-        self,
-        source: Collection,
-        size: str,
-        price: float | None,
-        variants: Sequence[str],
-        steps: int | None,
-        seed: int,
-        transform: Mapping[str, Any],
-    ) -> None:
-        config = source.shared_part.family.config
-        if not isinstance(config, TensorConfig) or config.kind != "vm":
-            raise ConfigError(f"{source.path}: its fields have no tensor planes (VM), which codec 'transform' is for")
-        settings = transform_settings(size, variants, transform)
-        settings = settings if price is None else replace(settings, price=price)
-        settings = settings if steps is None else replace(settings, steps=steps)
-        self.shape: dict[str, Any] = {"codec": TRANSFORM, "seed": seed, "transform": asdict(settings)}
+    def layers_of(self, ids: Sequence[str]) -> list[list[bytes]]:
+        assert self.record is not None
+        codes = [code for code in self.codes_of(ids) if isinstance(code, TensorCodes)]
+        scenes = transform_coded(self.source, self.items(ids), codes, self.record, self.shape, self.progress)
+        if self.target is None:
+            # All that is learned belongs to a scene: its bytes have it.
+            self.target = self.publish(({}, {"codec": TRANSFORM}))
+        return self.target.codec.encode(scenes)
 
-    def prepare(self, source: Collection, has_views: bool, say: Callable[[str], None]) -> None:
-        if not has_views:
-            raise ConfigError(
-                f"{source.path}: codec 'transform' learns from the views that a scene was fitted to, which are not at "
-                "hand: restore them, and give the run's folder"
-            )
 
-    def encoded(self, of: "Compression", ids: list[str], codec: Codec | None) -> tuple[Codec, list[list[bytes]]]:
-        assert of.record is not None
-        config = of.source.shared_part.family.config
-        codes = [of.source[name].code() for name in ids]
-        used = TransformCodec(config)
-        scenes = transform_coded(of.source, of.items(ids), codes, of.record, self.shape, of.progress)
-        return used, used.encode(scenes)
-
-    def published(self, codec: Codec) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        # All that is learned belongs to a scene: its bytes have it.
-        return {}, {"codec": TRANSFORM}
+def transform_shape(source: Collection, settings: TransformSettings, seed: int) -> dict[str, Any]:
+    """What the new collection's properties say of its making. Raises ConfigError for what does not fit the run."""
+    config = source.shared_part.family.config
+    if not isinstance(config, TensorConfig) or config.kind != "vm":
+        raise ConfigError(f"{source.path}: its fields have no tensor planes (VM), which codec 'transform' is for")
+    return {"seed": seed, "steps": settings.steps, "transform": asdict(settings)}
 
 
 def size_breakdown(collection: Collection) -> dict[str, float]:
@@ -78,8 +53,10 @@ def size_breakdown(collection: Collection) -> dict[str, float]:
     return {**total, "network": collection.sizes()["shared"] / len(collection)}
 
 
-def transform_settings(size: str, variants: Sequence[str], changes: Mapping[str, Any]) -> TransformSettings:
-    """Settings by the name of a size, with what differs. Raises ConfigError for names that are not known."""
+def transform_settings(
+    size: str, price: float | None, variants: Sequence[str], steps: int | None, changes: Mapping[str, Any]
+) -> TransformSettings:
+    """Settings by the name of a size, with what differs. Raises ConfigError for what is not known."""
     if size not in SIZES:
         raise ConfigError(f"size {size!r}: one of {', '.join(SIZES)}")
     found = SIZES[size]
@@ -88,6 +65,7 @@ def transform_settings(size: str, variants: Sequence[str], changes: Mapping[str,
             raise ConfigError(f"variant {name!r}: of {', '.join(VARIANTS)}")
         found = replace(found, **VARIANTS[name])
     try:
-        return replace(found, **changes)
+        found = replace(found, **changes)
     except TypeError as error:
         raise ConfigError(f"transform {dict(changes)}: {error}") from error
+    return replace(found, price=found.price if price is None else price, steps=found.steps if steps is None else steps)

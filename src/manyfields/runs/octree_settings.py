@@ -5,7 +5,7 @@ from typing import Literal
 
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
-from manyfields.fitting.index_code import IndexOptions
+from manyfields.fitting.level_indices import IndexOptions
 
 
 @dataclass(frozen=True)

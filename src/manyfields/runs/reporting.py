@@ -186,8 +186,11 @@ def _notes(collection: Collection) -> tuple[str, ...]:
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
         return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
     how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
-    books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
-    return (*notes, f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}.")
+    if "groups" in made:
+        books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
+        return (*notes, f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}.")
+    books = f"a codebook of {made['bits']} bits for each level of each object"
+    return (*notes, f"Features of octrees are stored by {books}; indices: {how}.")
 
 
 def _summary(record: RunRecord) -> str:

@@ -41,16 +41,17 @@ def rays_stage2() -> tuple[Phase, ...]:
 def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ...]:
     """Features of each object, and the network that all share; then, if wanted, indices in the place of features.
 
-    Indices that start from features by k-means end where the features do; from noise they do not.
+    Both take the same steps, and their rates decay alike. Indices that start from features by k-means, one level after
+    the other, end nearer to the features than those of all levels at once; from noise they end far from them.
     """
     features = Phase("features", epochs=20, rgb=1.0, smoothness=0.0, codes_rate=0.03, fields_rate=fields_rate)
     features = replace(features, rays_per_object=RAYS_OF_OCTREES, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
     if not indices:
         return (features,)
-    first = replace(features, epochs=8, final_rate=0.3)
-    # Logits and codebooks start where they should be: at the rate of features they would leave again.
-    learned = replace(first, name="indices", epochs=12, final_rate=0.15, codes_rate=1e-3, fields_rate=fields_rate / 2)
-    return first, replace(learned, indices=True)
+    before = features.final_rate**0.3
+    first = replace(features, epochs=6, final_rate=before)
+    then = replace(first, name="indices", epochs=14, final_rate=features.final_rate / before, indices=True)
+    return first, replace(then, codes_rate=before * features.codes_rate, fields_rate=before * fields_rate)
 
 
 def tensors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:

@@ -1,17 +1,25 @@
 """Codes to bytes in the collection, with the figures measured on what those bytes decode to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import torch
+
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.compression import CodedScene, TransformCodec, VqMicroCodec
-from manyfields.fields import Codes, ObjectCodes, TensorCodes
-from manyfields.fitting.data import FittingObject
+from manyfields.compression import CodedScene, VqMicroCodec
+from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
+from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
+from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
+from manyfields.latents import SharedPart
 from manyfields.runs.measuring import measure_codes
 from manyfields.runs.record import RunRecord
+from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
 
 
@@ -22,12 +30,16 @@ def store_objects(
 
     A compressed collection gets them in its own codec, fitted to their views as the others were.
     """
-    codec, made = collection.codec, collection.properties.get("compressed", {})
-    steps = made.get("steps", 0)
-    if isinstance(codec, TransformCodec):
-        encoded = codec.encode(transform_coded(collection, objects, codes, record, made))
-    elif isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
+    codec = collection.codec
+    steps = collection.properties.get("compressed", {}).get("steps", 0)
+    if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
+        each_scene = [codes[row] for row in range(len(codes))]
+        encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape))
+    elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
+        each = [codes[row] for row in range(len(codes))]
+        encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
     else:
         encoded = codec.encode(codes)
     records = []
@@ -68,21 +80,53 @@ def distilled(
     return Codes.concatenate(made)
 
 
+def quantised(
+    collection: Collection,
+    objects: Sequence[FittingObject] | None,
+    codes: Sequence[OctreeCodes],
+    shape: dict[str, Any],
+    record: RunRecord | None,
+    progress: Progress = silent,
+) -> QuantisedOctreeCodes:
+    """Octrees (each B = 1) with indices in the place of features, fitted to the training views of `objects`.
+
+    `shape`: bits, steps and seed; without objects there are no steps, and each corner has its nearest entry.
+    """
+    options = IndexOptions(shape["bits"])
+    shared = SharedPart(collection.shared_part.family, None)
+    made = []
+    for row, code in enumerate(codes):
+        learner = OctreeCode.of_codes(code)
+        if objects is None:
+            quantise_levels(learner, 1.0, options, torch.Generator().manual_seed)
+            made.append(stored_indices(learner))
+        else:
+            assert record is not None
+            data = FittingData([replace(objects[row])])
+            sampler = record.settings.sampler
+            fitter = OctreeFitter(shared, data, [learner], sampler, shape["seed"], options)
+            rays = record.settings.stage1[0].rays_per_object
+            phase = replace(octrees(indices=True, fields_rate=0.0)[1], steps=shape["steps"], rays_per_object=rays)
+            fitter.begin(phase)
+            fitter.run(phase)
+            made.append(stored_indices(fitter.codes[0]))
+        progress("fitting indices", row + 1, len(codes))
+    return QuantisedOctreeCodes.concatenate(made)
+
+
 def transform_coded(
     collection: Collection,
     objects: Sequence[FittingObject],
-    codes: Sequence[ObjectCodes] | ObjectCodes,
+    codes: Sequence[TensorCodes],
     record: RunRecord,
-    made: Mapping[str, Any],
+    shape: dict[str, Any],
     progress: Progress = silent,
 ) -> list[CodedScene]:
-    """Scenes of tensor fields, coded against their views one by one. `made`: what the collection says of its making."""
-    settings, scenes = TransformSettings(**made["transform"]), []
+    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed."""
+    settings, scenes = TransformSettings(**shape["transform"]), []
     sampler = record.settings.sampler.at(1.0)
-    for row, item in enumerate(objects):
-        own = codes[row]
-        assert isinstance(own, TensorCodes)
-        fitter = TransformFitter(collection.shared_part, item, own.grids[0], sampler, settings, made["seed"])
+    for item, code in zip(objects, codes, strict=True):
+        fitter = TransformFitter(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"])
 
         def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
             progress(f"coding {name}", step, settings.steps, **losses)

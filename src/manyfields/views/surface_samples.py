@@ -44,6 +44,12 @@ class Triangles:
         faces = [surface.faces + start for surface, start in zip(mesh.surfaces, starts, strict=False)]
         return Triangles.welded(vertices.astype(np.float64), np.concatenate(faces).astype(np.int64))
 
+    def transformed(self, matrix: Float64[np.ndarray, "4 4"]) -> "Triangles":
+        """After an affine map; mirroring turns the triangles so that they keep their outer side."""
+        linear = matrix[:3, :3]
+        faces = self.faces[:, ::-1].copy() if np.linalg.det(linear) < 0 else self.faces
+        return Triangles(self.vertices @ linear.T + matrix[:3, 3], faces)
+
     @cached_property
     def corners(self) -> Float64[np.ndarray, "F 3 3"]:
         return self.vertices[self.faces]
