@@ -89,7 +89,9 @@ def test_figures_report_and_info(small, capsys):
     collection = open_collection(small)
     for name, scores in figures["objects"].items():
         assert scores["psnr"] == pytest.approx(collection.entry(name).metrics["psnr"], abs=1e-4)
-    assert "stored by transform coding: 6 channels of latents" in (small / "report.html").read_text()
+    report = (small / "report.html").read_text()
+    assert "stored by transform coding: 6 channels of latents" in report
+    assert report.count("latents that are stored: planes") == report.count("importance of texels: planes") == 8
     assert RunRecord.load(small).seconds["compress"] > 0
     assert main(["info", str(small)]) == 0 and main(["verify", str(small)]) == 0
     assert "transform" in capsys.readouterr().out

@@ -29,7 +29,8 @@ class TransformWaves(Waves):
     def layers_of(self, ids: Sequence[str]) -> list[list[bytes]]:
         assert self.record is not None
         codes = [code for code in self.codes_of(ids) if isinstance(code, TensorCodes)]
-        scenes = transform_coded(self.source, self.items(ids), codes, self.record, self.shape, self.progress)
+        items = self.items(ids)
+        scenes = transform_coded(self.source, items, codes, self.record, self.shape, self.folder, self.progress)
         if self.target is None:
             # All that is learned belongs to a scene: its bytes have it.
             self.target = self.publish(({}, {"codec": TRANSFORM}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.latents import SharedPart
 from manyfields.runs.measuring import measure_codes
+from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
@@ -36,7 +38,7 @@ def store_objects(
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
     elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
         each_scene = [codes[row] for row in range(len(codes))]
-        encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape))
+        encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape, collection.path))
     elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
         each = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
@@ -120,9 +122,13 @@ def transform_coded(
     codes: Sequence[TensorCodes],
     record: RunRecord,
     shape: dict[str, Any],
+    folder: Path,
     progress: Progress = silent,
 ) -> list[CodedScene]:
-    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed."""
+    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed.
+
+    Pictures of what is important of each go to `folder`.
+    """
     settings, scenes = TransformSettings(**shape["transform"]), []
     sampler = record.settings.sampler.at(1.0)
     for item, code in zip(objects, codes, strict=True):
@@ -132,4 +138,5 @@ def transform_coded(
             progress(f"coding {name}", step, settings.steps, **losses)
 
         scenes.append(fitter.run(tell))
+        save_importance(folder, item.id, fitter.importance)
     return scenes
