@@ -147,9 +147,10 @@ class TransformFitter:
 
     def _importance(self) -> list[Float[Tensor, "_ _"]]:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "importance", self.item.id))
-        row = torch.zeros(1, dtype=torch.int64)
-        pixels = self.item.images[:, 0].numel()
-        rays, _, weights = self.data.pool.draw(row, min(RAYS_OF_IMPORTANCE, pixels), generator)
+        pool, row = self.data.pool, torch.zeros(1, dtype=torch.int64)
+        # Pixels at edges are in the pool several times.
+        pixels = round(float((1.0 / pool.copies.float()).sum()))
+        rays, _, weights = pool.draw(row, min(RAYS_OF_IMPORTANCE, pixels), generator)
         # Scores are those of all training pixels.
         weights = weights[0] * (pixels / len(weights[0]))
         field = self.shared.family.field(TensorCodes((self.grids,)))
