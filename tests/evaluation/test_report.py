@@ -212,6 +212,16 @@ def test_charts_leave_out_what_no_axis_can_hold():
     assert "nan" not in line_chart(Chart("t", "dB", (Curve("flat", (0.0,), (0.0,)),)))
 
 
+def test_charts_over_sizes_have_a_logarithmic_axis_in_their_unit():
+    curves = (Curve("a", (100e3, 400e3, 1600e3), (30.0, 32.0, 33.0)), Curve("b", (0.0, 400e3), (20.0, 31.0)))
+    page = line_chart(Chart("t", "dB", curves, across="bytes"))
+    assert ">size, kB<" in page and "wall time" not in page and "a: 30.0 dB at 100 kB" in page
+    centers = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', page)]
+    assert len(centers) == 4  # a size of 0 has no place on it
+    assert centers[1] - centers[0] == pytest.approx(centers[2] - centers[1], abs=0.2)
+    assert ">size, MB<" in line_chart(Chart("t", "dB", (Curve("a", (4e6, 5e7), (1.0, 2.0)),), across="bytes"))
+
+
 def test_long_curves_are_thinned_but_end_where_they_end():
     seconds = tuple(float(t) for t in range(20_000))
     page = line_chart(Chart("t", "", (Curve("a", seconds, seconds),)))

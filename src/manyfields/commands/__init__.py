@@ -21,6 +21,7 @@ from manyfields.commands.extract import Extract
 from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.inventory import Inventory
+from manyfields.commands.rd import Rd
 from manyfields.commands.render import Render
 from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
@@ -37,6 +38,7 @@ COMMANDS: dict[str, type[Command]] = {
     "eval": Eval,
     "compare": Compare,
     "compress": Compress,
+    "rd": Rd,
     "render": Render,
     "stream": Stream,
     "shape": Shape,

@@ -8,6 +8,7 @@ from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.pictures import render_object, render_stream
+from manyfields.runs.rd import rd
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings, presets, settings_to_json
 from manyfields.runs.shapes import ShapeReport, extract_surface, fit_shape
@@ -26,6 +27,7 @@ __all__ = [
     "fit",
     "fit_shape",
     "presets",
+    "rd",
     "render_object",
     "render_stream",
     "settings_to_json",

@@ -13,6 +13,8 @@ from manyfields.evaluation.lpips import Lpips
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
 from manyfields.fields import ObjectCodes
 from manyfields.fitting.data import load_views
+from manyfields.latents import SharedPart
+from manyfields.rendering import Sampler
 from manyfields.views import ObjectViews, composite
 
 
@@ -41,8 +43,22 @@ def render_codes(
     level: int | None = None,
 ) -> HeldOut:
     """Render the held-out views `views` of one object (codes: B = 1), without jitter, in float32."""
-    shared = collection.shared_part
-    sampler = stored_sampler(collection)
+    shared, sampler = collection.shared_part, stored_sampler(collection)
+    return render_held_out(shared, sampler, codes, bounds, source, views, size, level)
+
+
+@torch.no_grad()
+def render_held_out(
+    shared: SharedPart,
+    sampler: Sampler,
+    codes: ObjectCodes,
+    bounds: Float[Tensor, "2 3"],
+    source: ObjectViews,
+    views: Sequence[int],
+    size: tuple[int, int],
+    level: int | None = None,
+) -> HeldOut:
+    """`render_codes` for a shared part that no collection holds."""
     rgba, cameras = load_views(source, views, size)
     box = bounds.float()[None]
     guide = shared.guide(codes, box, level)

@@ -5,7 +5,7 @@ Pictures are uint8 RGB `H W 3`, composited on white. Times are seconds, sizes by
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,10 +60,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart: a value at each of some wall times, and the steps taken by then."""
+    """One line of a chart: values at places across, which are wall times or sizes, and the steps taken by then."""
 
     name: str
-    seconds: tuple[float, ...]
+    places: tuple[float, ...]
     values: tuple[float, ...]
     steps: tuple[int, ...] = ()
 
@@ -77,6 +77,7 @@ class Chart:
     curves: tuple[Curve, ...]
     logarithmic: bool = False
     note: str = ""
+    across: Literal["time", "bytes"] = "time"  # what places are: seconds from 0, or bytes on a logarithmic axis
 
 
 @dataclass(frozen=True)

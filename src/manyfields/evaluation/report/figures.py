@@ -51,16 +51,14 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def line_chart(chart: Chart) -> str:
-    """Curves over wall time, with a legend that gives their last values. Empty where no curve has a drawable point."""
-    curves = [clean for curve in chart.curves if (clean := _drawable(curve, chart.logarithmic)).seconds]
+    """Curves, with a legend that gives their last values. Empty where no curve has a drawable point."""
+    curves = [clean for curve in chart.curves if (clean := _drawable(curve, chart)).places]
     if not curves:
         return ""
-    longest = max(curve.seconds[-1] for curve in curves)
-    unit, size = next((u, s) for u, s, limit in _TIME_UNITS if longest < limit)
+    across, unit, size = _across(chart, curves)
     low = min(min(curve.values) for curve in curves)
     high = max(max(curve.values) for curve in curves)
     low, high = _room(low, high, chart.logarithmic)
-    across = Axis(0.0, max(longest / size, 1e-6), LEFT, WIDTH - RIGHT)
     up = Axis(low, high, HEIGHT - BOTTOM, TOP, chart.logarithmic)
     lines = "".join(_line(curve, i, across, up, size, chart.unit, unit) for i, curve in enumerate(curves))
     legend = "".join(
@@ -71,7 +69,7 @@ def line_chart(chart: Chart) -> str:
     note = f"<p class=note>{escape(chart.note)}</p>" if chart.note else ""
     return (
         f"<figure class=chart><figcaption>{escape(chart.title)}</figcaption><ul class=legend>{legend}</ul>"
-        f"{_frame(across, up, f'wall time, {unit}', chart.unit, lines, chart.title)}{note}</figure>"
+        f"{_frame(across, up, f'{_LABELS[chart.across]}, {unit}', chart.unit, lines, chart.title)}{note}</figure>"
     )
 
 
@@ -107,20 +105,34 @@ def histogram(values: Sequence[float], title: str, unit: str, bins: int = 12) ->
     )
 
 
-_TIME_UNITS = (("s", 1.0, 180.0), ("min", 60.0, 3 * 3600.0), ("h", 3600.0, math.inf))
+_LABELS = {"time": "wall time", "bytes": "size"}
+_UNITS = {
+    "time": (("s", 1.0, 180.0), ("min", 60.0, 3 * 3600.0), ("h", 3600.0, math.inf)),
+    "bytes": (("B", 1.0, 3e3), ("kB", 1e3, 3e6), ("MB", 1e6, math.inf)),
+}
 
 
-def _line(curve: Curve, index: int, across: Axis, up: Axis, size: float, unit: str, time_unit: str) -> str:
-    points = [(across.place(t / size), up.place(v)) for t, v in zip(curve.seconds, curve.values, strict=True)]
+def _across(chart: Chart, curves: Sequence[Curve]) -> tuple[Axis, str, float]:
+    """The axis across, its unit, and how much of places that is."""
+    last = max(max(curve.places) for curve in curves)
+    unit, size = next((u, s) for u, s, limit in _UNITS[chart.across] if last < limit)
+    if chart.across == "time":
+        return Axis(0.0, max(last / size, 1e-6), LEFT, WIDTH - RIGHT), unit, size
+    low, high = _room(min(min(curve.places) for curve in curves) / size, last / size, logarithmic=True)
+    return Axis(low, high, LEFT, WIDTH - RIGHT, logarithmic=True), unit, size
+
+
+def _line(curve: Curve, index: int, across: Axis, up: Axis, size: float, unit: str, unit_across: str) -> str:
+    points = [(across.place(t / size), up.place(v)) for t, v in zip(curve.places, curve.values, strict=True)]
     path = "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
     style = f"s{index % SERIES}{' dashed' if index >= SERIES else ''}"
     dots = ""
     if len(points) <= 60:  # a measured point can be pointed at; a dense loss curve stays a plain line
         dots = "".join(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{escape(curve.name)}: {_number(value)}{_suffix(unit)} '
-            f"at {_number(seconds / size)} {time_unit}{f', step {curve.steps[i]:,}' if curve.steps else ''}"
+            f"at {_number(place / size)} {unit_across}{f', step {curve.steps[i]:,}' if curve.steps else ''}"
             "</title></circle>"
-            for i, ((x, y), seconds, value) in enumerate(zip(points, curve.seconds, curve.values, strict=True))
+            for i, ((x, y), place, value) in enumerate(zip(points, curve.places, curve.values, strict=True))
         )
     return f'<g class="curve {style}"><path d="{path}"/>{dots}</g>'
 
@@ -146,18 +158,19 @@ def _frame(across: Axis, up: Axis, x_label: str, y_label: str, inside: str, titl
     )
 
 
-def _drawable(curve: Curve, logarithmic: bool) -> Curve:
+def _drawable(curve: Curve, chart: Chart) -> Curve:
     """Without the points that no axis can hold, thinned to about as many as there are pixels."""
     kept = [
         i
-        for i, (seconds, value) in enumerate(zip(curve.seconds, curve.values, strict=True))
-        if math.isfinite(seconds) and math.isfinite(value) and (value > 0 or not logarithmic)
+        for i, (place, value) in enumerate(zip(curve.places, curve.values, strict=True))
+        if math.isfinite(place) and math.isfinite(value) and (value > 0 or not chart.logarithmic)
+        if place > 0 or chart.across == "time"
     ]
     stride = max(1, len(kept) // 500)
     kept = sorted({*kept[::stride], *kept[-1:]})
     return Curve(
         curve.name,
-        tuple(curve.seconds[i] for i in kept),
+        tuple(curve.places[i] for i in kept),
         tuple(curve.values[i] for i in kept),
         tuple(curve.steps[i] for i in kept) if curve.steps else (),
     )

@@ -1,0 +1,85 @@
+"""`manyfields rd`: rate-distortion curves of codecs on a run, and Bjontegaard deltas between them."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
+from manyfields.commands._progress import progress
+from manyfields.commands._tables import print_table
+
+OptionalLabel = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+
+
+@dataclass(frozen=True)
+class Rd(Command):
+    """Measure a codec at several values of its knob: PSNR of held-out views against bytes, from files.
+
+    Each call adds a curve, or points to it, to what the folder holds already, and prints all of it: rd.json,
+    report.html, and BD-rate and BD-PSNR between any two curves.
+    """
+
+    folder: RunFolder
+    """Run folder that `manyfields fit` made."""
+    out: OutFolder
+    """Folder for the curves, and the files of their points."""
+    codec: Literal["vq-tensorf", "re-tensorf", "transform", "transform-no-mask", "transform-no-importance"] = (
+        "vq-tensorf"
+    )
+    """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
+    pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
+    and
+    a decoder of each scene (the knob: lambda), also without masks or importance."""
+    values: tuple[float, ...] = ()
+    """Values of the codec's knob, one for each point; a sweep of its own if not given."""
+    label: OptionalLabel = None
+    """Name of the curve; that of the codec if not given."""
+    objects: tuple[str, ...] = ()
+    """Objects to take; all of them if not given."""
+    steps: OptionalCount = None
+    """Steps of learning for each point and object; the codec's own number if not given."""
+    method: Literal["cubic", "pchip", "akima"] = "cubic"
+    """How deltas interpolate curves: VCEG-M33's cubic, or piecewise."""
+    seed: int = 0
+    """Of the points of this curve."""
+    threads: OptionalCount = None
+    """CPU threads for torch; its own choice if not given."""
+
+    def run(self) -> int:
+        import torch
+
+        from manyfields import runs
+        from manyfields.evaluation.units import format_bytes
+        from manyfields.runs.rd_report import delta_line
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        with progress("rd") as report:
+            kept = runs.rd(
+                self.folder,
+                self.out,
+                codec=self.codec,
+                values=self.values,
+                label=self.label,
+                objects=self.objects,
+                steps=self.steps,
+                seed=self.seed,
+                method=self.method,
+                progress=report,
+            )
+        whole = kept["uncompressed"]
+        rows = [["uncompressed", None, format_bytes(whole["bytes"]), 1.0, whole["psnr"], 0.0, whole["ssim"], None]]
+        for name, curve in kept["curves"].items():
+            for point in curve["points"]:
+                loss, ratio = whole["psnr"] - point["psnr"], whole["bytes"] / point["bytes"]
+                size = format_bytes(point["bytes"])
+                rows.append([name, point["value"], size, ratio, point["psnr"], loss, point["ssim"], point["seconds"]])
+        print_table(["curve", "value", "bytes", "times smaller", "psnr", "loss", "ssim", "seconds"], rows)
+        for row in kept["deltas"]:
+            print(delta_line(row))
+        return 0
+
+    def resume_hint(self) -> str:
+        return f"run the same command again: {shlex.join(['manyfields', 'rd', str(self.folder), str(self.out)])} ..."

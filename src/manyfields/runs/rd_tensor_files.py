@@ -1,0 +1,130 @@
+"""Sweeps of what VQ-TensoRF and Re:TensoRF make of scenes of planes: one file an object and point."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from manyfields._io import write_atomic
+from manyfields.cameras import Cameras
+from manyfields.compression.vq_planes import VqScene, VqSplit
+from manyfields.compression.vq_tensor_file import decode_scene, encode_scene, part_sizes
+from manyfields.errors import ConfigError
+from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.fields import TensorCodes, TensorGrids
+from manyfields.fitting.fitter import has_fast_bf16
+from manyfields.fitting.remove_and_reinclude import Pruning, remove_and_reinclude
+from manyfields.fitting.scene_loss import SceneLoss
+from manyfields.fitting.texel_importance import texel_importance
+from manyfields.fitting.vq_fine_tuning import FineTuning, fine_tune
+from manyfields.latents import SharedPart
+from manyfields.runs.rd_source import RdSource
+from manyfields.runs.trainer import Progress
+
+SHARE_OF_STEPS = 1 / 3  # of those of the fit: VQ-TensoRF takes 10,000 after TensoRF's 30,000
+SHARE_OF_RATES = 1 / 4  # of those that the fit began with; it ended with a tenth
+PIXELS = 128  # along the longer side of the views that importance is measured in: more would not tell more of texels
+
+Told = Callable[[int, float], None]
+
+
+class TensorFileSweep(ABC):
+    """Scenes of planes (kind 'vm'), fine-tuned to the views of the run as they are compressed."""
+
+    knob: ClassVar[str]
+    values: ClassVar[tuple[float, ...]]
+
+    def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
+        config = source.collection.config["family"]
+        if config["family"] != "tensorf" or config["kind"] != "vm":
+            raise ConfigError(f"{source.run}: this codec is for tensor fields of kind 'vm'")
+        self.source, self.seed = source, seed
+        phase = source.record.phases1[0]
+        self.tuning = FineTuning(
+            steps=max(1, round(SHARE_OF_STEPS * phase.steps)) if steps is None else steps,
+            rate=SHARE_OF_RATES * phase.codes_rate,
+            network_rate=SHARE_OF_RATES * phase.fields_rate,
+        )
+
+    @abstractmethod
+    def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
+        """One object at one value of the knob; the network of `loss` learns with it."""
+
+    def point(self, value: float, folder: Path, progress: Progress) -> tuple[float, Scores, Mapping[str, float]]:
+        """What `Sweep.point` says."""
+        files, scores = [], []
+        for name in self.source.objects:
+            data = self._encode(name, value, progress)
+            write_atomic(folder / f"{name}.mfvt", data)
+            found = decode_scene(data)
+            codes = TensorCodes((found.scene.grids(),))
+            scores.append(self.source.scores(name, SharedPart(found.family, None), codes, found.scene.box))
+            files.append(part_sizes(data))
+        parts = {name: sum(sizes[name] for sizes in files) / len(files) for name in files[0]}
+        return sum(parts.values()), mean_scores(scores), parts
+
+    def _encode(self, name: str, value: float, progress: Progress) -> bytes:
+        settings, phase = self.source.record.settings, self.source.record.phases1[0]
+        codes = self.source.collection[name].code()
+        assert isinstance(codes, TensorCodes)
+        (grids,) = codes.grids
+        loss = SceneLoss(
+            self.source.collection.shared_part,
+            grids,
+            self.source.item(name),
+            settings.sampler.at(1.0),
+            rays=phase.rays_per_object,
+            half=settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(torch.device("cpu"))),
+            seed=self.seed,
+        )
+
+        def told(done: int, error: float) -> None:
+            progress(f"{name}: {self.knob} {value:g}", done, self.tuning.steps, rgb=error)
+
+        scene = self.compressed(name, grids, loss, value, told)
+        return encode_scene(loss.shared.family, scene)
+
+
+class VqTensorSweep(TensorFileSweep):
+    """VQ-TensoRF (Li et al. 2023). The knob is the size of codebooks, as in the papers' curves."""
+
+    knob = "bits of a codebook"
+    values = (4, 6, 8, 10, 12)
+
+    def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
+        super().__init__(source, steps, seed)
+        self._importance: dict[str, tuple[Float[Tensor, "_ _"], ...]] = {}
+
+    def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
+        if value != int(value):
+            raise ConfigError(f"{self.knob}: {value} is no whole number")
+        importance = self._importance_of(name, grids, loss.data.objects[0].cameras)
+        scene = VqScene.of_grids(grids, importance, VqSplit(bits=int(value)), self.seed)
+        return fine_tune(loss, scene, self.tuning, after_step=told)
+
+    def _importance_of(self, name: str, grids: TensorGrids, cameras: Cameras) -> tuple[Float[Tensor, "_ _"], ...]:
+        """Made once: it does not depend on codebooks."""
+        if name not in self._importance:
+            shared, codes = self.source.collection.shared_part, TensorCodes((grids,))
+            box = grids.box[None]
+            small = min(1.0, PIXELS / max(cameras.width, cameras.height))
+            views = cameras.resized(max(1, round(small * cameras.width)), max(1, round(small * cameras.height)))
+            sampler = self.source.record.settings.sampler.at(1.0)
+            field, guide = shared.family.field(codes), shared.guide(codes, box)
+            assert guide is not None
+            self._importance[name] = texel_importance(field, views, box, guide, sampler)
+        return self._importance[name]
+
+
+class ReTensorSweep(TensorFileSweep):
+    """Re:TensoRF (Deng and Tartaglione 2023). The knob is the share of texels that is left."""
+
+    knob = "share of texels left"
+    values = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+    def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
+        return remove_and_reinclude(loss, grids, value, Pruning(), self.tuning, told)

@@ -1,0 +1,138 @@
+"""Rate-distortion curves of a tiny tensor field, from its run to tables, a chart and deltas."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from manyfields.commands import main
+from manyfields.compression.vq_tensor_file import decode_scene
+from manyfields.errors import ConfigError, RunError
+from manyfields.fields import TensorCodes
+from manyfields.latents import SharedPart
+from manyfields.runs import fit, rd
+from manyfields.runs.rd import deltas
+from manyfields.runs.rd_source import RdSource
+
+PHASE = {"name": "tensors", "steps": 30, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 256}
+SETTINGS = {
+    "tensorf": {"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16, "first": 16,
+                "last": 16, "upsample_at": [], "mask_at": []},
+    "hull": 16,
+    "sampler": {"guided": 6, "bins": 16},
+    "final_sampler": {"guided": 6, "bins": 16},
+    "stage1": [PHASE],
+    "stage2": [{**PHASE, "fields_rate": 0.0}],
+}  # fmt: skip
+OBJECT = "ball_red"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, shapes):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("rd")
+    data = shapes.write_set(folder / "views", [OBJECT])
+    (folder / "tiny.json").write_text(json.dumps(SETTINGS))
+    fit(data, folder / "run", report=False, config=folder / "tiny.json", preset="tensorf")
+    rd(folder / "run", folder / "rd", values=[2, 4], steps=10)
+    return folder
+
+
+@pytest.fixture
+def folder(fitted, tmp_path):
+    """A copy that a test may change; the views stay where they are."""
+    for name in ("run", "rd"):
+        shutil.copytree(fitted / name, tmp_path / name)
+    return tmp_path
+
+
+def test_points_are_those_of_the_files(fitted):
+    kept = json.loads((fitted / "rd" / "rd.json").read_text())
+    points = kept["curves"]["vq-tensorf"]["points"]
+    assert [point["value"] for point in points] == [2.0, 4.0]
+    source = RdSource.open(fitted / "run")
+    for point in points:
+        data = (fitted / "rd" / "vq-tensorf" / f"{point['value']:g}" / f"{OBJECT}.mfvt").read_bytes()
+        assert point["bytes"] == len(data) == sum(point["parts"].values())
+        found = decode_scene(data)
+        codes = TensorCodes((found.scene.grids(),))
+        scores = source.scores(OBJECT, SharedPart(found.family, None), codes, found.scene.box)
+        assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)
+    assert points[0]["bytes"] < points[1]["bytes"] < kept["uncompressed"]["bytes"]
+    stored = source.collection.entry(OBJECT).metrics["psnr"]
+    assert kept["uncompressed"]["psnr"] == pytest.approx(stored, abs=1e-4)
+    # Fine-tuned, a scene loses little against what it was before, which had learned for a few steps only.
+    assert points[1]["psnr"] > stored - 1.0
+    page = (fitted / "rd" / "report.html").read_text()
+    assert "PSNR against bytes" in page and "size, " in page
+
+
+def test_points_that_are_there_are_not_made_again(folder):
+    before = json.loads((folder / "rd" / "rd.json").read_text())
+    names = []
+    kept = rd(
+        folder / "run", folder / "rd", values=[2, 3, 4], steps=10, progress=lambda name, *_, **__: names.append(name)
+    )
+    points = kept["curves"]["vq-tensorf"]["points"]
+    assert [point["value"] for point in points] == [2.0, 3.0, 4.0]
+    assert [points[0], points[2]] == before["curves"]["vq-tensorf"]["points"]
+    assert set(names) == {f"{OBJECT}: bits of a codebook 3"}
+
+
+def test_the_command_prints_curves_and_deltas(folder, capsys):
+    words = ["rd", str(folder / "run"), str(folder / "rd"), "--steps", "2", "--label", "short", "--values", "2", "4"]
+    assert main([*words, "--method", "pchip"]) == 0
+    out = capsys.readouterr().out
+    assert "uncompressed" in out and "short" in out and "vq-tensorf" in out
+    assert "short against vq-tensorf" in out and "vq-tensorf against short" in out
+    kept = json.loads((folder / "rd" / "rd.json").read_text())
+    assert {(row["anchor"], row["test"]) for row in kept["deltas"]} == {
+        ("vq-tensorf", "short"),
+        ("short", "vq-tensorf"),
+    }
+
+
+def test_fewer_texels_take_fewer_bytes(folder):
+    kept = rd(folder / "run", folder / "rd", codec="re-tensorf", values=[0.1, 0.4], steps=10)
+    few, more = kept["curves"]["re-tensorf"]["points"]
+    assert few["parts"]["kept"] < more["parts"]["kept"] and few["psnr"] < more["psnr"]
+    with pytest.raises(ConfigError, match="share of texels left 0.0"):
+        rd(folder / "run", folder / "rd", codec="re-tensorf", values=[0.0], steps=10)
+
+
+def test_what_does_not_fit_is_refused(folder):
+    with pytest.raises(RunError, match="a curve 'vq-tensorf' that was made otherwise"):
+        rd(folder / "run", folder / "rd", values=[2], steps=3)
+    with pytest.raises(ConfigError, match="codec 'zip': one of vq-tensorf, re-tensorf"):
+        rd(folder / "run", folder / "rd", codec="zip")
+    with pytest.raises(ConfigError, match="no object 'cat'"):
+        rd(folder / "run", folder / "rd", objects=["cat"])
+    with pytest.raises(ConfigError, match="label 'a/b'"):
+        rd(folder / "run", folder / "rd", label="a/b")
+    with pytest.raises(ConfigError, match="2.5 is no whole number"):
+        rd(folder / "run", folder / "other", values=[2.5])
+    kept = json.loads((folder / "rd" / "rd.json").read_text())
+    kept["of"]["shared"] = "another"
+    (folder / "rd" / "rd.json").write_text(json.dumps(kept))
+    with pytest.raises(RunError, match="of another run or of other objects"):
+        rd(folder / "run", folder / "rd")
+
+
+def test_a_run_of_other_fields_is_refused(run, tmp_path):
+    with pytest.raises(ConfigError, match="this codec is for tensor fields of kind 'vm'"):
+        rd(run, tmp_path / "rd")
+
+
+def test_deltas_say_why_there_are_none():
+    points = [{"bytes": 1000.0 * 2**n, "psnr": 30.0 + n} for n in range(4)]
+    half = [{"bytes": p["bytes"] / 2, "psnr": p["psnr"]} for p in points]
+    rows = deltas(
+        {"a": {"points": points}, "b": {"points": half}, "c": {"points": points[:3]}, "d": {"points": []}}, "cubic"
+    )
+    found = {(row["anchor"], row["test"]): row for row in rows}
+    assert len(rows) == 6
+    assert found["a", "b"]["bd_rate_percent"] == pytest.approx(-50.0)
+    assert found["b", "a"]["bd_rate_percent"] == pytest.approx(100.0)
+    assert found["a", "b"]["bd_psnr_db"] == pytest.approx(1.0)
+    assert found["a", "c"]["bd_rate_percent"] is None and "'c' has 3 points" in found["a", "c"]["reason"]
