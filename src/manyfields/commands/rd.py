@@ -30,8 +30,7 @@ class Rd(Command):
     )
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
     pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
-    and
-    a decoder of each scene (the knob: lambda), also without masks or importance."""
+    and a decoder of each scene (the knob: lambda), also without masks or importance."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
