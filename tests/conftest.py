@@ -71,3 +71,9 @@ def octrees():
 def tensors():
     """The module `_tensors.py`: tiny tensor fields."""
     return _load("_tensors")
+
+
+@pytest.fixture(scope="session")
+def scenes():
+    """The module `_scenes.py`: tiny scenes in transform coding."""
+    return _load("_scenes")

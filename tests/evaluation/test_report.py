@@ -19,6 +19,7 @@ from manyfields.evaluation.report import (
     Headline,
     ObjectResult,
     Picture,
+    PlaneMap,
     ReportData,
     SetAside,
     Split,
@@ -232,3 +233,12 @@ def test_histogram_counts_everything():
     counts = [int(n) for n in re.findall(r": (\d+)</title>", histogram(values, "t", "dB"))]
     assert sum(counts) == len(values)
     assert histogram([20.0], "t", "dB") == "" and histogram([20.0, 20.0], "t", "dB") == ""
+
+
+def test_maps_of_planes_stand_below_the_views(data):
+    grey = noise(3)[..., 0]
+    mapped = replace(data.objects[0], maps=(PlaneMap("which <texels>", grey),))
+    page = render_page(replace(data, objects=(mapped,)))
+    assert data_uri(grey) in page and page.index(data_uri(grey)) > page.index("view 004")
+    assert "<figcaption>which &lt;texels&gt;</figcaption>" in page
+    assert "which" not in render_page(data)

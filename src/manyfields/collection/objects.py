@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.compression import Codec, OctreeCodec, RawCodec, TensorCodec, VqMicroCodec
+from manyfields.compression import Codec, OctreeCodec, RawCodec, TensorCodec, TransformCodec, VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.fields import ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
@@ -23,6 +23,7 @@ ENCODER = "autoencoder.encoder."
 EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
 CODEC = "float16"
 VQ_MICRO = "vq-micro"
+TRANSFORM = TransformCodec.name
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -113,7 +114,13 @@ def _open_vq_micro(collection: Collection, config: dict[str, Any]) -> Codec:
     return VqMicroCodec.from_tensors(family.layers, family.code_shapes(), collection.codec_tensors(), config)
 
 
-CODECS = {CODEC: _open_plain, VQ_MICRO: _open_vq_micro}
+def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
+    if not isinstance(family := collection.shared_part.family, TensorFamily):
+        raise ValueError("its family is not that of tensor fields")
+    return TransformCodec(family.config)
+
+
+CODECS = {CODEC: _open_plain, VQ_MICRO: _open_vq_micro, TRANSFORM: _open_transform}
 
 
 class StoredObject:

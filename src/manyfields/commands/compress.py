@@ -2,7 +2,9 @@
 
 import shlex
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
 from manyfields.commands._progress import progress, to_stderr
@@ -10,22 +12,33 @@ from manyfields.commands._progress import progress, to_stderr
 
 @dataclass(frozen=True)
 class Compress(Command):
-    """Write a run's objects to a new collection in fewer bytes: micro planes, or features of octrees, by codebooks."""
+    """Write a run's objects to a new collection in fewer bytes."""
 
     folder: RunFolder
     """Run folder that `manyfields fit` made, or any collection."""
     out: OutFolder
     """Folder for the new collection; the run stays as it is."""
-    codec: Literal["vq"] = "vq"
-    """vq: vector quantisation by learned codebooks."""
+    codec: Literal["vq", "transform"] = "vq"
+    """vq: micro planes, or features of octrees, by learned codebooks; transform: tensor planes (family tensorf) by
+    latents, an entropy model and a light decoder of each scene."""
     bits: tuple[int, ...] = (6,)
-    """Bits of an index; several: codebooks one after the other, each for what the ones before left."""
+    """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None
-    """Parts of the features with codebooks of their own; one for every two features if not given."""
-    steps: int = 300
-    """Steps in which each object's indices are fitted to its training views; 0: nearest entries, no views needed."""
+    """vq: parts of the features with codebooks of their own; one for every two features if not given."""
+    size: Literal["S", "H", "L"] = "S"
+    """transform: channels of latents and of the decoder's hidden layer: 64 and 48, for CPUs, or the paper's H (192 and
+    96) and L (384 and 192)."""
+    price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT")] = None
+    """transform: what a bit for each number of the planes is worth in squared error; more: smaller and worse; 0.001 if
+    not given."""
+    variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "end-to-end"], ...] = ()
+    """transform: what the paper compares with: all latents coded, errors of planes that count alike everywhere, latents
+    that start at noise, latents that an encoder makes, vectors that learn with the latents."""
+    steps: OptionalCount = None
+    """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
+    needed). transform: steps for each scene; 1000 (S) or the paper's 30000 if not given."""
     seed: int = 0
-    """Of the codebooks."""
+    """Of what is learned."""
     threads: OptionalCount = None
     """CPU threads for torch; its own choice if not given."""
 
@@ -47,14 +60,23 @@ class Compress(Command):
                 codec=self.codec,
                 bits=self.bits,
                 groups=self.groups,
+                size=self.size,
+                price=self.price,
+                variants=self.variants,
                 steps=self.steps,
                 seed=self.seed,
                 progress=report,
                 say=to_stderr,
             )
-        after = open_collection(self.out).sizes()
+        made = open_collection(self.out)
+        after = made.sizes()
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
+        if self.codec == "transform":
+            from manyfields.runs.compress_transform import size_breakdown
+
+            parts = size_breakdown(made).items()
+            print("bytes of a scene: " + ", ".join(f"{part} {format_bytes(size)}" for part, size in parts))
         return 0
 
     def resume_hint(self) -> str:

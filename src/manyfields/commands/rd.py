@@ -25,9 +25,12 @@ class Rd(Command):
     """Run folder that `manyfields fit` made."""
     out: OutFolder
     """Folder for the curves, and the files of their points."""
-    codec: Literal["vq-tensorf", "re-tensorf"] = "vq-tensorf"
+    codec: Literal["vq-tensorf", "re-tensorf", "transform", "transform-no-mask", "transform-no-importance"] = (
+        "vq-tensorf"
+    )
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
-    pruned by removing and re-including texels (the knob: share of texels left)."""
+    pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
+    and a decoder of each scene (the knob: lambda), also without masks or importance."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None

@@ -1,24 +1,28 @@
 """Codes to bytes and back.
 
 One idea a file: `bits` and `entropy` turn indices into bytes, `topology` octrees; `octree_codec` makes layers of octree
-objects, `vq_stream` is the file of one, `vq_micro` the codec of micro planes of a set; `quantisers` and `hashing` are
-what they are compared with.
+objects, `vq_stream` is the file of one, `vq_micro` the codec of micro planes of a set; `transform_*` code the planes of
+tensor fields by latents and a decoder; `quantisers` and `hashing` are what they are compared with.
 """
 
 from manyfields.compression.codec import Codec
 from manyfields.compression.octree_codec import OctreeCodec
 from manyfields.compression.raw import RawCodec
 from manyfields.compression.tensor_codec import TensorCodec
+from manyfields.compression.transform_codec import TransformCodec
+from manyfields.compression.transform_scene import CodedScene
 from manyfields.compression.vq_micro import VqMicroCodec
 from manyfields.compression.vq_sizes import SizeTable, size_table, size_table_of
 from manyfields.compression.vq_stream import VqLevel, VqObject, decode_vq, encode_vq
 
 __all__ = [
     "Codec",
+    "CodedScene",
     "OctreeCodec",
     "RawCodec",
     "SizeTable",
     "TensorCodec",
+    "TransformCodec",
     "VqLevel",
     "VqMicroCodec",
     "VqObject",

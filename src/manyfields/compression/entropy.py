@@ -25,18 +25,18 @@ def encode_symbols(
 
     Raises ValueError for symbols or contexts outside these.
     """
-    tables = _best_tables(symbols, alphabet, contexts, kinds)
-    return _head(tables) + encode_with(tables, symbols, contexts)
+    tables = best_tables(symbol_counts(symbols, alphabet, contexts, kinds))
+    return tables_to_bytes(tables) + encode_with(tables, symbols, contexts)
 
 
 def estimated_bytes(
     symbols: Int[np.ndarray, " m"], alphabet: int, contexts: Int[np.ndarray, " m"] | None = None, kinds: int = 1
 ) -> float:
     """What `encode_symbols` takes, without coding: within 1 % of a thousand bytes or more."""
-    tables = _best_tables(symbols, alphabet, contexts, kinds)
-    counts = _counts(symbols, alphabet, contexts, kinds)
+    counts = symbol_counts(symbols, alphabet, contexts, kinds)
+    tables = best_tables(counts)
     bits = sum(table.cost(row) for table, row in zip(tables, counts, strict=True))
-    return len(_head(tables)) + bits / 8 + 2  # half a word on average is left empty
+    return len(tables_to_bytes(tables)) + bits / 8 + 2  # half a word on average is left empty
 
 
 def decode_symbols(
@@ -48,12 +48,7 @@ def decode_symbols(
     what: str = "indices",
 ) -> Int[np.ndarray, " m"]:
     """`count` symbols (int64) from the bytes of `encode_symbols`. Raises CollectionError, naming `what`."""
-    if not data or not COARSEST <= data[0] <= FINEST:
-        raise CollectionError(f"{what}: no table of frequencies of {COARSEST} to {FINEST} bits")
-    tables, position = [], 1
-    for _ in range(kinds):
-        table, position = Table.read(data, position, alphabet, data[0], what)
-        tables.append(table)
+    tables, position = read_tables(data, alphabet, kinds, what)
     return decode_with(tables, data[position:], count, contexts, what)
 
 
@@ -112,9 +107,10 @@ def _runs(
             yield table, rows
 
 
-def _counts(
-    symbols: Int[np.ndarray, " m"], alphabet: int, contexts: Int[np.ndarray, " m"] | None, kinds: int
+def symbol_counts(
+    symbols: Int[np.ndarray, " m"], alphabet: int, contexts: Int[np.ndarray, " m"] | None = None, kinds: int = 1
 ) -> Int[np.ndarray, "C K"]:
+    """How often each symbol occurs in each context. Raises ValueError for symbols or contexts outside of these."""
     if len(symbols) and not 0 <= int(symbols.min()) <= int(symbols.max()) < alphabet:
         raise ValueError(f"symbols from {symbols.min()} to {symbols.max()}: from 0 to {alphabet - 1}")
     if contexts is None:
@@ -125,19 +121,32 @@ def _counts(
     return np.bincount(joined, minlength=kinds * alphabet).reshape(kinds, alphabet)
 
 
-def _best_tables(
-    symbols: Int[np.ndarray, " m"], alphabet: int, contexts: Int[np.ndarray, " m"] | None, kinds: int
-) -> list[Table]:
-    """Tables as fine as pays: every bit more makes them longer and the coded symbols shorter."""
-    counts = _counts(symbols, alphabet, contexts, kinds)
-    least = max(COARSEST, int((counts > 0).sum(1).max() - 1).bit_length())
+def best_tables(counts: Int[np.ndarray, "C K"], likely: Int[np.ndarray, "C K"] | None = None) -> list[Table]:
+    """Tables as fine as pays: every bit more makes them longer and the coded symbols shorter.
+
+    They are made of the `counts` that they code, or of those that a model of the symbols finds `likely`, which must
+    be above 0 for all that occur.
+    """
+    likely = counts if likely is None else likely
+    least = max(COARSEST, int((likely > 0).sum(1).max() - 1).bit_length())
     tried = []
     for bits in range(least, max(least, 16) + 1):
-        tables = [Table.of_counts(row, bits) for row in counts]
+        tables = [Table.of_counts(row, bits) for row in likely]
         cost = sum(table.cost(row) for table, row in zip(tables, counts, strict=True))
-        tried.append((len(_head(tables)) + cost / 8, bits, tables))
+        tried.append((len(tables_to_bytes(tables)) + cost / 8, bits, tables))
     return min(tried, key=lambda entry: entry[:2])[2]
 
 
-def _head(tables: Sequence[Table]) -> bytes:
+def tables_to_bytes(tables: Sequence[Table]) -> bytes:
     return bytes([tables[0].bits]) + b"".join(table.to_bytes() for table in tables)
+
+
+def read_tables(data: bytes, alphabet: int, kinds: int, what: str) -> tuple[list[Table], int]:
+    """The `kinds` tables at the start of `data`, and the byte after them. Raises CollectionError, naming `what`."""
+    if not data or not COARSEST <= data[0] <= FINEST:
+        raise CollectionError(f"{what}: no table of frequencies of {COARSEST} to {FINEST} bits")
+    tables, position = [], 1
+    for _ in range(kinds):
+        table, position = Table.read(data, position, alphabet, data[0], what)
+        tables.append(table)
+    return tables, position

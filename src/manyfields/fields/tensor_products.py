@@ -48,19 +48,19 @@ def _compiled(factors: Factors, places: Tensor) -> bool:
 def _on_plane(
     plane: Float[Tensor, "H W C"], columns: Float[Tensor, " N"], rows: Float[Tensor, " N"]
 ) -> Float[Tensor, "N C"]:
-    left, x = _between(columns, plane.shape[1])
-    top, y = _between(rows, plane.shape[0])
+    left, x = texels_between(columns, plane.shape[1])
+    top, y = texels_between(rows, plane.shape[0])
     above = plane[top, left] * (1 - x) + plane[top, left + 1] * x
     below = plane[top + 1, left] * (1 - x) + plane[top + 1, left + 1] * x
     return above * (1 - y) + below * y
 
 
 def _on_line(vector: Float[Tensor, "L C"], places: Float[Tensor, " N"]) -> Float[Tensor, "N C"]:
-    low, share = _between(places, len(vector))
+    low, share = texels_between(places, len(vector))
     return vector[low] * (1 - share) + vector[low + 1] * share
 
 
-def _between(places: Float[Tensor, " N"], texels: int) -> tuple[Int[Tensor, " N"], Float[Tensor, "N 1"]]:
+def texels_between(places: Float[Tensor, " N"], texels: int) -> tuple[Int[Tensor, " N"], Float[Tensor, "N 1"]]:
     """The texel before each place, and the share of the one after it."""
     at = places.clamp(0.0, 1.0) * (texels - 1)
     low = at.long().clamp(max=texels - 2)

@@ -1,22 +1,23 @@
 """`compress`: a run's objects in fewer bytes, as a new collection; the run itself stays as it is."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fields import OctreeFamily
+from manyfields.fields import OctreeFamily, TensorFamily
 from manyfields.runs.compress_micro import MicroWaves, micro_shape
 from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
+from manyfields.runs.compress_transform import TransformWaves, transform_settings, transform_shape
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, read_views, usable_views
 
-CODECS = ("vq",)
+CODECS = ("vq", "transform")
 BITS = (6,)
 STEPS = 300
 
@@ -28,7 +29,11 @@ def compress(
     codec: str = "vq",
     bits: Sequence[int] = BITS,
     groups: int | None = None,
-    steps: int = STEPS,
+    size: str = "S",
+    price: float | None = None,
+    variants: Sequence[str] = (),
+    transform: Mapping[str, Any] | None = None,
+    steps: int | None = None,
     seed: int = 0,
     report: bool = True,
     progress: Progress = silent,
@@ -36,22 +41,36 @@ def compress(
 ) -> Collection:
     """Write the objects of a run to the new collection `out`, in fewer bytes.
 
-    Micro planes go by codebooks that all objects share; features of octrees by codebooks of each object's levels.
-
+    "vq": micro planes go by codebooks that all objects share; features of octrees by codebooks of each object's levels.
     `bits`: of the codebooks of each stage (more stages: each stores what the ones before left). `groups`: how many
-    parts of the features have codebooks of their own; one for every two features when None. `steps`: how long each
-    object's indices are fitted to its training views; 0 takes the nearest entries. Without views that are at hand
-    there is no fitting and nothing is measured, which `say` tells; `run` may then be any collection. Interrupted, the
-    same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises RunError where
-    `out` holds something else, or the run is compressed already; ConfigError for a family without micro planes, or
-    codebooks that do not fit it.
+    parts of the features have codebooks of their own; one for every two features when None. `steps` (300 when None):
+    how long each object's indices are fitted to its training views; 0 takes the nearest entries. Without views that are
+    at hand there is no fitting and nothing is measured, which `say` tells; `run` may then be any collection.
+
+    "transform": tensor planes (VM) by latents, an entropy model and a decoder of each scene, learned from its views.
+    `size`: S, H or L; `price`: the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`;
+    `transform`: other members of TransformSettings to change; `steps`: those of the size when None.
+
+    Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
+    RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
+    is not for, or choices that do not fit it.
     """
     source, folder = open_collection(run), Path(out)
     record = _record(Path(run))
-    shape = _settings(source, codec, bits, groups, steps, seed)
+    _check_source(source, codec)
+    if codec == "transform":
+        settings = transform_settings(size, price, variants, steps, transform or {})
+        shape = transform_shape(source, settings, seed)
+    else:
+        shape = _codebook_shape(source, bits, groups, STEPS if steps is None else steps, seed)
     if folder.resolve() == Path(run).resolve():
         raise RunError(f"{folder}: compressing writes a new collection; give another folder than that of the run")
     views = {} if record is None else _views(source, record, say)
+    if codec == "transform" and not views:
+        raise ConfigError(
+            f"{source.path}: codec 'transform' learns from the views that a scene was fitted to, which are not at "
+            "hand: restore them, and give the run's folder"
+        )
     if shape["steps"] and not views:
         say("no fitting to views: their folder is not at hand, or the collection is not in a run folder")
         shape["steps"] = 0
@@ -62,8 +81,7 @@ def compress(
     with only_process(folder):
         _check_folder(folder, source, shape)
         began = time.monotonic()
-        kind: type[Waves] = OctreeWaves if _is_octree(source) else MicroWaves
-        collection = kind(source, record, views, folder, shape, progress).all()
+        collection = _waves(source, codec)(source, record, views, folder, shape, progress).all()
         if record is not None:
             record.seconds["compress"] = record.seconds.get("compress", 0.0) + time.monotonic() - began
             record.save(folder)
@@ -83,20 +101,31 @@ def _record(run: Path) -> RunRecord | None:
     return record
 
 
-def _settings(
-    source: Collection, codec: str, bits: Sequence[int], groups: int | None, steps: int, seed: int
-) -> dict[str, Any]:
-    """What the new collection's properties say of its making."""
+def _check_source(source: Collection, codec: str) -> None:
     if codec not in CODECS:
         raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
     if "compressed" in source.properties:
         raise RunError(f"{source.path} is compressed already: compress the run that it was made from")
     if not len(source):
         raise RunError(f"{source.path} holds no objects: there is nothing to compress")
+
+
+def _codebook_shape(
+    source: Collection, bits: Sequence[int], groups: int | None, steps: int, seed: int
+) -> dict[str, Any]:
+    """What the new collection's properties say of its making."""
     if steps < 0:
         raise ConfigError(f"steps {steps}: 0 or more")
+    if isinstance(source.shared_part.family, TensorFamily):
+        raise ConfigError(f"{source.path}: its family has no micro planes, which codec 'vq' is for; take 'transform'")
     shape = octree_shape if _is_octree(source) else micro_shape
     return shape(source, bits, groups, steps, seed)
+
+
+def _waves(source: Collection, codec: str) -> type[Waves]:
+    if codec == "transform":
+        return TransformWaves
+    return OctreeWaves if _is_octree(source) else MicroWaves
 
 
 def _is_octree(source: Collection) -> bool:

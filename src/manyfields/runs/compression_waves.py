@@ -23,6 +23,9 @@ OBJECTS_AT_ONCE = 32  # stored as one wave: what a crash loses at most
 class Waves(ABC):
     """The objects of `source` on their way to `folder`. `shape`: what the new collection's properties say of it."""
 
+    one_by_one = False
+    """Stored each for itself, because an object takes minutes."""
+
     def __init__(
         self,
         source: Collection,
@@ -47,8 +50,9 @@ class Waves(ABC):
     def all(self) -> Collection:
         """Compress what is not stored yet."""
         ids = [name for name in self.source.ids if self.target is None or name not in self.target]
-        for start in range(0, len(ids), OBJECTS_AT_ONCE):
-            wave = ids[start : start + OBJECTS_AT_ONCE]
+        at_once = 1 if self.one_by_one else OBJECTS_AT_ONCE
+        for start in range(0, len(ids), at_once):
+            wave = ids[start : start + at_once]
             layers = self.layers_of(wave)
             assert self.target is not None
             self.target.append([self._stored(name, each) for name, each in zip(wave, layers, strict=True)])

@@ -21,6 +21,7 @@ from manyfields.evaluation.report import (
     Headline,
     ObjectResult,
     Picture,
+    PlaneMap,
     ReportData,
     SetAside,
     Split,
@@ -29,6 +30,7 @@ from manyfields.evaluation.report import (
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut, as_bytes
+from manyfields.runs.plane_maps import plane_maps
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, silent
 
@@ -55,9 +57,11 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         held_out = levels[0]
         entry = item.entry
         pictures: tuple[Picture, ...] = ()
+        maps: tuple[PlaneMap, ...] = ()
         views = held_out.scores(lpips)
         if len(objects) < OBJECTS_WITH_PICTURES:
             pictures = _pictures(held_out, levels[1] if layered else None, views)
+            maps = plane_maps(collection, entry.id)
         objects.append(
             ObjectResult(
                 id=entry.id,
@@ -69,6 +73,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
                 layer0_psnr=entry.metrics.get("layer0_psnr"),
                 bytes=entry.bytes,
                 pictures=pictures,
+                maps=maps,
             )
         )
     costs = cost_account(collection, record)
@@ -181,6 +186,10 @@ def _notes(collection: Collection) -> tuple[str, ...]:
     made = collection.properties.get("compressed")
     if made is None:
         return notes
+    if settings := made.get("transform"):
+        sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
+        price = f"lambda {settings['price']:g}, {settings['steps']} steps"
+        return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
     how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
     if "groups" in made:
         books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"

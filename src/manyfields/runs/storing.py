@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.compression import VqMicroCodec
-from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes
+from manyfields.compression import CodedScene, VqMicroCodec
+from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.transform_fitter import TransformFitter
+from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.latents import SharedPart
 from manyfields.runs.measuring import measure_codes
+from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
@@ -32,6 +36,9 @@ def store_objects(
     steps = collection.properties.get("compressed", {}).get("steps", 0)
     if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
+        each_scene = [codes[row] for row in range(len(codes))]
+        encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape, collection.path))
     elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
         each = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
@@ -107,3 +114,29 @@ def quantised(
             made.append(stored_indices(fitter.codes[0]))
         progress("fitting indices", row + 1, len(codes))
     return QuantisedOctreeCodes.concatenate(made)
+
+
+def transform_coded(
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: Sequence[TensorCodes],
+    record: RunRecord,
+    shape: dict[str, Any],
+    folder: Path,
+    progress: Progress = silent,
+) -> list[CodedScene]:
+    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed.
+
+    Pictures of what is important of each go to `folder`.
+    """
+    settings, scenes = TransformSettings(**shape["transform"]), []
+    sampler = record.settings.sampler.at(1.0)
+    for item, code in zip(objects, codes, strict=True):
+        fitter = TransformFitter(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"])
+
+        def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
+            progress(f"coding {name}", step, settings.steps, **losses)
+
+        scenes.append(fitter.run(tell))
+        save_importance(folder, item.id, fitter.importance)
+    return scenes

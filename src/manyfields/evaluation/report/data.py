@@ -25,6 +25,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class PlaneMap:
+    """What is known of an object's planes, as a grey picture (uint8 `H W`)."""
+
+    name: str
+    image: np.ndarray
+
+
+@dataclass(frozen=True)
 class ObjectResult:
     """One object of the set: its figures on held-out views, and one to three pictures."""
 
@@ -37,6 +45,7 @@ class ObjectResult:
     layer0_psnr: float | None = None
     bytes: int | None = None
     pictures: tuple[Picture, ...] = ()
+    maps: tuple[PlaneMap, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from manyfields.evaluation.costs import CostAccount, CostRow
-from manyfields.evaluation.report.data import Comparison, ObjectResult, Picture, ReportData, Split, Variant
+from manyfields.evaluation.report.data import Comparison, ObjectResult, Picture, PlaneMap, ReportData, Split, Variant
 from manyfields.evaluation.report.figures import histogram, line_chart
 from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
 from manyfields.evaluation.report.tables import Column, decimals, table
@@ -225,7 +225,7 @@ def _object(result: ObjectResult, rank: str, lossless: bool) -> str:
     facts = [f"<b>{result.scores.psnr:.2f} dB</b>"] if result.scores.psnr is not None else []
     facts += [f"stage {result.stage}"] + ([format_bytes(result.bytes)] if result.bytes is not None else [])
     badge = f"<span class=rank>{rank}</span>" if rank else ""
-    rows = "".join(_views(picture, lossless) for picture in result.pictures)
+    rows = "".join(_views(picture, lossless) for picture in result.pictures) + _maps(result.maps)
     return (
         f"<article class=object><h3>{badge}{escape(result.id)}<small>{' · '.join(facts)}</small></h3>{rows}</article>"
     )
@@ -242,6 +242,15 @@ def _views(picture: Picture, lossless: bool) -> str:
         for name, image in images
     )
     return f"<div class=view><p>view {escape(picture.view)}{quality}</p><div class=strip>{cells}</div></div>"
+
+
+def _maps(maps: Sequence[PlaneMap]) -> str:
+    cells = "".join(
+        f'<figure><img src="{data_uri(each.image)}" width={each.image.shape[1]} height={each.image.shape[0]} '
+        f'loading=lazy alt="{escape(each.name)}"><figcaption>{escape(each.name)}</figcaption></figure>'
+        for each in maps
+    )
+    return f"<div class=view><div class=strip>{cells}</div></div>" if maps else ""
 
 
 def _split_unit(value: str) -> str:

@@ -1,0 +1,34 @@
+"""Transform coding of tensor fields as a codec of collections: a scene is one layer, with a decoder of its own."""
+
+from collections.abc import Sequence
+
+from manyfields.compression.transform_scene import CodedScene
+from manyfields.compression.transform_stream import decode_scene, encode_scene
+from manyfields.errors import CollectionError
+from manyfields.fields import TensorCodes, TensorConfig
+
+
+class TransformCodec:
+    """Scenes as `fitting.transform_fitter` makes them, to bytes; bytes to codes of a family of tensor fields (VM)."""
+
+    name = "transform"
+
+    def __init__(self, config: TensorConfig) -> None:
+        if config.kind != "vm":
+            raise ValueError("fields of vectors alone (CP) have no planes to code")
+        self.config = config
+
+    def encode(self, scenes: Sequence[CodedScene]) -> list[list[bytes]]:
+        """Per scene its layer. Raises CollectionError for numbers that are NaN."""
+        return [[encode_scene(scene)] for scene in scenes]
+
+    def scenes(self, objects: Sequence[Sequence[bytes]]) -> list[CodedScene]:
+        """What the layer of each object holds. Raises CollectionError, naming the part that is damaged."""
+        for layers in objects:
+            if len(layers) != 1:
+                raise CollectionError(f"an object has {len(layers)} layers, one of tensor fields has 1")
+        return [decode_scene(layers[0], self.config) for layers in objects]
+
+    def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
+        """Codes (B), the same bits in every process on a machine. Raises CollectionError as `scenes`."""
+        return TensorCodes(tuple(scene.grids() for scene in self.scenes(objects)))

@@ -1,0 +1,111 @@
+"""The light decoder of transform coding: latents at a quarter of the resolution to planes of features.
+
+    latents (Z, h, w) ── transposed convolution ── SELU ── transposed convolution ──► planes (C, 4h - 3, 4w - 3)
+
+Neural NeRF Compression (2024), section 4.1: kernel 3, stride 2, padding 1. Planes are what the size of a scene's needs
+of that. There is an exact form for decoding: weights and latents are whole numbers, and so is the hidden layer in units
+of 2^-12. In float64 their sums are exact in whatever order they are made, so planes are the same to the last bit on any
+number of threads.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from manyfields.compression.halves import as_halves
+
+KERNEL, STRIDE, PADDING = 3, 2, 1
+UNITS = 2.0**12  # of the hidden layer in one
+LARGEST = 2.0**15  # of the hidden layer: sums of whole numbers stay below 2^53
+LEAST_SCALE = 2.0**-14  # the smallest normal float16
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def latent_side(texels: int) -> int:
+    """Latents along a side of `texels`: as few as the decoder can make that many of."""
+    return -(-(texels + 3) // 4)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeLayer:
+    """A transposed convolution of whole numbers: output channel o is scale[o] * (sum of weight * input) + bias[o]."""
+
+    weights: Int[Tensor, "I O 3 3"]
+    scales: Float[Tensor, " O"]
+    biases: Float[Tensor, " O"]
+
+    @staticmethod
+    def of(weights: Float[Tensor, "I O 3 3"], biases: Float[Tensor, " O"], bits: int) -> "WholeLayer":
+        scales = scales_of(weights, bits)
+        return WholeLayer((weights.detach() / scales[:, None, None]).round().long(), scales, as_halves(biases))
+
+    def __call__(self, inputs: Float[Tensor, "I h w"], unit: float = 1.0) -> Float[Tensor, "O _ _"]:
+        """`inputs`: whole numbers (float64) of `unit`."""
+        sums = functional.conv_transpose2d(inputs[None], self.weights.double(), stride=STRIDE, padding=PADDING)[0]
+        return sums * (self.scales.double() * unit)[:, None, None] + self.biases.double()[:, None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class WholeDecoder:
+    """A decoder as it is stored: two layers of whole numbers of `bits`."""
+
+    first: WholeLayer
+    second: WholeLayer
+    bits: int
+
+    @torch.no_grad()
+    def __call__(self, latents: Int[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+        """A plane of `size` (H, W), in float32; the same bits in every process on a machine."""
+        hidden = (_selu(self.first(latents.double())) * UNITS).round().clamp(-LARGEST * UNITS, LARGEST * UNITS)
+        made = self.second(hidden, 1.0 / UNITS)
+        return made[:, : size[0], : size[1]].float().contiguous()
+
+
+class TransformDecoder(nn.Module):
+    """The decoder as it learns: numbers of float32 that are rounded to `bits` as they are used, straight through."""
+
+    def __init__(self, latent: int, hidden: int, channels: int, bits: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.bits = bits
+
+        def drawn(inputs: int, outputs: int) -> nn.Parameter:
+            # Each number of the output has 9 / 4 taps of each input, on average.
+            deviation = math.sqrt(STRIDE**2 / (KERNEL**2 * inputs))
+            return nn.Parameter(deviation * torch.randn(inputs, outputs, KERNEL, KERNEL, generator=generator))
+
+        self.first, self.first_bias = drawn(latent, hidden), nn.Parameter(torch.zeros(hidden))
+        self.second, self.second_bias = drawn(hidden, channels), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, latents: Float[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+        hidden = functional.selu(self._convolved(latents, self.first, self.first_bias))
+        return self._convolved(hidden, self.second, self.second_bias)[:, : size[0], : size[1]]
+
+    def whole(self) -> WholeDecoder:
+        """The decoder to store."""
+        layers = ((self.first, self.first_bias), (self.second, self.second_bias))
+        first, second = (WholeLayer.of(weights, biases.detach(), self.bits) for weights, biases in layers)
+        return WholeDecoder(first, second, self.bits)
+
+    def _convolved(self, inputs: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
+        with torch.no_grad():
+            scales = scales_of(weights, self.bits)[:, None, None]
+            change = (weights / scales).round() * scales - weights
+        return functional.conv_transpose2d(inputs[None], weights + change, biases, stride=STRIDE, padding=PADDING)[0]
+
+
+def scales_of(weights: Float[Tensor, "I O 3 3"], bits: int) -> Float[Tensor, " O"]:
+    """Units of whole numbers of `bits` for each output channel, as float16 holds them."""
+    largest = weights.detach().abs().amax((0, 2, 3)) / (2 ** (bits - 1) - 1)
+    # One step of float16 more, so that none of the weights is beyond the largest whole number.
+    return as_halves((largest * (1 + 2.0**-10)).clamp(min=LEAST_SCALE))
+
+
+def _selu(values: Float[Tensor, "C h w"]) -> Float[Tensor, "C h w"]:
+    # By numpy, which is of one thread: the last bit of torch's exponential may change with how many there are.
+    exponential = torch.from_numpy(np.expm1(np.minimum(values.numpy(), 0.0)))
+    return SELU_SCALE * torch.where(values > 0, values, SELU_ALPHA * exponential)

@@ -1,0 +1,182 @@
+"""The loop of transform coding: what the bytes of a scene will hold, learned from its planes and its training views.
+
+    loss = error of colours + error of planes, weighted by importance + lambda * bits of a number
+
+Neural NeRF Compression (2024), equation 9. Errors and bits are means here, over colours and over the numbers of the
+planes, so that a lambda means the same for scenes of all sizes.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from manyfields.compression.entropy import best_tables, symbol_counts
+from manyfields.compression.network_bytes import decode_network, encode_network
+from manyfields.compression.transform_scene import CodedScene, as_symbols, grids_of, kept_latents, stacked_planes
+from manyfields.errors import ConfigError, RunError
+from manyfields.fields import TensorCodes, TensorFamily, TensorGrids
+from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fitting.transform_learning import TransformModel
+from manyfields.fitting.transform_settings import TransformSettings
+from manyfields.latents import SharedPart
+from manyfields.rendering import Sampler, color_error, importance_scores, importance_weights
+
+RAYS_OF_IMPORTANCE = 1 << 16
+STEPS_BETWEEN_CHECKS = 16
+BETAS = (0.9, 0.99)
+
+
+class TransformFitter:
+    """Codes the scene `grids` of one object against its views. The network of `shared` stays as it is.
+
+    Every random choice of a step comes from (seed, object, step). Raises ConfigError for fields without planes (CP).
+    """
+
+    def __init__(
+        self,
+        shared: SharedPart[TensorFamily],
+        item: FittingObject,
+        grids: TensorGrids,
+        sampler: Sampler,
+        settings: TransformSettings,
+        seed: int = 0,
+    ) -> None:
+        if not grids.density.planes:
+            raise ConfigError("fields of vectors alone (CP) have no planes to code")
+        self.shared, self.item, self.grids = shared, item, grids
+        self.sampler, self.settings, self.seed = sampler, settings, seed
+        if grids.map is not None:  # a forward-facing scene is seen whole, by all pixels
+            item.hull, item.pixels = None, None
+        item.bounds = grids.box
+        self.data = FittingData([item])
+        with torch.no_grad():
+            codes = TensorCodes((grids,))
+            guide = shared.guide(codes, self.data.bounds)
+        assert guide is not None
+        self.guide: Float[Tensor, "1 G G G"] = guide
+        self.planes = stacked_planes(grids)
+        self.numbers = sum(plane.numel() for plane in self.planes)
+        self.components = (grids.density.components, grids.appearance.components)
+        self.importance = self._importance() if settings.importance else [torch.ones(1, 1)] * 3
+        generator = torch.Generator().manual_seed(stable_seed(seed, "transform", item.id))
+        self.model = TransformModel(self.planes, grids.resolution, settings, generator)
+        vectors = _as_stored([*grids.density.vectors, *grids.appearance.vectors], settings.vector_bits)
+        self.vectors = nn.ParameterList([nn.Parameter(own, settings.end_to_end) for own in vectors])
+        self.optimizer = self._optimizer()
+
+    def run(self, after_step: Callable[[int, dict[str, float]], None] | None = None) -> CodedScene:
+        """All steps; what is to be stored."""
+        for step in range(self.settings.steps):
+            losses = self.step(step)
+            if after_step is not None:
+                after_step(step + 1, losses)
+        return self.scene()
+
+    def step(self, step: int) -> dict[str, float]:
+        """One optimisation step; returns its losses: `bits` are those of a number of the planes."""
+        settings = self.settings
+        generator = torch.Generator().manual_seed(stable_seed(self.seed, "transform", self.item.id, step))
+        rounded = step >= round((1.0 - settings.rounded) * settings.steps)
+        planes, bits = self.model(settings.temperature(step), rounded, generator)
+        rays, colors, weights = self.data.pool.draw(torch.zeros(1, dtype=torch.int64), settings.rays, generator)
+        seen = color_error(
+            self.shared.family.field(TensorCodes((self._grids(planes),))),
+            rays,
+            colors,
+            self.sampler,
+            bounds=self.data.bounds,
+            guide=self.guide,
+            background=self.shared.background.detach(),
+            weights=weights,
+            generator=generator,
+        )
+        errors = [
+            ((plane - truth) * weight).square().sum()
+            for plane, truth, weight in zip(planes, self.planes, self.importance, strict=True)
+        ]
+        error, rate = torch.stack(errors).sum() / self.numbers, bits / self.numbers
+        loss = seen + settings.plane_weight * error + settings.price * rate
+        loss.backward()
+        if step % STEPS_BETWEEN_CHECKS == 0 and not bool(torch.isfinite(loss)):
+            raise RunError(f"object {self.item.id}: transform coding diverged at step {step}; use lower rates")
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["first"] * settings.rate_factor(step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {"rgb": seen.item(), "planes": error.item(), "bits": rate.item()}
+
+    @torch.no_grad()
+    def scene(self) -> CodedScene:
+        """What is learned, as it is to be stored."""
+        model, masks, latents = self.model, self.model.masks(), self.model.whole_latents()
+        kept = kept_latents(latents, masks)
+        likely, lowest = self._likely(kept)
+        symbols, channels = as_symbols(kept, lowest)
+        counts = symbol_counts(symbols, likely.shape[1], channels, len(kept))
+        tables = best_tables(counts, likely.numpy())
+        return CodedScene(
+            self.grids.box,
+            self.grids.mask,
+            self.grids.map,
+            self.grids.resolution,
+            self.components,
+            tuple(vector.detach().clone() for vector in self.vectors),
+            self.settings.vector_bits,
+            model.decoder.whole(),
+            tuple(masks),
+            tuple(latents),
+            torch.from_numpy(np.stack([table.frequencies for table in tables])),
+            tables[0].bits,
+            lowest,
+        )
+
+    @torch.no_grad()
+    def estimated_bytes(self) -> float:
+        """What the latents of `scene` take by the learned density, within the range of each channel."""
+        kept = kept_latents(self.model.whole_latents(), self.model.masks())
+        likely, lowest = self._likely(kept)
+        shares = likely.double() / likely.sum(1, keepdim=True)
+        return float(-shares.gather(1, kept - lowest).log2().sum()) / 8
+
+    def _likely(self, kept: Int[Tensor, "Z n"]) -> tuple[Int[Tensor, "Z K"], int]:
+        some = kept if kept.shape[1] else torch.zeros(len(kept), 1, dtype=torch.int64)
+        return self.model.density.counts(some.amin(1), some.amax(1))
+
+    def _importance(self) -> list[Float[Tensor, "_ _"]]:
+        generator = torch.Generator().manual_seed(stable_seed(self.seed, "importance", self.item.id))
+        pool, row = self.data.pool, torch.zeros(1, dtype=torch.int64)
+        # Pixels at edges are in the pool several times.
+        pixels = round(float((1.0 / pool.copies.float()).sum()))
+        rays, _, weights = pool.draw(row, min(RAYS_OF_IMPORTANCE, pixels), generator)
+        # Scores are those of all training pixels.
+        weights = weights[0] * (pixels / len(weights[0]))
+        field = self.shared.family.field(TensorCodes((self.grids,)))
+        scores = importance_scores(field, rays, weights, self.sampler, bounds=self.data.bounds, guide=self.guide)
+        return list(importance_weights(scores))
+
+    def _grids(self, planes: list[Tensor]) -> TensorGrids:
+        grids = self.grids
+        return grids_of(planes, list(self.vectors), self.components, grids.box, grids.mask, grids.map)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        settings, model = self.settings, self.model
+        networks = [*model.decoder.parameters(), *(model.encoder.parameters() if model.encoder else ())]
+        groups = [
+            (list(model.own), settings.latent_rate),
+            (networks + [each for each in self.vectors if each.requires_grad], settings.network_rate),
+            ([*model.density.parameters(), *model.odds], settings.entropy_rate),
+        ]
+        return torch.optim.Adam(
+            [{"params": params, "lr": rate, "first": rate} for params, rate in groups], betas=BETAS, fused=True
+        )
+
+
+def _as_stored(vectors: list[Tensor], bits: int) -> list[Tensor]:
+    """Vectors as the file will give them back."""
+    flat = torch.cat([vector.detach().flatten() for vector in vectors])
+    numbers = decode_network(encode_network(flat, bits), len(flat), bits)
+    parts = numbers.split([own.numel() for own in vectors])
+    return [part.view(own.shape).clone() for part, own in zip(parts, vectors, strict=True)]

@@ -1,0 +1,80 @@
+"""Sizes, rates and variants of transform coding of one scene."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from manyfields.compression.network_bytes import BITS as VECTOR_BITS
+from manyfields.compression.transform_stream import DECODER_BITS, MOST_CHANNELS
+from manyfields.errors import ConfigError
+
+Start = Literal["zeros", "gaussian"]
+
+
+@dataclass(frozen=True)
+class TransformSettings:
+    """Neural NeRF Compression (2024); the defaults are its L. Switches below are those of its tables."""
+
+    latent: int = 384
+    hidden: int = 192
+    """Channels of latents, and of the decoder's hidden layer."""
+    price: float = 0.001
+    """Lambda: what a bit for each number of the planes is worth, in the mean squared error of colours."""
+    steps: int = 30_000
+    rays: int = 4096
+    latent_rate: float = 0.02
+    network_rate: float = 0.001
+    entropy_rate: float = 0.001
+    """Of the density of latents and of masks: the paper's is that of networks."""
+    final_rate: float = 0.1
+    """Share of the rates that is left at the end, after exponential decay."""
+    hottest: float = 10.0
+    coldest: float = 0.1
+    """Temperature of masks, first and last."""
+    rounded: float = 0.2
+    """Share of the steps, at the end, that render rounded latents in the place of noisy ones."""
+    plane_weight: float = 1.0
+    """Of the mean squared error of planes beside that of colours."""
+    decoder_bits: int = 8
+    vector_bits: int = 8
+    mask: bool = True
+    """Latents may be left out (spike and slab); else every latent is coded by the factorised prior."""
+    importance: bool = True
+    """Errors of planes count where training rays see them; else everywhere alike."""
+    start: Start = "zeros"
+    """Of latents."""
+    encoder: bool = False
+    """Latents are what an encoder of two convolutions, which is not stored, makes of the planes."""
+    end_to_end: bool = False
+    """The vectors beside the planes learn, too."""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.latent <= MOST_CHANNELS and 1 <= self.hidden <= MOST_CHANNELS):
+            raise ConfigError(f"latent {self.latent}, hidden {self.hidden}: from 1 to {MOST_CHANNELS} channels")
+        if self.price < 0 or self.plane_weight < 0:
+            raise ConfigError(f"lambda {self.price}, plane_weight {self.plane_weight}: not below 0")
+        if self.steps < 1 or self.rays < 1:
+            raise ConfigError(f"steps {self.steps}, rays {self.rays}: at least 1")
+        if min(self.latent_rate, self.network_rate, self.entropy_rate, self.final_rate, self.coldest) <= 0:
+            raise ConfigError("rates and temperatures must be above 0")
+        if self.decoder_bits not in DECODER_BITS or self.vector_bits not in VECTOR_BITS:
+            raise ConfigError(f"decoder_bits {self.decoder_bits}: 4 to 12; vector_bits {self.vector_bits}: 8 or 16")
+        if self.start not in ("zeros", "gaussian"):
+            raise ConfigError(f"start {self.start!r}: either 'zeros' or 'gaussian'")
+        if not 0.0 <= self.rounded <= 1.0:
+            raise ConfigError(f"rounded {self.rounded}: a share of the steps, from 0 to 1")
+
+    def rate_factor(self, step: int) -> float:
+        return self.final_rate ** (step / self.steps)
+
+    def temperature(self, step: int) -> float:
+        return self.hottest * (self.coldest / self.hottest) ** (step / self.steps)
+
+
+PAPER_L = TransformSettings()
+SIZES = {
+    "S": replace(
+        PAPER_L, latent=64, hidden=48, steps=1000, rays=2048, network_rate=0.005, entropy_rate=0.02
+    ),  # for CPUs: fewer steps, each a longer one
+    "H": replace(PAPER_L, latent=192, hidden=96),
+    "L": PAPER_L,
+}

@@ -1,0 +1,52 @@
+"""Tiny scenes in transform coding."""
+
+import torch
+
+from manyfields.compression import CodedScene
+from manyfields.compression.network_bytes import decode_network, encode_network
+from manyfields.compression.transform_decoder import TransformDecoder
+from manyfields.compression.transform_scene import latent_sizes
+from manyfields.fields import TensorConfig
+from manyfields.fields.tensor_grids import VECTOR_AXES
+
+RESOLUTION = (5, 9, 14)
+CONFIG = TensorConfig("vm", density_components=2, appearance_components=3, features=5, hidden=8, guide_side=4)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def scene(latent: int = 3, hidden: int = 4, bits: int = 8, vector_bits: int = 8, seed: int = 0) -> CodedScene:
+    """A scene of `CONFIG` with numbers that survive being stored."""
+    draw = generator(seed)
+    sizes = latent_sizes(RESOLUTION)
+    masks = tuple(torch.rand(size, generator=draw) > 0.3 for size in sizes)
+    latents = tuple(torch.randint(-3, 4, (latent, *mask.shape), generator=draw) * mask for mask in masks)
+    widths = CONFIG.density_components, CONFIG.appearance_components
+    shapes = [(RESOLUTION[axis], width) for width in widths for axis in VECTOR_AXES]
+    counts = [length * width for length, width in shapes]
+    numbers = torch.randn(sum(counts), generator=draw)
+    numbers = decode_network(encode_network(numbers, vector_bits), sum(counts), vector_bits)
+    vectors = [part.view(shape) for part, shape in zip(numbers.split(counts), shapes, strict=True)]
+    alpha = (torch.rand(4, 4, 4, generator=draw) > 0.5).to(torch.uint8)
+    decoder = TransformDecoder(latent, hidden, sum(widths), bits, draw)
+    with torch.no_grad():
+        decoder.first_bias.copy_(torch.randn(hidden, generator=draw))
+    frequencies = torch.tensor([[5, 10, 9, 16, 12, 9, 3]]).repeat(latent, 1)
+    box = torch.tensor([[-0.5, -0.25, -1.0], [0.5, 0.75, 0.5]])
+    return CodedScene(
+        box,
+        alpha,
+        None,
+        RESOLUTION,
+        widths,
+        tuple(vectors),
+        vector_bits,
+        decoder.whole(),
+        masks,
+        latents,
+        frequencies,
+        6,
+        -3,
+    )

@@ -1,0 +1,169 @@
+"""Transform coding of a tiny scene against its views."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from manyfields.cameras import orbit
+from manyfields.compression.transform_stream import encode_scene, part_sizes
+from manyfields.errors import ConfigError, RunError
+from manyfields.fitting.data import FittingObject
+from manyfields.fitting.transform_fitter import TransformFitter
+from manyfields.fitting.transform_learning import drawn_mask
+from manyfields.fitting.transform_settings import SIZES, TransformSettings
+from manyfields.rendering import Sampler
+
+SAMPLER = Sampler(guided=8, bins=16)
+TINY = TransformSettings(
+    latent=4, hidden=6, steps=30, rays=64, network_rate=0.01, entropy_rate=0.05, price=1e-4, latent_rate=0.05
+)
+
+
+@pytest.fixture
+def scene(tensors):
+    """A column with views of it, and its shared part."""
+    shared = tensors.new_shared()
+    codes = tensors.column(shared.family)
+    cameras = orbit(4, width=12, height=12)
+    bounds = codes.grids[0].box
+    with torch.no_grad():
+        seen = shared.pictures(codes, cameras[None], bounds[None], SAMPLER)
+    images = (seen.images[0].clamp(0, 1) * 255).round().to(torch.uint8)
+
+    def new() -> FittingObject:
+        return FittingObject("column", images.clone(), cameras, bounds, None, list(range(4)), [])
+
+    return shared, codes.grids[0], new
+
+
+def fitter(scene, **changes) -> TransformFitter:
+    shared, grids, new = scene
+    return TransformFitter(shared, new(), grids, SAMPLER, replace(TINY, **changes))
+
+
+def test_a_scene_is_learned_and_stored(scene):
+    losses = []
+    made = fitter(scene, steps=80)
+    coded = made.run(lambda step, each: losses.append(each))
+    assert len(losses) == 80
+    assert losses[-1]["planes"] < 0.75 * losses[0]["planes"]
+    grids = coded.grids()
+    assert grids.resolution == scene[1].resolution
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in grids.tensors)
+    # What is stored is near what the last steps rendered.
+    with torch.no_grad():
+        planes, _ = made.model(TINY.coldest, True, torch.Generator().manual_seed(0))
+    error = sum(float((plane - truth).square().mean()) for plane, truth in zip(planes, made.planes, strict=True))
+    stored = sum(
+        float((torch.cat(pair, -1).permute(2, 0, 1) - truth).square().mean())
+        for pair, truth in zip(
+            zip(grids.density.planes, grids.appearance.planes, strict=True), made.planes, strict=True
+        )
+    )
+    assert stored == pytest.approx(error, rel=0.5)
+
+
+def test_the_same_seed_gives_the_same_bytes(scene):
+    one, two = (encode_scene(fitter(scene, steps=4).run()) for _ in range(2))
+    assert one == two
+    shared, grids, new = scene
+    other = TransformFitter(shared, new(), grids, SAMPLER, replace(TINY, steps=4), seed=1)
+    assert encode_scene(other.run()) != one
+
+
+def test_a_higher_price_takes_fewer_bytes(scene):
+    sizes = [
+        part_sizes(encode_scene(fitter(scene, steps=60, price=price, latent_rate=0.2).run()))["latents"]
+        for price in (0.0, 30.0)
+    ]
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"mask": False}, {"importance": False}, {"start": "gaussian"}, {"encoder": True}, {"end_to_end": True}],
+    ids=str,
+)
+def test_what_the_paper_compares_with(changes, scene):
+    made = fitter(scene, steps=3, **changes)
+    coded = made.run()
+    own = torch.cat([vector.flatten() for vector in coded.vectors])
+    held = torch.cat([vector.flatten() for vector in fitter(scene).vectors])
+    assert torch.equal(own, held) != ("end_to_end" in changes)
+    if "mask" in changes:
+        assert all(bool(mask.all()) for mask in coded.masks)
+    if "start" in changes:
+        assert all(bool(latents.any()) for latents in coded.latents)
+    if "importance" in changes:
+        assert made.importance[0].tolist() == [[1.0]]
+    if "encoder" in changes:
+        assert not any(bool(own.any()) for own in made.model.own)
+        assert [own.shape for own in made.model.latents()] == [own.shape for own in made.model.own]
+
+
+def test_masks_are_drawn_by_their_odds():
+    draw = torch.Generator().manual_seed(0)
+    odds = torch.tensor([[-2.0, 0.0, 3.0]]).repeat(4000, 1)
+    kept = drawn_mask(odds, 1.0, draw)
+    assert set(kept.unique().tolist()) <= {0.0, 1.0}
+    torch.testing.assert_close(kept.mean(0), torch.sigmoid(odds[0]), atol=0.03, rtol=0)
+
+
+def test_gradients_of_masks_are_those_of_the_softmax():
+    odds = torch.tensor([[0.3, -1.0]], requires_grad=True)
+    drawn_mask(odds, 2.0, torch.Generator().manual_seed(4)).sum().backward()
+    uniform = torch.rand(1, 2, generator=torch.Generator().manual_seed(4))
+    gumbel = uniform.log() - (1 - uniform).log()
+    soft = torch.sigmoid((odds.detach() + gumbel) / 2.0)
+    torch.testing.assert_close(odds.grad, soft * (1 - soft) / 2.0)
+
+
+def test_rates_and_temperatures_decay():
+    assert (TINY.temperature(0), TINY.rate_factor(0)) == (10.0, 1.0)
+    assert TINY.temperature(TINY.steps) == pytest.approx(0.1)
+    assert TINY.temperature(15) == pytest.approx(1.0) and TINY.rate_factor(30) == pytest.approx(0.1)
+    paper = SIZES["L"]
+    assert (paper.latent, paper.hidden, paper.steps, paper.latent_rate) == (384, 192, 30_000, 0.02)
+    assert (SIZES["H"].latent, SIZES["H"].hidden) == (192, 96)
+
+
+def test_the_estimate_is_that_of_the_bytes(scene, tensors):
+    """On latents that were trained: within a percent."""
+    shared, _, new = scene
+    (grids,) = tensors.column(shared.family, side=48).grids
+    changes = {"latent": 12, "steps": 60, "price": 1e-6, "latent_rate": 0.5, "start": "gaussian"}
+    made = TransformFitter(shared, new(), grids, SAMPLER, replace(TINY, **changes))
+    size = part_sizes(encode_scene(made.run()))["latents"]
+    assert size > 1500 and abs(made.estimated_bytes() / size - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent": 0}, "latent 0"),
+        ({"price": -1.0}, "lambda -1.0"),
+        ({"steps": 0}, "steps 0"),
+        ({"latent_rate": 0.0}, "rates and temperatures"),
+        ({"decoder_bits": 16}, "decoder_bits 16"),
+        ({"start": "ones"}, "start 'ones'"),
+        ({"rounded": 2.0}, "rounded 2.0"),
+    ],
+)
+def test_settings_without_meaning(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(TINY, **changes)
+
+
+def test_vectors_alone_have_nothing_to_code(tensors, scene):
+    shared = tensors.new_shared("cp")
+    with pytest.raises(ConfigError, match="no planes to code"):
+        TransformFitter(shared, scene[2](), tensors.random_codes(shared.family).grids[0], SAMPLER, TINY)
+
+
+def test_divergence_is_told(scene):
+    made = fitter(scene)
+    with torch.no_grad():
+        made.model.decoder.first_bias.fill_(float("nan"))
+    with pytest.raises(RunError, match="object column: transform coding diverged at step 0"):
+        made.step(0)

@@ -1,0 +1,67 @@
+"""A rate-distortion curve of transform coding on a tiny tensor field."""
+
+import json
+
+import pytest
+import torch
+
+from manyfields.compression.transform_stream import part_sizes
+from manyfields.errors import ConfigError
+from manyfields.runs import fit, rd
+from manyfields.runs.rd_codecs import CODECS
+from manyfields.runs.rd_source import RdSource
+from manyfields.runs.rd_transform import TransformSweep, as_stored
+
+PHASE = {"name": "tensors", "steps": 6, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 64}
+SETTINGS = {
+    "tensorf": {"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16, "first": 16,
+                "last": 16, "upsample_at": [], "mask_at": []},
+    "hull": 16,
+    "sampler": {"guided": 4, "bins": 16},
+    "final_sampler": {"guided": 4, "bins": 16},
+    "stage1": [PHASE],
+    "stage2": [{**PHASE, "fields_rate": 0.0}],
+}  # fmt: skip
+OBJECT = "ball_red"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, shapes):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("rd-transform")
+    data = shapes.write_set(folder / "views", [OBJECT])
+    (folder / "tiny.json").write_text(json.dumps(SETTINGS))
+    fit(data, folder / "run", report=False, config=folder / "tiny.json", preset="tensorf")
+    return folder / "run"
+
+
+def test_points_are_those_of_the_files(run, tmp_path):
+    kept = rd(run, tmp_path / "rd", codec="transform", values=[0.001], steps=2)
+    (point,) = kept["curves"]["transform"]["points"]
+    folder = tmp_path / "rd" / "transform" / "0.001"
+    data, network = (folder / f"{OBJECT}.mftc").read_bytes(), (folder / "network").read_bytes()
+    assert point["bytes"] == len(data) + len(network) == sum(point["parts"].values())
+    assert point["parts"] == {**part_sizes(data), "network": len(network)}
+    source = RdSource.open(run)
+    sweep = TransformSweep(source, 2, 0)
+    codes = sweep.codec.decode([[data]])
+    scores = source.scores(OBJECT, sweep.shared, codes, codes.grids[0].box)
+    assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)
+
+
+def test_the_network_is_that_of_the_run_in_8_bits(run):
+    shared = RdSource.open(run).collection.shared_part
+    data, decoded = as_stored(shared)
+    count = sum(parameter.numel() for parameter in shared.family.parameters())
+    assert json.loads(data.split(b"\n")[0])["family"] == "tensorf"
+    assert len(data.split(b"\n", 1)[1]) == count + 2 * -(-count // 64)
+    for own, before in zip(decoded.family.parameters(), shared.family.parameters(), strict=True):
+        largest = max(float(each.abs().max()) for each in shared.family.parameters())
+        torch.testing.assert_close(own, before, atol=largest / 200, rtol=0)
+
+
+def test_variants_and_values(run, tmp_path):
+    assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
+    assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
+    with pytest.raises(ConfigError, match="lambda -1.0"):
+        rd(run, tmp_path / "rd", codec="transform", values=[-1.0], steps=2)
