@@ -12,6 +12,8 @@ from manyfields.commands._tables import print_table
 
 OptionalLabel = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 
+Codec = Literal["vq-tensorf", "re-tensorf", "transform", "transform-no-mask", "transform-no-importance"]
+
 
 @dataclass(frozen=True)
 class Rd(Command):
@@ -25,9 +27,7 @@ class Rd(Command):
     """Run folder that `manyfields fit` made."""
     out: OutFolder
     """Folder for the curves, and the files of their points."""
-    codec: Literal["vq-tensorf", "re-tensorf", "transform", "transform-no-mask", "transform-no-importance"] = (
-        "vq-tensorf"
-    )
+    codec: Codec = "vq-tensorf"
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
     pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
     and a decoder of each scene (the knob: lambda), also without masks or importance."""
