@@ -42,7 +42,7 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     """Features of each object, and the network that all share; then, if wanted, indices in the place of features.
 
     Both take the same steps, and their rates decay alike. Indices that start from features by k-means, one level after
-    the other, end nearer to the features than those of all levels at once; from noise they end far from them.
+    the other, end nearer to the features than those of all levels at once.
     """
     features = Phase("features", epochs=20, rgb=1.0, smoothness=0.0, codes_rate=0.03, fields_rate=fields_rate)
     features = replace(features, rays_per_object=RAYS_OF_OCTREES, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
