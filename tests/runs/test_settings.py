@@ -137,6 +137,7 @@ def test_settings_of_octrees_are_changed_one_by_one():
         ("fused-planes", {"bits": 6}, "settings.octree: the preset 'fused-planes' has no octrees; use preset 'octree'"),
         ("octree", {"bits": 11}, "octree.bits 11: an index takes from 1 to 10"),
         ("octree", {"bits": 4, "gumbel": -1.0}, "octree.gumbel -1.0: a number not below 0"),
+        ("octree", {"finer_rate": 0.0}, "octree.finer_rate 0.0: above 0, and at most 1"),
         ("octree", {"gumbel": 0.5}, "octree.gumbel 0.5: 0 without bits"),
         ("octree", {"bits": "6"}, "'6' is not a whole number or null"),
         ("octree", {"entropy": 0.1}, "octree.entropy 0.1: 0 without bits"),

@@ -65,7 +65,7 @@ def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     for item in data.objects:
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
         tree = grown_octree(item, config, settings.sampler, settings.seed)
-        codes.append(OctreeCode.of_features(tree, config.features, draw))
+        codes.append(OctreeCode.of_features(tree, config.features, draw, settings.octree.finer_rate))
     return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
 from manyfields.fitting.level_indices import IndexOptions
+from manyfields.fitting.octree_learning import FINER_RATE
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class OctreeSettings:
     view_frequencies: int = 4
     density_gain: float = 15.0
     density: Literal["softplus", "relu"] = "softplus"
+    finer_rate: float = FINER_RATE
+    """Of the rate at which a level's features learn, to that of the next coarser one; 1 suits fine texture everywhere."""
     bits: int | None = None
     """Of the index that each corner has into its level's codebook; None: features are stored as they are."""
     entropy: float = 0.0
@@ -28,6 +31,8 @@ class OctreeSettings:
     """Scale of the Gumbel noise by which indices are drawn while they learn; 0: none, the likeliest is taken."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.finer_rate <= 1:
+            raise ConfigError(f"octree.finer_rate {self.finer_rate}: above 0, and at most 1")
         if self.bits is None:
             for name in ("entropy", "gumbel"):
                 if getattr(self, name):
