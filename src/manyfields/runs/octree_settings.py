@@ -22,7 +22,7 @@ class OctreeSettings:
     density_gain: float = 15.0
     density: Literal["softplus", "relu"] = "softplus"
     finer_rate: float = FINER_RATE
-    """Of the rate at which a level's features learn, to that of the next coarser one; 1 suits fine texture everywhere."""
+    """Of the rate at which features of a level learn, to that of the coarser one; 1 suits fine texture everywhere."""
     bits: int | None = None
     """Of the index that each corner has into its level's codebook; None: features are stored as they are."""
     entropy: float = 0.0
