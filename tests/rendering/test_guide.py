@@ -1,0 +1,37 @@
+"""Guides of fields at rest."""
+
+import torch
+
+from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
+from manyfields.rendering import guide_of
+from manyfields.rendering.fused import densities
+from manyfields.rendering.guide import OCTREE_PLACES
+
+CONFIG = OctreeConfig(first=3, last=4, features=8, hidden=16, view_frequencies=1)
+BOX = torch.tensor([[[-0.8, -0.7, -0.9], [0.9, 0.8, 0.7]]])
+
+
+def shell():
+    """A field whose densities are not 0 near a sphere alone."""
+    generator = torch.Generator().manual_seed(1)
+    points = torch.nn.functional.normalize(torch.randn(4000, 3, generator=generator), dim=-1) * 0.6
+    tree = Octree.of_points(points, CONFIG.first, CONFIG.last)
+    table = torch.randn(sum(tree.corner_counts), CONFIG.features, generator=generator)
+    return tree, OctreeFamily(CONFIG, generator).field(OctreeCodes((tree,), table))
+
+
+def test_cells_of_octrees_have_their_mean_density_and_none_outside_the_hull():
+    tree, field = shell()
+    hull = tree.occupied(BOX[0], 12).to(torch.uint8)[None]
+    guide = guide_of(field, BOX, hull)
+    assert guide.shape == (1, 12, 12, 12) and (guide[hull == 0] == 0).all() and (guide[hull > 0] >= 1e-3).all()
+    size = (BOX[0, 1] - BOX[0, 0]) / 12
+    for cell in hull[0].nonzero()[::17]:
+        asked = densities(field, (BOX[0, 0] + (cell + OCTREE_PLACES) * size)[None])[0]
+        torch.testing.assert_close(guide[0][tuple(cell)], asked.mean().clamp(min=1e-3), rtol=1e-4, atol=1e-4)
+
+
+def test_places_fill_a_cell_evenly():
+    assert OCTREE_PLACES.min() >= 0 and OCTREE_PLACES.max() < 1
+    octants = (OCTREE_PLACES > 0.5).int() @ torch.tensor([1, 2, 4], dtype=torch.int32)
+    assert torch.bincount(octants, minlength=8).min() >= 2
