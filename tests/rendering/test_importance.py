@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from manyfields.cameras import Rays
+from manyfields.cameras import Rays, orbit
 from manyfields.rendering import Sampler, importance_pictures, importance_scores, importance_weights
 from manyfields.rendering.importance import RAYS_AT_ONCE, splatted
 
@@ -44,6 +44,28 @@ def test_scores_are_where_rays_see_something(tensors):
     assert float(scores[0][5:7, :4].sum()) > 0.95 * float(seen)
     twice = importance_scores(field, rays, 2 * weights, Sampler(guided=48, bins=48), bounds=bounds, guide=guide)
     torch.testing.assert_close(twice[1], 2 * scores[1])
+
+
+def test_what_is_seen_from_all_around_matters(tensors):
+    sampler = Sampler(guided=16, bins=48)
+    shared = tensors.new_shared("vm", guide_side=16)
+    codes = tensors.column(shared.family)
+    box = codes.grids[0].box[None]
+    guide, cameras = shared.guide(codes, box), orbit(12, elevation=20.0, width=24, height=24)
+    rays = cameras.rays()
+    rays = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
+    ones = torch.ones(rays.origins.shape[1])
+    maps = importance_scores(shared.family.field(codes), rays, ones, sampler, bounds=box, guide=guide)
+    opacity = shared.pictures(codes, cameras[None], box, sampler, guide=guide).opacity
+    for each in maps:
+        assert bool((each >= 0).all())
+        # Pictures leave out samples that are too faint to count.
+        assert float(each.sum()) == pytest.approx(float(opacity.sum()), rel=1e-2)
+    # The column's side is seen, and nothing of what lies in its middle.
+    axis = torch.linspace(-0.5, 0.5, 12)
+    radius = (axis[:, None].square() + axis.square()).sqrt()
+    rim = maps[0][(radius > 0.3) & (radius < 0.45)].mean()
+    assert rim > 5 * maps[0][radius > 0.55].mean() and rim > 2 * maps[0][radius < 0.15].mean()
 
 
 def test_weights_are_normalised_logarithms():

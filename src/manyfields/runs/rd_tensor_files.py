@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from manyfields._io import write_atomic
-from manyfields.cameras import Cameras
+from manyfields.cameras import Cameras, Rays
 from manyfields.compression.vq_planes import VqScene, VqSplit
 from manyfields.compression.vq_tensor_file import decode_scene, encode_scene, part_sizes
 from manyfields.errors import ConfigError
@@ -18,9 +18,9 @@ from manyfields.fields import TensorCodes, TensorGrids
 from manyfields.fitting.fitter import has_fast_bf16
 from manyfields.fitting.remove_and_reinclude import Pruning, remove_and_reinclude
 from manyfields.fitting.scene_loss import SceneLoss
-from manyfields.fitting.texel_importance import texel_importance
 from manyfields.fitting.vq_fine_tuning import FineTuning, fine_tune
 from manyfields.latents import SharedPart
+from manyfields.rendering import importance_scores
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_sweep import Sweep
 from manyfields.runs.trainer import Progress
@@ -112,7 +112,10 @@ class VqTensorSweep(TensorFileSweep):
             sampler = self.source.record.settings.sampler.at(1.0)
             field, guide = shared.family.field(codes), shared.guide(codes, box)
             assert guide is not None
-            self._importance[name] = texel_importance(field, views, box, guide, sampler)
+            rays = views.rays()
+            rays = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
+            ones = torch.ones(rays.origins.shape[1])
+            self._importance[name] = importance_scores(field, rays, ones, sampler, bounds=box, guide=guide)
         return self._importance[name]
 
 
