@@ -4,19 +4,17 @@ A step takes random pixels of one object, draws how many of its levels are prese
 the one before it, and so on: VQ-AD, section 4.3), and renders them along the fused march.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from manyfields.cameras import Cameras
-from manyfields.errors import RunError
 from manyfields.fields import OctreeCodes, OctreeField, QuantisedOctreeCodes
 from manyfields.fitting import checkpoints
-from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
-from manyfields.fitting.guides import STEPS_BETWEEN, Guides
+from manyfields.fitting.data import FittingData, stable_seed
+from manyfields.fitting.guides import Guides
 from manyfields.fitting.level_indices import (
     PACE,
     IndexOptions,
@@ -26,15 +24,16 @@ from manyfields.fitting.level_indices import (
     stored_indices,
 )
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.own_fields import OwnFieldsFitter
 from manyfields.fitting.phases import Phase
-from manyfields.latents import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.latents import SharedPart
+from manyfields.rendering import Sampler
 
 FINER = 2.0  # times as often is a level drawn as the next coarser one
 
 
 @dataclass
-class OctreeFitter:
+class OctreeFitter(OwnFieldsFitter):
     """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
     With `indices`, features become indices into codebooks in a phase with `indices`, one level after the other. Every
@@ -57,14 +56,13 @@ class OctreeFitter:
             item.hull = code.tree.occupied(item.bounds, side).to(torch.uint8)
         self.guides = Guides(self.data.objects, side, self.data.device)
 
+    @property
+    def learners(self) -> list[OctreeCode]:
+        return self.codes
+
     def begin(self, phase: Phase) -> None:
         """Prepare for a phase: a fresh optimizer for the network."""
-        network = list(self.shared.family.parameters())
-        for parameter in network:
-            parameter.requires_grad_(phase.fields_rate > 0)
-        self.optimizer = None
-        if phase.fields_rate:
-            self.optimizer = torch.optim.Adam(network, lr=phase.fields_rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
+        self.start_network(phase, eps=1e-15)
 
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
@@ -72,39 +70,13 @@ class OctreeFitter:
             share = 1.0 if index >= phase.steps - 1 else index / phase.steps
             for item, code in zip(self.data.objects, self.codes, strict=True):
                 quantise_levels(code, share, self.indices, partial(self._start, item.id))
-        generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
-        (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
-        taken, code = torch.tensor([row]), self.codes[row]
+        row, generator = self.drawn(phase, index)
         odds = FINER ** torch.arange(len(self.shared.family.config.levels)).float()
         level = 1 + int(torch.multinomial(odds, 1, generator=generator))
-        seen = self.field(row, level)
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator)
-        loss = phase.rgb * color_error(
-            seen,
-            rays,
-            colors,
-            self.sampler.at(index / max(1, phase.steps)),
-            bounds=self.data.bounds[taken],
-            guide=self.guides.values[taken],
-            background=self.shared.background,
-            weights=weights,
-            generator=generator,
-        )
+        loss = self.error(row, self.field(row, level), phase, index, generator)
         loss.backward()
-        if index % STEPS_BETWEEN == 0:
-            self.guides.refresh(self.field(row), self.data.bounds[taken], {0: row}, generator)
-            if not bool(torch.isfinite(loss)) or not bool(torch.isfinite(code.table.detach().sum())):
-                raise RunError(
-                    f"phase {phase.name!r} diverged before step {index}: the codes or the network are no numbers any "
-                    "more; fit again with lower rates in its phase"
-                )
-        factor = phase.rate_factor(index)
-        if self.optimizer is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = phase.fields_rate * factor
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-        code.update(phase.codes_rate * factor)
+        self.look(row, phase, index, generator, (loss, self.codes[row].table))
+        self.learn(row, phase, index)
         return {"rgb": loss.item()}
 
     def field(self, row: int, level: int | None = None) -> OctreeField:
@@ -119,50 +91,19 @@ class OctreeFitter:
             return QuantisedOctreeCodes.concatenate([stored_indices(code) for code in taken])
         return OctreeCodes(tuple(code.tree for code in taken), torch.cat([code.table.detach() for code in taken]))
 
-    @torch.no_grad()
-    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
-        """Views (V,) of one object as it is now: a quick look."""
-        index = [row]
-        bounds, guide = self.data.bounds[index], self.guides.values[index]
-        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=guide)
-
-    def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
-    ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
-        for index in range(start, phase.steps):
-            losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, besides the seed and the step's number."""
-        whole = {
-            **checkpoints.pack("shared", self.shared.state_dict()),
-            **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
-            "guides": self.guides.values,
-        }
-        for number, code in enumerate(self.codes):
-            whole.update(checkpoints.pack(f"code {number}", code.state()))
-        return whole
-
-    def load_shared(self, tensors: dict[str, Tensor]) -> None:
-        """Restore the network of `state`."""
-        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
-
     def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
         """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         self.guides.values.copy_(tensors["guides"])
         for row, code in enumerate(self.codes):
-            held = checkpoints.unpack(f"code {row}", tensors)
+            held = checkpoints.unpack(f"object {row}", tensors)
             for level, shown in enumerate(code.parts):
                 if f"{level}.logits" in held and not isinstance(code.levels[level], LevelIndices):
                     assert self.indices is not None
                     code.levels[level] = LevelIndices(shown, self.indices, torch.Generator(), PACE)
             code.load(held)
-        if optimizer and self.optimizer is not None:
-            checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
+        if optimizer:
+            self.load_optimizer(tensors)
 
     def _start(self, name: str, level: int) -> torch.Generator:
         return torch.Generator().manual_seed(stable_seed(self.seed, "indices", level, name))

@@ -13,7 +13,7 @@ from manyfields.rendering import Sampler, color_error
 
 
 class SceneLoss:
-    """Random training pixels of `item`, rendered with a network of its own: a copy of that of `shared`, which learns.
+    """Random training pixels of `item`, rendered with a copy of the network of `shared`, which may learn.
 
     Samples are placed by the guide of `grids`, as they are when this is made.
     """
@@ -35,7 +35,9 @@ class SceneLoss:
         if grids.map is not None:
             item.hull, item.pixels = None, None  # silhouettes say nothing about a box of another space
         self.id, self.data = item.id, FittingData([item])
-        self.guide = self.shared.guide(TensorCodes((grids,)), self.data.bounds)
+        guide = self.shared.guide(TensorCodes((grids,)), self.data.bounds)
+        assert guide is not None
+        self.guide: Float[Tensor, "1 G G G"] = guide
 
     def __call__(self, grids: TensorGrids, purpose: str, step: int) -> Float[Tensor, ""]:
         """Mean squared error, with gradients to the grids and to parameters that ask for them.

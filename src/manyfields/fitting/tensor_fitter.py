@@ -4,28 +4,27 @@ A step takes random pixels of one scene and renders them by densities first. Wha
 guide, which follows densities and places samples, and by the alpha mask, which ends the matter and is stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from manyfields.cameras import Cameras
-from manyfields.errors import RunError
 from manyfields.fields import TensorCodes, TensorField, resolution_of
 from manyfields.fitting import checkpoints
 from manyfields.fitting.alpha_mask import box_of, cell_densities, mask_of, within
-from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
-from manyfields.fitting.guides import STEPS_BETWEEN, Guides
+from manyfields.fitting.data import FittingData
+from manyfields.fitting.guides import Guides
+from manyfields.fitting.own_fields import OwnFieldsFitter
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.tensor_learning import BETAS, Scene, magnitude, variation
+from manyfields.fitting.tensor_learning import Scene, magnitude, variation
 from manyfields.fitting.tensor_schedule import TensorSchedule
-from manyfields.latents import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.latents import SharedPart
+from manyfields.rendering import Sampler
 
 
 @dataclass
-class TensorFitter:
+class TensorFitter(OwnFieldsFitter):
     """Fits `scenes`, one an object, and the network of `shared` to `data`.
 
     The boxes of the objects in `data` are those of their grids, and shrink with them. Every random choice of a step
@@ -48,51 +47,26 @@ class TensorFitter:
         for row, scene in enumerate(self.scenes):
             scene.grids = replace(scene.grids, mask=self.guides.hulls[row])
 
+    @property
+    def learners(self) -> list[Scene]:
+        return self.scenes
+
     def begin(self, phase: Phase) -> None:
         """Prepare for a phase: fresh optimizers."""
-        network = list(self.shared.family.parameters())
-        for parameter in network:
-            parameter.requires_grad_(phase.fields_rate > 0)
-        self.optimizer = None
-        if phase.fields_rate:
-            self.optimizer = torch.optim.Adam(network, lr=phase.fields_rate, betas=BETAS, fused=True)
+        self.start_network(phase, eps=1e-8)
         for scene in self.scenes:
             scene.replace(scene.grids)
 
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
-        generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
         self._change_grids(index, phase.steps)
-        (row,) = rows_of_step(len(self.data), 1, index, stable_seed(self.seed, phase.name))
-        taken, scene = torch.tensor([row]), self.scenes[row]
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator)
+        row, generator = self.drawn(phase, index)
+        scene = self.scenes[row]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-            seen = phase.rgb * color_error(
-                self.field(row),
-                rays,
-                colors,
-                self.sampler.at(index / max(1, phase.steps)),
-                bounds=self.data.bounds[taken],
-                guide=self.guides.values[taken],
-                background=self.shared.background.detach(),
-                weights=weights,
-                generator=generator,
-            )
+            seen = self.error(row, self.field(row), phase, index, generator)
         (seen + self._regularity(scene, index, phase.steps)).backward()
-        if index % STEPS_BETWEEN == 0:
-            self.guides.refresh(self.field(row), self.data.bounds[taken], {0: row}, generator)
-            if not all(bool(torch.isfinite(tensor.detach().sum())) for tensor in (seen, *scene.grids.tensors)):
-                raise RunError(
-                    f"phase {phase.name!r} diverged before step {index}: the grids or the network are no numbers any "
-                    "more; fit again with lower rates in its phase"
-                )
-        factor = phase.rate_factor(index)
-        if self.optimizer is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = phase.fields_rate * factor
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-        scene.update(phase.codes_rate * factor)
+        self.look(row, phase, index, generator, (seen, *scene.grids.tensors))
+        self.learn(row, phase, index)
         return {"rgb": seen.item()}
 
     def field(self, row: int) -> TensorField:
@@ -103,44 +77,14 @@ class TensorFitter:
         """The codes of some scenes as they are now: what is stored."""
         return TensorCodes(tuple(self.scenes[row].stored() for row in rows))
 
-    @torch.no_grad()
-    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
-        """Views (V,) of one scene as it is now: a quick look."""
-        bounds, guide = self.data.bounds[[row]], self.guides.values[[row]]
-        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=guide)
-
-    def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
-    ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
-        for index in range(start, phase.steps):
-            losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, besides the seed and the step's number."""
-        whole = {
-            **checkpoints.pack("shared", self.shared.state_dict()),
-            **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
-            "guides": self.guides.values,
-        }
-        for number, scene in enumerate(self.scenes):
-            whole.update(checkpoints.pack(f"scene {number}", scene.state()))
-        return whole
-
-    def load_shared(self, tensors: dict[str, Tensor]) -> None:
-        """Restore the network of `state`."""
-        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
-
     def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
         """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         for row, scene in enumerate(self.scenes):
-            scene.load(checkpoints.unpack(f"scene {row}", tensors), optimizer)
+            scene.load(checkpoints.unpack(f"object {row}", tensors), optimizer)
             self._move_box(row, tensors["guides"][row])
-        if optimizer and self.optimizer is not None:
-            checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
+        if optimizer:
+            self.load_optimizer(tensors)
 
     def _regularity(self, scene: Scene, index: int, steps: int) -> Tensor:
         """What the loss has besides the error of rays."""

@@ -18,11 +18,12 @@ from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.compression.transform_scene import CodedScene, as_symbols, grids_of, kept_latents, stacked_planes
 from manyfields.errors import ConfigError, RunError
 from manyfields.fields import TensorCodes, TensorFamily, TensorGrids
-from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fitting.data import FittingObject, stable_seed
+from manyfields.fitting.scene_loss import SceneLoss
 from manyfields.fitting.transform_learning import TransformModel
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.latents import SharedPart
-from manyfields.rendering import Sampler, color_error, importance_scores, importance_weights
+from manyfields.rendering import Sampler, importance_scores, importance_weights
 
 RAYS_OF_IMPORTANCE = 1 << 16
 STEPS_BETWEEN_CHECKS = 16
@@ -48,15 +49,7 @@ class TransformFitter:
             raise ConfigError("fields of vectors alone (CP) have no planes to code")
         self.shared, self.item, self.grids = shared, item, grids
         self.sampler, self.settings, self.seed = sampler, settings, seed
-        if grids.map is not None:  # a forward-facing scene is seen whole, by all pixels
-            item.hull, item.pixels = None, None
-        item.bounds = grids.box
-        self.data = FittingData([item])
-        with torch.no_grad():
-            codes = TensorCodes((grids,))
-            guide = shared.guide(codes, self.data.bounds)
-        assert guide is not None
-        self.guide: Float[Tensor, "1 G G G"] = guide
+        self.loss = SceneLoss(shared, grids, item, sampler, rays=settings.rays, seed=seed)
         self.planes = stacked_planes(grids)
         self.numbers = sum(plane.numel() for plane in self.planes)
         self.components = (grids.density.components, grids.appearance.components)
@@ -81,18 +74,7 @@ class TransformFitter:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "transform", self.item.id, step))
         rounded = step >= round((1.0 - settings.rounded) * settings.steps)
         planes, bits = self.model(settings.temperature(step), rounded, generator)
-        rays, colors, weights = self.data.pool.draw(torch.zeros(1, dtype=torch.int64), settings.rays, generator)
-        seen = color_error(
-            self.shared.family.field(TensorCodes((self._grids(planes),))),
-            rays,
-            colors,
-            self.sampler,
-            bounds=self.data.bounds,
-            guide=self.guide,
-            background=self.shared.background.detach(),
-            weights=weights,
-            generator=generator,
-        )
+        seen = self.loss(self._grids(planes), "pixels", step)
         errors = [
             ((plane - truth) * weight).square().sum()
             for plane, truth, weight in zip(planes, self.planes, self.importance, strict=True)
@@ -147,14 +129,15 @@ class TransformFitter:
 
     def _importance(self) -> list[Float[Tensor, "_ _"]]:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "importance", self.item.id))
-        pool, row = self.data.pool, torch.zeros(1, dtype=torch.int64)
+        pool, row = self.loss.data.pool, torch.zeros(1, dtype=torch.int64)
         # Pixels at edges are in the pool several times.
         pixels = round(float((1.0 / pool.copies.float()).sum()))
         rays, _, weights = pool.draw(row, min(RAYS_OF_IMPORTANCE, pixels), generator)
         # Scores are those of all training pixels.
         weights = weights[0] * (pixels / len(weights[0]))
         field = self.shared.family.field(TensorCodes((self.grids,)))
-        scores = importance_scores(field, rays, weights, self.sampler, bounds=self.data.bounds, guide=self.guide)
+        bounds, guide = self.loss.data.bounds, self.loss.guide
+        scores = importance_scores(field, rays, weights, self.sampler, bounds=bounds, guide=guide)
         return list(importance_weights(scores))
 
     def _grids(self, planes: list[Tensor]) -> TensorGrids:
