@@ -9,9 +9,17 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.compression import Codec, OctreeCodec, RawCodec, TensorCodec, TransformCodec, VqMicroCodec
+from manyfields.compression import (
+    Codec,
+    OctreeCodec,
+    RawCodec,
+    TensorCodec,
+    TransformCodec,
+    TransformMicroCodec,
+    VqMicroCodec,
+)
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
+from manyfields.fields import FusedPlanes, ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
 from manyfields.rendering import Sampler
 
@@ -24,6 +32,7 @@ EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
 CODEC = "float16"
 VQ_MICRO = "vq-micro"
 TRANSFORM = TransformCodec.name
+TRANSFORM_MICRO = TransformMicroCodec.name
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -114,13 +123,25 @@ def _open_vq_micro(collection: Collection, config: dict[str, Any]) -> Codec:
     return VqMicroCodec.from_tensors(family.layers, family.code_shapes(), collection.codec_tensors(), config)
 
 
+def _open_transform_micro(collection: Collection, config: dict[str, Any]) -> Codec:
+    if not isinstance(family := collection.shared_part.family, FusedPlanes):
+        raise ValueError("its family is not that of fused planes")
+    layers, shapes = family.config.layers, family.config.code_shapes()
+    return TransformMicroCodec.from_tensors(layers, shapes, collection.codec_tensors(), config)
+
+
 def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
     if not isinstance(family := collection.shared_part.family, TensorFamily):
         raise ValueError("its family is not that of tensor fields")
     return TransformCodec(family.config)
 
 
-CODECS = {CODEC: _open_plain, VQ_MICRO: _open_vq_micro, TRANSFORM: _open_transform}
+CODECS = {
+    CODEC: _open_plain,
+    VQ_MICRO: _open_vq_micro,
+    TRANSFORM: _open_transform,
+    TRANSFORM_MICRO: _open_transform_micro,
+}
 
 
 class StoredObject:

@@ -18,25 +18,28 @@ class Compress(Command):
     """Run folder that `manyfields fit` made, or any collection."""
     out: OutFolder
     """Folder for the new collection; the run stays as it is."""
-    codec: Literal["vq", "transform"] = "vq"
-    """vq: micro planes, or features of octrees, by learned codebooks; transform: tensor planes (family tensorf) by
-    latents, an entropy model and a light decoder of each scene."""
+    codec: Literal["vq", "transform"] | None = None
+    """transform: fused planes by latents, with one decoder and one set of tables for all objects; or tensor planes
+    (family tensorf), with a decoder and tables of each scene. vq: micro planes, or features of octrees, by learned
+    codebooks. If not given: vq for octrees, for fields in a latent space and where views are gone, else transform."""
     bits: tuple[int, ...] = (6,)
     """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None
     """vq: parts of the features with codebooks of their own; one for every two features if not given."""
     size: Literal["S", "H", "L"] = "S"
-    """transform: channels of latents and of the decoder's hidden layer: 64 and 48, for CPUs, or the paper's H (192 and
-    96) and L (384 and 192)."""
+    """transform of tensor planes: channels of latents and of the decoder's hidden layer: 64 and 48, for CPUs, or the
+    paper's H (192 and 96) and L (384 and 192)."""
     price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT")] = None
-    """transform: what a bit for each number of the planes is worth in squared error; more: smaller and worse; 0.001 if
-    not given."""
+    """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
+    an object has uncompressed (0.06 if not given). Tensor planes: what a bit for each number of the planes is worth
+    in squared error (0.001)."""
     variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "end-to-end"], ...] = ()
-    """transform: what the paper compares with: all latents coded, errors of planes that count alike everywhere, latents
-    that start at noise, latents that an encoder makes, vectors that learn with the latents."""
+    """transform of tensor planes: what the paper compares with: all latents coded, errors of planes that count alike
+    everywhere, latents that start at noise, latents that an encoder makes, vectors that learn with the latents."""
     steps: OptionalCount = None
     """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
-    needed). transform: steps for each scene; 1000 (S) or the paper's 30000 if not given."""
+    needed). transform: steps of each object's latents; 400 for fused planes, 1000 (size S) or the paper's 30000 for
+    tensor planes if not given."""
     seed: int = 0
     """Of what is learned."""
     threads: OptionalCount = None
@@ -48,6 +51,7 @@ class Compress(Command):
         from manyfields import runs
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
+        from manyfields.compression import TransformCodec
         from manyfields.evaluation.units import format_bytes
 
         if self.threads is not None:
@@ -72,7 +76,7 @@ class Compress(Command):
         after = made.sizes()
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
-        if self.codec == "transform":
+        if isinstance(made.codec, TransformCodec):
             from manyfields.runs.compress_transform import size_breakdown
 
             parts = size_breakdown(made).items()

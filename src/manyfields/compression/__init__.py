@@ -10,6 +10,7 @@ from manyfields.compression.octree_codec import OctreeCodec
 from manyfields.compression.raw import RawCodec
 from manyfields.compression.tensor_codec import TensorCodec
 from manyfields.compression.transform_codec import TransformCodec
+from manyfields.compression.transform_micro import TransformMicroCodec
 from manyfields.compression.transform_scene import CodedScene
 from manyfields.compression.vq_micro import VqMicroCodec
 from manyfields.compression.vq_sizes import SizeTable, size_table, size_table_of
@@ -24,6 +25,7 @@ __all__ = [
     "TensorCodec",
     "TransformCodec",
     "VqLevel",
+    "TransformMicroCodec",
     "VqMicroCodec",
     "VqObject",
     "decode_vq",

@@ -15,14 +15,12 @@ import constriction
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from manyfields.compression.frequencies import CODER_BITS, Table
+from manyfields.compression.context_classes import BITS, shared_classes, smoothed_frequencies
+from manyfields.compression.frequencies import CODER_BITS
 from manyfields.errors import CollectionError
 
-BITS = 16
 MOST_CLASSES = 16
 MOST_BYTES = 30_000  # of all tables together: fewer classes for larger codebooks
-ROUNDS = 20
-TRUST = 32.0  # a class is believed as if it had so many more counts of the average of all
 ABSENT = -1  # stands where there is no index; in `classes` it means the last entry
 
 
@@ -45,9 +43,9 @@ class ContextTables:
                 own = planes[number]
                 here = own != ABSENT
                 np.add.at(counts, (_above(own)[here], own[here]), 1)
-            chosen, summed = _classes(counts, count)
+            chosen, summed = shared_classes(counts, count)
             classes.append(chosen)
-            frequencies.append(np.stack([_frequencies(row, summed.sum(0)) for row in summed]))
+            frequencies.append(np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed]))
         return ContextTables(tuple(classes), tuple(frequencies))
 
     def bits(self, number: int, above: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m K"]:
@@ -98,32 +96,6 @@ def _above(planes: Int[np.ndarray, "P H W"]) -> Int[np.ndarray, "P H W"]:
     above = np.full_like(planes, ABSENT)
     above[:, 1:] = planes[:, :-1]
     return above
-
-
-def _classes(counts: Float[np.ndarray, "X K"], count: int) -> tuple[Int[np.ndarray, " X"], Float[np.ndarray, "C K"]]:
-    """Contexts X in `count` classes with few bits in all, as k-means does with bits for distances; and their counts."""
-    often = np.argsort(-counts.sum(1), kind="stable")
-    share = counts.sum(0) + 0.5
-    centres = counts[often[:count]] + TRUST * share / share.sum()
-    chosen = np.zeros(len(counts), np.int64)
-    for _ in range(ROUNDS):
-        bits = -np.log2(centres / centres.sum(1, keepdims=True))
-        again = (counts @ bits.T).argmin(1)
-        if (again == chosen).all():
-            break
-        chosen = again
-        summed = np.zeros_like(centres)
-        np.add.at(summed, chosen, counts)
-        centres = summed + TRUST * share / share.sum()
-    summed = np.zeros_like(centres)
-    np.add.at(summed, chosen, counts)
-    return chosen, summed
-
-
-def _frequencies(counts: Float[np.ndarray, " K"], all_counts: Float[np.ndarray, " K"]) -> Int[np.ndarray, " K"]:
-    share = (all_counts + 0.5) / (all_counts + 0.5).sum()
-    # Many counts for one, so that the shares of what was not seen here are not rounded away.
-    return Table.of_counts(np.round(256 * (counts + TRUST * share)).astype(np.int64) + 1, BITS).frequencies
 
 
 FAMILY = constriction.stream.model.Categorical(perfect=False)

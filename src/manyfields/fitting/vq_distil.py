@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.compression import VqMicroCodec
-from manyfields.compression.vq_micro import texels_that_count
 from manyfields.errors import RunError
-from manyfields.fields import Codes, PlaneField
-from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fields import Codes
+from manyfields.fitting.data import FittingObject
+from manyfields.fitting.plane_loss import PlaneLoss
 from manyfields.latents.shared_part import SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.rendering import Sampler
 
 STEPS_BETWEEN_COSTS = 10  # what bits cost follows the neighbours' indices, which change slowly
 MEMORY = 0.95  # of how large gradients are
@@ -58,17 +58,8 @@ def distil(
     Encode the result with `codec.gains(codes)`, the gains before. Families in RGB space only (ValueError otherwise).
     Raises RunError where numbers diverge.
     """
-    family = shared.family
-    if shared.autoencoder is not None:
-        raise ValueError("planes in a latent space are not fitted to pixels")
-    micro = codes.tensors["micro"][0].float()
-    mask, gain = texels_that_count(codes)[0], codec.gains(codes)
-    data = FittingData([item])
-    with torch.no_grad():
-        guide = shared.guide(codes, data.bounds)
-        table = family.planes(codes).detach().clone()
-    row = torch.zeros(1, dtype=torch.int64)
-    inside = data.bounds if family.config.span == "box" else None
+    loss = PlaneLoss(shared, item, codes, sampler, rays=settings.rays, seed=seed)
+    micro, mask, gain = loss.micro, loss.texels, codec.gains(codes)
     numbers = (micro[mask] / gain).requires_grad_()
     optimizer = torch.optim.Adam([numbers], lr=settings.rate, betas=(0.9, 0.99))
 
@@ -89,24 +80,11 @@ def distil(
             costs = codec.costs(indices, mask)
         indices, stored = entries(costs)
         planes = _filled(micro, mask, stored * gain)
-        table[..., : planes.shape[-1]] = planes
-        learned = planes[None].clone().requires_grad_()
-        generator = torch.Generator().manual_seed(stable_seed(seed, "distil", item.id, step))
-        rays, colors, weights = data.pool.draw(row, settings.rays, generator)
-        error = color_error(
-            PlaneField(family, table, inside, rows=row, learned=learned),
-            rays,
-            colors,
-            sampler,
-            bounds=data.bounds,
-            guide=guide,
-            background=shared.background,
-            weights=weights,
-            generator=generator,
-        )
+        learned = planes.clone().requires_grad_()
+        error = loss(learned, "distil", step)
         error.backward()
         assert learned.grad is not None
-        numbers.grad = learned.grad[0][mask] * gain
+        numbers.grad = learned.grad[mask] * gain
         if not bool(torch.isfinite(numbers.grad).all()):
             raise RunError(f"object {item.id}: its micro planes diverged at step {step}; compress with fewer steps")
         squares.lerp_(numbers.grad.square().mean(1), 1.0 - MEMORY)

@@ -7,9 +7,10 @@ from typing import Any
 
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fields import OctreeFamily, TensorFamily
+from manyfields.fields import FusedPlanes, OctreeFamily, TensorFamily
 from manyfields.runs.compress_micro import MicroWaves, micro_shape
 from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
+from manyfields.runs.compress_set import SetWaves, set_settings, set_shape
 from manyfields.runs.compress_transform import TransformWaves, transform_settings, transform_shape
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
@@ -26,7 +27,7 @@ def compress(
     run: Path | str,
     out: Path | str,
     *,
-    codec: str = "vq",
+    codec: str | None = None,
     bits: Sequence[int] = BITS,
     groups: int | None = None,
     size: str = "S",
@@ -41,15 +42,20 @@ def compress(
 ) -> Collection:
     """Write the objects of a run to the new collection `out`, in fewer bytes.
 
+    `codec`: "vq" or "transform"; when None, what is best for the family: "vq" for octrees, for fields in a latent space
+    and where views are not at hand, else "transform".
+
     "vq": micro planes go by codebooks that all objects share; features of octrees by codebooks of each object's levels.
     `bits`: of the codebooks of each stage (more stages: each stores what the ones before left). `groups`: how many
     parts of the features have codebooks of their own; one for every two features when None. `steps` (300 when None):
     how long each object's indices are fitted to its training views; 0 takes the nearest entries. Without views that are
     at hand there is no fitting and nothing is measured, which `say` tells; `run` may then be any collection.
 
-    "transform": tensor planes (VM) by latents, an entropy model and a decoder of each scene, learned from its views.
-    `size`: S, H or L; `price`: the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`;
-    `transform`: other members of TransformSettings to change; `steps`: those of the size when None.
+    "transform": fused planes by latents, with one decoder and one set of tables for all objects (`price`: the lambda,
+    what a thousand bytes are worth as a share of an object's error; `transform`: other members of SetSettings to
+    change). Tensor planes (VM) by latents, an entropy model and a decoder of each scene (`size`: S, H or L; `price`:
+    the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`; `transform`: other members of
+    TransformSettings). Both are learned from views; `steps`: of each object, those of the settings when None.
 
     Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
     RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
@@ -58,25 +64,25 @@ def compress(
     source, folder = open_collection(run), Path(out)
     record = _record(Path(run))
     _check_source(source, codec)
-    if codec == "transform":
-        settings = transform_settings(size, price, variants, steps, transform or {})
-        shape = transform_shape(source, settings, seed)
-    else:
-        shape = _codebook_shape(source, bits, groups, STEPS if steps is None else steps, seed)
     if folder.resolve() == Path(run).resolve():
         raise RunError(f"{folder}: compressing writes a new collection; give another folder than that of the run")
     views = {} if record is None else _views(source, record, say)
-    if codec == "transform" and not views:
-        raise ConfigError(
-            f"{source.path}: codec 'transform' learns from the views that a scene was fitted to, which are not at "
-            "hand: restore them, and give the run's folder"
-        )
-    if shape["steps"] and not views:
-        say("no fitting to views: their folder is not at hand, or the collection is not in a run folder")
-        shape["steps"] = 0
-    elif shape["steps"] and source.shared_part.autoencoder is not None:
-        say("no fitting to views: fields in a latent space take the nearest entries")
-        shape["steps"] = 0
+    codec = codec or _usual_codec(source, bool(views))
+    if codec == "transform":
+        shape = _transform_shape(source, size, price, variants, transform or {}, steps, seed)
+        if not views:
+            raise ConfigError(
+                f"{source.path}: codec 'transform' learns from the views that objects were fitted to, which are not at "
+                "hand: restore them, and give the run's folder"
+            )
+    else:
+        shape = _codebook_shape(source, bits, groups, STEPS if steps is None else steps, seed)
+        if shape["steps"] and not views:
+            say("no fitting to views: their folder is not at hand, or the collection is not in a run folder")
+            shape["steps"] = 0
+        elif shape["steps"] and source.shared_part.autoencoder is not None:
+            say("no fitting to views: fields in a latent space take the nearest entries")
+            shape["steps"] = 0
     folder.mkdir(parents=True, exist_ok=True)
     with only_process(folder):
         _check_folder(folder, source, shape)
@@ -101,8 +107,8 @@ def _record(run: Path) -> RunRecord | None:
     return record
 
 
-def _check_source(source: Collection, codec: str) -> None:
-    if codec not in CODECS:
+def _check_source(source: Collection, codec: str | None) -> None:
+    if codec is not None and codec not in CODECS:
         raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
     if "compressed" in source.properties:
         raise RunError(f"{source.path} is compressed already: compress the run that it was made from")
@@ -122,9 +128,31 @@ def _codebook_shape(
     return shape(source, bits, groups, steps, seed)
 
 
+def _usual_codec(source: Collection, views: bool) -> str:
+    if isinstance(source.shared_part.family, TensorFamily):
+        return "transform"
+    return "vq" if _is_octree(source) or not views or source.shared_part.autoencoder is not None else "transform"
+
+
+def _transform_shape(
+    source: Collection,
+    size: str,
+    price: float | None,
+    variants: Sequence[str],
+    changes: Mapping[str, Any],
+    steps: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    if not isinstance(source.shared_part.family, FusedPlanes):
+        return transform_shape(source, transform_settings(size, price, variants, steps, changes), seed)
+    if variants or size != "S":
+        raise ConfigError(f"{source.path}: sizes and variants are for tensor planes; fused planes share one decoder")
+    return set_shape(source, set_settings(price, steps, changes), seed)
+
+
 def _waves(source: Collection, codec: str) -> type[Waves]:
     if codec == "transform":
-        return TransformWaves
+        return SetWaves if isinstance(source.shared_part.family, FusedPlanes) else TransformWaves
     return OctreeWaves if _is_octree(source) else MicroWaves
 
 

@@ -12,7 +12,7 @@ from manyfields.errors import ViewError
 from manyfields.fields import ObjectCodes
 from manyfields.fitting.data import FittingObject
 from manyfields.runs.loading import load_objects
-from manyfields.runs.measuring import measure_codes
+from manyfields.runs.measuring import measure_layers
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress
 from manyfields.views import ObjectViews
@@ -98,7 +98,7 @@ class Waves(ABC):
             held = self.record.held_out.get(name, {}).get("views", [])
             test = [views.names.index(view) for view in held]
             box = torch.as_tensor(entry.bounds)
-            metrics = measure_codes(self.target, self.target.codec.decode([layers]), box, views, test, self.record.size)
+            metrics = measure_layers(self.target, layers, box, views, test, self.record.size)
         if "stage" in entry.metrics:
             metrics["stage"] = entry.metrics["stage"]
         return ObjectRecord(name, layers, entry.label, entry.group, entry.world_to_object, entry.bounds, metrics)

@@ -95,5 +95,23 @@ def measure_codes(
     return {name: value for name, value in metrics.items() if value is not None}
 
 
+def measure_layers(
+    collection: Collection,
+    layers: Sequence[bytes],
+    bounds: Float[Tensor, "2 3"],
+    source: ObjectViews,
+    views: Sequence[int],
+    size: tuple[int, int],
+) -> dict[str, float]:
+    """`measure_codes` of what an object's layers decode to, also of the first of them where a codec has more layers
+    than its family."""
+    codec = collection.codec
+    metrics = measure_codes(collection, codec.decode([layers]), bounds, source, views, size)
+    for count in range(len(collection.shared_part.family.config.layers), len(layers) if metrics else 0):
+        first = measure_codes(collection, codec.decode([layers[:count]]), bounds, source, views, size, coarse=False)
+        metrics[f"layer{count - 1}_psnr"] = first["psnr"]
+    return metrics
+
+
 def as_bytes(images: Float[Tensor, "V H W 3"]) -> UInt8[Tensor, "V H W 3"]:
     return (images * 255.0).round().to(torch.uint8)

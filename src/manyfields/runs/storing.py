@@ -8,17 +8,20 @@ from typing import Any
 import torch
 
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.compression import CodedScene, VqMicroCodec
+from manyfields.compression import CodedScene, TransformMicroCodec, VqMicroCodec
 from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
 from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.latent_fitter import fit_latents
 from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.plane_loss import PlaneLoss
+from manyfields.fitting.set_settings import SetSettings
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.latents import SharedPart
-from manyfields.runs.measuring import measure_codes
+from manyfields.runs.measuring import measure_layers
 from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import octrees
@@ -36,6 +39,8 @@ def store_objects(
     steps = collection.properties.get("compressed", {}).get("steps", 0)
     if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
         encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    elif isinstance(codec, TransformMicroCodec) and isinstance(codes, Codes):
+        encoded = set_coded(collection, objects, codes, record, collection.properties["compressed"])
     elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
         each_scene = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape, collection.path))
@@ -46,7 +51,7 @@ def store_objects(
         encoded = codec.encode(codes)
     records = []
     for item, layers in zip(objects, encoded, strict=True):
-        metrics = measure_codes(collection, codec.decode([layers]), item.bounds, item.source, item.test, record.size)
+        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size)
         trained_in = 1 if item.id in record.stage1 else stage
         records.append(
             ObjectRecord(
@@ -80,6 +85,30 @@ def distilled(
         made.append(distil(collection.shared_part, codec, item, codes[row], sampler, settings, seed=seed))
         progress("fitting indices", row + 1, len(objects))
     return Codes.concatenate(made)
+
+
+def set_coded(
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: Codes,
+    record: RunRecord,
+    shape: dict[str, Any],
+    progress: Progress = silent,
+) -> list[list[bytes]]:
+    """The layers of objects with codes (B), fitted to their training views one by one. `shape`: set, seed."""
+    codec, settings = collection.codec, SetSettings(**shape["set"])
+    assert isinstance(codec, TransformMicroCodec)
+    sampler, encoded = record.settings.sampler.at(1.0), []
+    for row, item in enumerate(objects):
+        # Latents make good what the bytes before them lose.
+        code = codec.with_stored_weights(codes[row].to("cpu"))
+        loss = PlaneLoss(collection.shared_part, item, code, sampler, rays=settings.rays, seed=shape["seed"])
+
+        def told(done: int, found: dict[str, float], item: FittingObject = item) -> None:
+            progress(f"{item.id}: latents", done, settings.steps, **found)
+
+        encoded += codec.encode(code, [fit_latents(loss, codec, code, settings, told)])
+    return encoded
 
 
 def quantised(

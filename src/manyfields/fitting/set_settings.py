@@ -1,0 +1,37 @@
+"""How the latents of a set are learned."""
+
+from dataclasses import dataclass
+
+from manyfields.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Transform coding of fused planes, with one codec for a set."""
+
+    price: float = 0.06
+    """Lambda: what a thousand bytes are worth, as a share of the error that an object had before."""
+    steps: int = 400
+    """Of an object's latents, against the codec."""
+    visits: int = 200
+    """Of each object that the codec learns from."""
+    levels: int = 4
+    rays: int = 2048
+    rate: float = 0.05
+    """Of latents, in their units."""
+    pyramid_rate: float = 0.001
+    last_rate: float = 0.02
+    """Share of the rates that is left at the end, after linear decay."""
+
+    def __post_init__(self) -> None:
+        if self.price < 0:
+            raise ConfigError(f"lambda {self.price}: not below 0")
+        if self.steps < 0 or self.visits < 1 or self.rays < 1:
+            raise ConfigError(f"steps {self.steps}, visits {self.visits}, rays {self.rays}: at least 0, 1 and 1")
+        if not 1 <= self.levels <= 6:
+            raise ConfigError(f"levels {self.levels}: from 1 to 6")
+        if min(self.rate, self.pyramid_rate, self.last_rate) <= 0:
+            raise ConfigError("rates must be above 0")
+
+    def decay(self, step: int, steps: int) -> float:
+        return max(1.0 - step / steps, self.last_rate)
