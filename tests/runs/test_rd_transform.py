@@ -8,6 +8,7 @@ import torch
 from manyfields.compression.transform_stream import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.runs import fit, rd
+from manyfields.runs.compress_transform import VARIANTS
 from manyfields.runs.rd_codecs import CODECS
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_transform import TransformSweep, as_stored
@@ -42,6 +43,7 @@ def test_points_are_those_of_the_files(run, tmp_path):
     data, network = (folder / f"{OBJECT}.mftc").read_bytes(), (folder / "network").read_bytes()
     assert point["bytes"] == len(data) + len(network) == sum(point["parts"].values())
     assert point["parts"] == {**part_sizes(data), "network": len(network)}
+    assert point["estimated"] >= 0.0 and point["seconds"] > 0.0
     source = RdSource.open(run)
     sweep = TransformSweep(source, 2, 0)
     codes = sweep.codec.decode([[data]])
@@ -61,6 +63,8 @@ def test_the_network_is_that_of_the_run_in_8_bits(run):
 
 
 def test_variants_and_values(run, tmp_path):
+    assert {f"transform-{name}" for name in VARIANTS} < set(CODECS)
+    assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
     assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
     assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
     with pytest.raises(ConfigError, match="lambda -1.0"):
