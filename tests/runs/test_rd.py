@@ -15,6 +15,7 @@ from manyfields.latents import SharedPart
 from manyfields.runs import fit, rd
 from manyfields.runs.rd import deltas
 from manyfields.runs.rd_codecs import CODECS
+from manyfields.runs.rd_report import delta_line
 from manyfields.runs.rd_source import RdSource
 
 PHASE = {"name": "tensors", "steps": 30, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 256}
@@ -171,3 +172,12 @@ def test_deltas_say_why_there_are_none():
     assert found["b", "a"]["bd_rate_percent"] == pytest.approx(100.0)
     assert found["a", "b"]["bd_psnr_db"] == pytest.approx(1.0)
     assert found["a", "c"]["bd_rate_percent"] is None and "'c' has 3 points" in found["a", "c"]["reason"]
+
+
+def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
+    low = [{"bytes": 1000.0 * 2**n, "psnr": 30.0 + n} for n in range(4)]
+    high = [{"bytes": 64 * p["bytes"], "psnr": p["psnr"]} for p in low]
+    row, _ = deltas({"low": {"points": low}, "high": {"points": high}}, "cubic")
+    assert row["bd_rate_percent"] == pytest.approx(6300.0) and row["bd_psnr_db"] is None
+    line = delta_line(row)
+    assert line.startswith("high against low: BD-rate +6300.00 %; 100 % of the PSNR") and "no BD-PSNR, curves" in line

@@ -62,6 +62,19 @@ def test_the_network_is_that_of_the_run_in_8_bits(run):
         torch.testing.assert_close(own, before, atol=largest / 200, rtol=0)
 
 
+def test_both_sides_of_the_comparison_count_the_same(run, tmp_path):
+    """All that planes are not: mask, vectors and network, of 8 bits."""
+    ours, theirs = (
+        CODECS[name](RdSource.open(run), 1, 0).point(value, tmp_path / name, lambda *_, **__: None).parts
+        for name, value in (("transform", 0.001), ("vq-tensorf", 2.0))
+    )
+    assert ours["alpha mask"] == theirs["mask"]
+    (grids,) = RdSource.open(run).collection[OBJECT].code().grids
+    numbers = sum(own.numel() for own in (*grids.density.vectors, *grids.appearance.vectors))
+    assert ours["vectors"] == numbers + 2 * -(-numbers // 64)
+    assert theirs["vectors"] > 0 and 0.5 < theirs["network"] / ours["network"] < 2.0
+
+
 def test_variants_and_values(run, tmp_path):
     assert {f"transform-{name}" for name in VARIANTS} < set(CODECS)
     assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
