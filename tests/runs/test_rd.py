@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from manyfields.fields import TensorCodes
 from manyfields.latents import SharedPart
 from manyfields.runs import fit, rd
 from manyfields.runs.rd import deltas
+from manyfields.runs.rd_codecs import CODECS
+from manyfields.runs.rd_report import delta_line
 from manyfields.runs.rd_source import RdSource
 
 PHASE = {"name": "tensors", "steps": 30, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 256}
@@ -101,10 +104,43 @@ def test_fewer_texels_take_fewer_bytes(folder):
         rd(folder / "run", folder / "rd", codec="re-tensorf", values=[0.0], steps=10)
 
 
+def test_a_curve_over_what_is_kept(folder):
+    kept = rd(folder / "run", folder / "rd", codec="vq-tensorf-kept", values=[0.1, 0.7], steps=2)
+    few, more = kept["curves"]["vq-tensorf-kept"]["points"]
+    assert few["parts"]["kept"] < more["parts"]["kept"]
+    with pytest.raises(ConfigError, match="kept 1.5"):
+        rd(folder / "run", folder / "rd", codec="vq-tensorf-kept", values=[1.5], steps=2)
+
+
+def test_seconds_are_those_of_compressing(fitted, tmp_path, monkeypatch):
+    scores = RdSource.scores
+
+    def slowly(*given):
+        time.sleep(1.0)
+        return scores(*given)
+
+    monkeypatch.setattr(RdSource, "scores", slowly)
+    began = time.monotonic()
+    point = CODECS["vq-tensorf"](RdSource.open(fitted / "run"), 1, 0).point(2.0, tmp_path, lambda *_, **__: None)
+    assert 0.0 < point.seconds < time.monotonic() - began - 1.0
+
+
+def test_some_of_the_views(fitted, tmp_path):
+    for views, expected in ((2, ["a", "d"]), (4, ["a", "b", "d", "e"]), (100, [*"abcdef"]), (None, [*"abcdef"])):
+        source = RdSource.open(fitted / "run", views=views)
+        source.record.held_out[OBJECT]["views"] = [*"abcdef"]
+        assert source.measured_views(OBJECT) == expected
+    rd(fitted / "run", tmp_path / "rd", values=[2], steps=1, views=1)
+    with pytest.raises(RunError, match="of another run, or of other objects or views"):
+        rd(fitted / "run", tmp_path / "rd", values=[2], steps=1)
+    with pytest.raises(ConfigError, match="views 0: at least 1"):
+        rd(fitted / "run", tmp_path / "other", views=0)
+
+
 def test_what_does_not_fit_is_refused(folder):
     with pytest.raises(RunError, match="a curve 'vq-tensorf' that was made otherwise"):
         rd(folder / "run", folder / "rd", values=[2], steps=3)
-    with pytest.raises(ConfigError, match="codec 'zip': one of transform, .*, vq-tensorf, re-tensorf"):
+    with pytest.raises(ConfigError, match="codec 'zip': one of transform, .*, vq-tensorf, .*re-tensorf"):
         rd(folder / "run", folder / "rd", codec="zip")
     with pytest.raises(ConfigError, match="no object 'cat'"):
         rd(folder / "run", folder / "rd", objects=["cat"])
@@ -115,7 +151,7 @@ def test_what_does_not_fit_is_refused(folder):
     kept = json.loads((folder / "rd" / "rd.json").read_text())
     kept["of"]["shared"] = "another"
     (folder / "rd" / "rd.json").write_text(json.dumps(kept))
-    with pytest.raises(RunError, match="of another run or of other objects"):
+    with pytest.raises(RunError, match="of another run, or of other objects or views"):
         rd(folder / "run", folder / "rd")
 
 
@@ -136,3 +172,12 @@ def test_deltas_say_why_there_are_none():
     assert found["b", "a"]["bd_rate_percent"] == pytest.approx(100.0)
     assert found["a", "b"]["bd_psnr_db"] == pytest.approx(1.0)
     assert found["a", "c"]["bd_rate_percent"] is None and "'c' has 3 points" in found["a", "c"]["reason"]
+
+
+def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
+    low = [{"bytes": 1000.0 * 2**n, "psnr": 30.0 + n} for n in range(4)]
+    high = [{"bytes": 64 * p["bytes"], "psnr": p["psnr"]} for p in low]
+    row, _ = deltas({"low": {"points": low}, "high": {"points": high}}, "cubic")
+    assert row["bd_rate_percent"] == pytest.approx(6300.0) and row["bd_psnr_db"] is None
+    line = delta_line(row)
+    assert line.startswith("high against low: BD-rate +6300.00 %; 100 % of the PSNR") and "no BD-PSNR, curves" in line

@@ -8,6 +8,7 @@ import torch
 from manyfields.compression.transform_stream import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.runs import fit, rd
+from manyfields.runs.compress_transform import VARIANTS
 from manyfields.runs.rd_codecs import CODECS
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_transform import TransformSweep, as_stored
@@ -42,6 +43,7 @@ def test_points_are_those_of_the_files(run, tmp_path):
     data, network = (folder / f"{OBJECT}.mftc").read_bytes(), (folder / "network").read_bytes()
     assert point["bytes"] == len(data) + len(network) == sum(point["parts"].values())
     assert point["parts"] == {**part_sizes(data), "network": len(network)}
+    assert point["estimated"] >= 0.0 and point["seconds"] > 0.0
     source = RdSource.open(run)
     sweep = TransformSweep(source, 2, 0)
     codes = sweep.codec.decode([[data]])
@@ -60,7 +62,22 @@ def test_the_network_is_that_of_the_run_in_8_bits(run):
         torch.testing.assert_close(own, before, atol=largest / 200, rtol=0)
 
 
+def test_both_sides_of_the_comparison_count_the_same(run, tmp_path):
+    """All that planes are not: mask, vectors and network, of 8 bits."""
+    ours, theirs = (
+        CODECS[name](RdSource.open(run), 1, 0).point(value, tmp_path / name, lambda *_, **__: None).parts
+        for name, value in (("transform", 0.001), ("vq-tensorf", 2.0))
+    )
+    assert ours["alpha mask"] == theirs["mask"]
+    (grids,) = RdSource.open(run).collection[OBJECT].code().grids
+    numbers = sum(own.numel() for own in (*grids.density.vectors, *grids.appearance.vectors))
+    assert ours["vectors"] == numbers + 2 * -(-numbers // 64)
+    assert theirs["vectors"] > 0 and 0.5 < theirs["network"] / ours["network"] < 2.0
+
+
 def test_variants_and_values(run, tmp_path):
+    assert {f"transform-{name}" for name in VARIANTS} < set(CODECS)
+    assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
     assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
     assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
     with pytest.raises(ConfigError, match="lambda -1.0"):

@@ -12,8 +12,6 @@ from manyfields.commands._tables import print_table
 
 OptionalLabel = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 
-Codec = Literal["vq-tensorf", "re-tensorf", "transform", "transform-no-mask", "transform-no-importance"]
-
 
 @dataclass(frozen=True)
 class Rd(Command):
@@ -27,10 +25,11 @@ class Rd(Command):
     """Run folder that `manyfields fit` made."""
     out: OutFolder
     """Folder for the curves, and the files of their points."""
-    codec: Codec = "vq-tensorf"
+    codec: str = "vq-tensorf"
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
     pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
-    and a decoder of each scene (the knob: lambda), also without masks or importance."""
+    and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
+    transform-no-mask."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
@@ -39,6 +38,8 @@ class Rd(Command):
     """Objects to take; all of them if not given."""
     steps: OptionalCount = None
     """Steps of learning for each point and object; the codec's own number if not given."""
+    views: OptionalCount = None
+    """Held-out views of each object to measure on, evenly spread; all of them if not given."""
     method: Literal["cubic", "pchip", "akima"] = "cubic"
     """How deltas interpolate curves: VCEG-M33's cubic, or piecewise."""
     seed: int = 0
@@ -64,6 +65,7 @@ class Rd(Command):
                 label=self.label,
                 objects=self.objects,
                 steps=self.steps,
+                views=self.views,
                 seed=self.seed,
                 method=self.method,
                 progress=report,

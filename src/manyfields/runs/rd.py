@@ -1,6 +1,5 @@
 """`rd`: rate-distortion curves of codecs on one run, point by point, with Bjontegaard deltas between them."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,20 +28,22 @@ def rd(
     label: str | None = None,
     objects: Sequence[str] = (),
     steps: int | None = None,
+    views: int | None = None,
     seed: int = 0,
     method: Method = "cubic",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Measure a codec at several values of its knob (its own when none are given), as the curve `label` of `out`.
 
-    Every point is measured on the held-out views of `objects` (all when none are named), from files that stay in
-    `out`. Points that are in rd.json of `out` already are not made again; other calls add other curves, and deltas are
-    those of all pairs of curves. Returns what rd.json holds. Raises ConfigError for a codec or a value without meaning,
-    RunError where `out` holds curves of another run or objects, or one of that label made otherwise.
+    Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
+    spread, when given), from files that stay in `out`. Points that are in rd.json of `out` already are not made again;
+    other calls add other curves, and deltas are those of all pairs of curves. Returns what rd.json holds. Raises
+    ConfigError for a codec or a value without meaning, RunError where `out` holds curves of another run, objects or
+    views, or one of that label made otherwise.
     """
     if codec not in CODECS:
         raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
-    source, folder, name = RdSource.open(Path(run), tuple(objects)), Path(out), label or codec
+    source, folder, name = RdSource.open(Path(run), tuple(objects), views), Path(out), label or codec
     sweep = CODECS[codec](source, steps, seed)
     if name == UNCOMPRESSED or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise ConfigError(f"label {name!r}: letters, digits, '-', '_' and '.', and not {UNCOMPRESSED!r}")
@@ -56,10 +57,9 @@ def rd(
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
         for value in sorted({float(value) for value in values or sweep.values} - done):
-            began = time.monotonic()
-            size, scores, parts = sweep.point(value, folder / name / f"{value:g}", progress)
-            point = {"value": value, "bytes": size, **asdict(scores), "parts": dict(parts)}
-            curve["points"].append({**point, "seconds": time.monotonic() - began})
+            point = sweep.point(value, folder / name / f"{value:g}", progress)
+            made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
+            curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})
             curve["points"].sort(key=lambda point: point["value"])
             _save(folder, kept, method)
         _save(folder, kept, method)
@@ -70,11 +70,11 @@ def rd(
 def _kept(folder: Path, source: RdSource) -> dict[str, Any]:
     """What is there of this run and these objects; else a start with what is not compressed."""
     path = folder / FILE
-    of = {"shared": source.collection.shared_hash, "objects": source.objects}
+    of = {"shared": source.collection.shared_hash, "objects": source.objects, "views": source.views_measured}
     if path.exists():
         kept = read_json(path)
         if not isinstance(kept, dict) or kept.get("of") != of:
-            raise RunError(f"{path} holds curves of another run or of other objects: choose another folder")
+            raise RunError(f"{path} holds curves of another run, or of other objects or views: choose another folder")
         return kept
     size, scores = source.uncompressed()
     kept = {

@@ -1,13 +1,18 @@
 """The codecs that `rd` can sweep, one row each: what their knob is, and what makes one point of a curve."""
 
-from manyfields.runs.rd_sweep import Sweep
-from manyfields.runs.rd_tensor_files import ReTensorSweep, VqTensorSweep
-from manyfields.runs.rd_transform import NoImportanceSweep, NoMaskSweep, TransformSweep
+from collections.abc import Callable
+from functools import partial
 
-CODECS: dict[str, type[Sweep]] = {
+from manyfields.runs.compress_transform import VARIANTS
+from manyfields.runs.rd_source import RdSource
+from manyfields.runs.rd_sweep import Sweep
+from manyfields.runs.rd_tensor_files import ReTensorSweep, VqKeptSweep, VqTensorSweep
+from manyfields.runs.rd_transform import TransformSweep
+
+CODECS: dict[str, Callable[[RdSource, int | None, int], Sweep]] = {
     "transform": TransformSweep,
-    "transform-no-mask": NoMaskSweep,
-    "transform-no-importance": NoImportanceSweep,
+    **{f"transform-{name}": partial(TransformSweep, variants=(name,)) for name in VARIANTS},
     "vq-tensorf": VqTensorSweep,
+    "vq-tensorf-kept": VqKeptSweep,
     "re-tensorf": ReTensorSweep,
 }

@@ -53,10 +53,15 @@ def delta_line(row: dict[str, Any]) -> str:
     'b against a: BD-rate -30.00 %, BD-PSNR +0.500 dB; 100 % of the PSNR of both in common'
     """
     pair = f"{row['test']} against {row['anchor']}"
-    if row["reason"] is not None:
+    if row["bd_rate_percent"] is None:
         return f"{pair}: no delta, {row['reason']}"
-    figures = f"BD-rate {row['bd_rate_percent']:+.2f} %, BD-PSNR {row['bd_psnr_db']:+.3f} dB"
-    return f"{pair}: {figures}; {100 * row['overlap']:.0f} % of the PSNR of both in common"
+    rate, shared = (
+        f"BD-rate {row['bd_rate_percent']:+.2f} %",
+        f"{100 * row['overlap']:.0f} % of the PSNR of both in common",
+    )
+    if row["bd_psnr_db"] is None:
+        return f"{pair}: {rate}; {shared}; no BD-PSNR, {row['reason']}"
+    return f"{pair}: {rate}, BD-PSNR {row['bd_psnr_db']:+.3f} dB; {shared}"
 
 
 def _scores(values: dict[str, Any]) -> Scores:

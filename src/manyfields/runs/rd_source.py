@@ -28,14 +28,19 @@ class RdSource:
     collection: Collection
     record: RunRecord
     objects: list[str]
+    views_measured: int | None = None
+    """Of each object; None: all that are held out."""
     _views: dict[str, dict[str, ObjectViews]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def open(run: Path, objects: tuple[str, ...] = ()) -> "RdSource":
-        """`objects`: ids, all of the run when there are none.
+    def open(run: Path, objects: tuple[str, ...] = (), views: int | None = None) -> "RdSource":
+        """`objects`: ids, all of the run when there are none. `views`: how many of each object's held-out views to
+        measure on, evenly spread; all when None.
 
         Raises RunError where the run is not finished, ConfigError for objects that it lacks or cannot measure.
         """
+        if views is not None and views < 1:
+            raise ConfigError(f"views {views}: at least 1")
         collection, record = open_collection(run), RunRecord.load(run)
         if not record.finished:
             raise RunError(f"{run} is not finished: go on with `manyfields fit {record.data[0]} --out {run} --resume`")
@@ -47,7 +52,7 @@ class RdSource:
                 raise ConfigError(f"object {name!r} of {run} has no held-out views, so nothing can be measured on it")
         if not chosen:
             raise ConfigError(f"{run} holds no objects: there is nothing to measure")
-        return RdSource(run, collection, record, chosen)
+        return RdSource(run, collection, record, chosen, views)
 
     def item(self, name: str) -> FittingObject:
         """An object with its training views read. Raises ViewError where they are no longer those of the run."""
@@ -64,10 +69,16 @@ class RdSource:
             raise ViewError(f"{folder}: object {name} is no longer there or no longer usable")
         return self._views[folder][name]
 
+    def measured_views(self, name: str) -> list[str]:
+        """Names of the held-out views that an object is measured on."""
+        held = self.record.held_out[name]["views"]
+        count = len(held) if self.views_measured is None else min(self.views_measured, len(held))
+        return [held[number * len(held) // count] for number in range(count)]
+
     def scores(self, name: str, shared: SharedPart, codes: ObjectCodes, bounds: Float[Tensor, "2 3"]) -> Scores:
         """Of held-out views of one object, from a shared part and a code (B = 1) that came out of bytes."""
         views = self.views(name)
-        held = [views.names.index(view) for view in self.record.held_out[name]["views"]]
+        held = [views.names.index(view) for view in self.measured_views(name)]
         sampler = stored_sampler(self.collection)
         return mean_scores(render_held_out(shared, sampler, codes, bounds, views, held, self.record.size).scores())
 

@@ -2,12 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from manyfields.evaluation.scores import Scores
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.trainer import Progress
+
+
+@dataclass(frozen=True)
+class Point:
+    """Of a curve: means over objects, of files that were written and read back."""
+
+    parts: Mapping[str, float]
+    """Bytes by what they are for; what objects share is divided by their number."""
+    scores: Scores
+    seconds: float
+    """From an object with its views to its file; reading these and measuring are not counted."""
+    estimated: float | None = None
+    """What the learned density says that `parts["latents"]` are."""
+
+    @property
+    def bytes(self) -> float:
+        """Of an object, with its share of what objects share."""
+        return sum(self.parts.values())
 
 
 class Sweep(ABC):
@@ -23,9 +42,5 @@ class Sweep(ABC):
         """`steps` of learning for a point and object; the codec's own number when None. Raises ConfigError."""
 
     @abstractmethod
-    def point(self, value: float, folder: Path, progress: Progress) -> tuple[float, Scores, Mapping[str, float]]:
-        """Write the files of one point into `folder`, and measure what they decode to: means over objects.
-
-        Bytes of an object, with its share of what objects share; scores; and bytes by what they are for, which sum to
-        the first.
-        """
+    def point(self, value: float, folder: Path, progress: Progress) -> Point:
+        """Write the files of one point into `folder`, and measure what they decode to."""

@@ -1,8 +1,10 @@
 """Sweeps of what VQ-TensoRF and Re:TensoRF make of scenes of planes: one file an object and point."""
 
+import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -13,8 +15,9 @@ from manyfields.cameras import Cameras, Rays
 from manyfields.compression.vq_planes import VqScene, VqSplit
 from manyfields.compression.vq_tensor_file import decode_scene, encode_scene, part_sizes
 from manyfields.errors import ConfigError
-from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.evaluation.scores import mean_scores
 from manyfields.fields import TensorCodes, TensorGrids
+from manyfields.fitting.data import FittingObject
 from manyfields.fitting.fitter import has_fast_bf16
 from manyfields.fitting.remove_and_reinclude import Pruning, remove_and_reinclude
 from manyfields.fitting.scene_loss import SceneLoss
@@ -22,12 +25,13 @@ from manyfields.fitting.vq_fine_tuning import FineTuning, fine_tune
 from manyfields.latents import SharedPart
 from manyfields.rendering import importance_scores
 from manyfields.runs.rd_source import RdSource
-from manyfields.runs.rd_sweep import Sweep
+from manyfields.runs.rd_sweep import Point, Sweep
 from manyfields.runs.trainer import Progress
 
 SHARE_OF_STEPS = 1 / 3  # of those of the fit: VQ-TensoRF takes 10,000 after TensoRF's 30,000
 SHARE_OF_RATES = 1 / 4  # of those that the fit began with; it ended with a tenth
 PIXELS = 128  # along the longer side of the views that importance is measured in: more would not tell more of texels
+BITS_BESIDE_KEPT = 8  # the original's 12 are for planes of seven times as many texels
 
 Told = Callable[[int, float], None]
 
@@ -51,19 +55,22 @@ class TensorFileSweep(Sweep):
     def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
         """One object at one value of the knob; the network of `loss` learns with it."""
 
-    def point(self, value: float, folder: Path, progress: Progress) -> tuple[float, Scores, Mapping[str, float]]:
-        files, scores = [], []
+    def point(self, value: float, folder: Path, progress: Progress) -> Point:
+        files, scores, seconds = [], [], 0.0
         for name in self.source.objects:
-            data = self._encode(name, value, progress)
+            item = self.source.item(name)
+            began = time.monotonic()
+            data = self._encode(name, item, value, progress)
+            seconds += time.monotonic() - began
             write_atomic(folder / f"{name}.mfvt", data)
             found = decode_scene(data)
             codes = TensorCodes((found.scene.grids(),))
             scores.append(self.source.scores(name, SharedPart(found.family, None), codes, found.scene.box))
             files.append(part_sizes(data))
         parts = {name: sum(sizes[name] for sizes in files) / len(files) for name in files[0]}
-        return sum(parts.values()), mean_scores(scores), parts
+        return Point(parts, mean_scores(scores), seconds / len(files))
 
-    def _encode(self, name: str, value: float, progress: Progress) -> bytes:
+    def _encode(self, name: str, item: FittingObject, value: float, progress: Progress) -> bytes:
         settings, phase = self.source.record.settings, self.source.record.phases1[0]
         codes = self.source.collection[name].code()
         assert isinstance(codes, TensorCodes)
@@ -71,7 +78,7 @@ class TensorFileSweep(Sweep):
         loss = SceneLoss(
             self.source.collection.shared_part,
             grids,
-            self.source.item(name),
+            item,
             settings.sampler.at(1.0),
             rays=phase.rays_per_object,
             half=settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(torch.device("cpu"))),
@@ -89,34 +96,39 @@ class VqTensorSweep(TensorFileSweep):
     """VQ-TensoRF (Li et al. 2023). The knob is the size of codebooks, as in the papers' curves."""
 
     knob = "bits of a codebook"
-    values = (4, 6, 8, 10, 12)
+    values: ClassVar[tuple[float, ...]] = (4, 6, 8, 10, 12)
 
-    def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
-        super().__init__(source, steps, seed)
-        self._importance: dict[str, tuple[Float[Tensor, "_ _"], ...]] = {}
-
-    def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
+    def split(self, value: float) -> VqSplit:
         if value != int(value):
             raise ConfigError(f"{self.knob}: {value} is no whole number")
-        importance = self._importance_of(name, grids, loss.data.objects[0].cameras)
-        scene = VqScene.of_grids(grids, importance, VqSplit(bits=int(value)), self.seed)
-        return fine_tune(loss, scene, self.tuning, after_step=told)
+        return VqSplit(bits=int(value))
 
-    def _importance_of(self, name: str, grids: TensorGrids, cameras: Cameras) -> tuple[Float[Tensor, "_ _"], ...]:
-        """Made once: it does not depend on codebooks."""
-        if name not in self._importance:
-            shared, codes = self.source.collection.shared_part, TensorCodes((grids,))
-            box = grids.box[None]
-            small = min(1.0, PIXELS / max(cameras.width, cameras.height))
-            views = cameras.resized(max(1, round(small * cameras.width)), max(1, round(small * cameras.height)))
-            sampler = self.source.record.settings.sampler.at(1.0)
-            field, guide = shared.family.field(codes), shared.guide(codes, box)
-            assert guide is not None
-            rays = views.rays()
-            rays = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
-            ones = torch.ones(rays.origins.shape[1])
-            self._importance[name] = importance_scores(field, rays, ones, sampler, bounds=box, guide=guide)
-        return self._importance[name]
+    def compressed(self, name: str, grids: TensorGrids, loss: SceneLoss, value: float, told: Told) -> VqScene:
+        split = self.split(value)
+        importance = self._importance(grids, loss.data.objects[0].cameras)
+        return fine_tune(loss, VqScene.of_grids(grids, importance, split, self.seed), self.tuning, after_step=told)
+
+    def _importance(self, grids: TensorGrids, cameras: Cameras) -> tuple[Float[Tensor, "_ _"], ...]:
+        shared, codes, box = self.source.collection.shared_part, TensorCodes((grids,)), grids.box[None]
+        small = min(1.0, PIXELS / max(cameras.width, cameras.height))
+        views = cameras.resized(max(1, round(small * cameras.width)), max(1, round(small * cameras.height)))
+        sampler = self.source.record.settings.sampler.at(1.0)
+        field, guide = shared.family.field(codes), shared.guide(codes, box)
+        assert guide is not None
+        rays = views.rays()
+        rays = Rays(rays.origins.reshape(1, -1, 3), rays.directions.reshape(1, -1, 3))
+        ones = torch.ones(rays.origins.shape[1])
+        return importance_scores(field, rays, ones, sampler, bounds=box, guide=guide)
+
+
+class VqKeptSweep(VqTensorSweep):
+    """VQ-TensoRF with codebooks of one size. The knob is how much is kept beside them, which takes most bytes."""
+
+    knob = "share of importance kept"
+    values = (0.1, 0.3, 0.5, 0.7, 0.85)
+
+    def split(self, value: float) -> VqSplit:
+        return VqSplit(bits=BITS_BESIDE_KEPT, kept=value)
 
 
 class ReTensorSweep(TensorFileSweep):

@@ -2,10 +2,9 @@
 
 import copy
 import json
-from collections.abc import Mapping
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 
@@ -14,13 +13,13 @@ from manyfields.compression import TransformCodec
 from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.compression.transform_stream import part_sizes
 from manyfields.errors import ConfigError
-from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.evaluation.scores import mean_scores
 from manyfields.fields import TensorCodes, TensorConfig, family_config
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.latents import SharedPart
 from manyfields.runs.compress_transform import transform_settings
 from manyfields.runs.rd_source import RdSource
-from manyfields.runs.rd_sweep import Sweep
+from manyfields.runs.rd_sweep import Point, Sweep
 from manyfields.runs.trainer import Progress
 
 NETWORK_BITS = 8
@@ -31,51 +30,43 @@ class TransformSweep(Sweep):
 
     knob = "lambda"
     values = (0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01, 0.02)
-    variants: ClassVar[tuple[str, ...]] = ()
-    """Of `compress_transform.VARIANTS`."""
 
-    def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
+    def __init__(self, source: RdSource, steps: int | None, seed: int, variants: tuple[str, ...] = ()) -> None:
+        """`variants`: of `compress_transform.VARIANTS`."""
         config = source.collection.shared_part.family.config
         if not isinstance(config, TensorConfig) or config.kind != "vm":
             raise ConfigError(f"{source.run}: this codec is for tensor fields of kind 'vm'")
         self.source, self.seed = source, seed
-        self.settings = transform_settings("S", None, self.variants, steps, {})
+        self.settings = transform_settings("S", None, variants, steps, {})
         self.codec = TransformCodec(config)
         self.network, self.shared = as_stored(source.collection.shared_part)
 
-    def point(self, value: float, folder: Path, progress: Progress) -> tuple[float, Scores, Mapping[str, float]]:
+    def point(self, value: float, folder: Path, progress: Progress) -> Point:
         settings = replace(self.settings, price=value)
         sampler = self.source.record.settings.sampler.at(1.0)
         write_atomic(folder / "network", self.network)
-        scores, parts = [], {"network": len(self.network) / len(self.source.collection)}
+        parts = {"network": len(self.network) / len(self.source.collection)}
+        scores, seconds, estimated = [], 0.0, 0.0
         for name in self.source.objects:
             codes = self.source.collection[name].code()
             assert isinstance(codes, TensorCodes)
             item = self.source.item(name)
+            began = time.monotonic()
             fitter = TransformFitter(self.shared, item, codes.grids[0], sampler, settings, self.seed)
 
             def told(done: int, losses: dict[str, float], name: str = name) -> None:
                 progress(f"{name}: {self.knob} {value:g}", done, settings.steps, **losses)
 
             ((data,),) = self.codec.encode([fitter.run(told)])
+            seconds += time.monotonic() - began
+            estimated += fitter.estimated_bytes()
             write_atomic(folder / f"{name}.mftc", data)
             found = self.codec.decode([[data]])
             scores.append(self.source.scores(name, self.shared, found, found.grids[0].box))
             for part, size in part_sizes(data).items():
                 parts[part] = parts.get(part, 0.0) + size / len(self.source.objects)
-        return sum(parts.values()), mean_scores(scores), parts
-
-
-class NoMaskSweep(TransformSweep):
-    """All latents are coded, by the factorised prior."""
-
-    variants = ("no-mask",)
-
-
-class NoImportanceSweep(TransformSweep):
-    """Errors of planes count alike everywhere."""
-
-    variants = ("no-importance",)
+        count = len(self.source.objects)
+        return Point(parts, mean_scores(scores), seconds / count, estimated / count)
 
 
 def as_stored(shared: SharedPart) -> tuple[bytes, SharedPart]:
