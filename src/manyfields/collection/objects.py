@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
+from manyfields.collection.coded_shared import decoded_shared
 from manyfields.compression import (
     Codec,
     OctreeCodec,
@@ -59,7 +60,7 @@ def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
 def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
     """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
     config = collection.config
-    tensors = dict(collection.shared())
+    tensors = decoded_shared(collection.shared(), config)
     encoder = collection.encoder() if with_encoder else None
     if with_encoder and encoder is None and config.get("autoencoder") is not None:
         raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")

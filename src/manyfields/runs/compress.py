@@ -83,9 +83,10 @@ def compress(
         elif shape["steps"] and source.shared_part.autoencoder is not None:
             say("no fitting to views: fields in a latent space take the nearest entries")
             shape["steps"] = 0
+    shape["of"] = source.shared_hash
     folder.mkdir(parents=True, exist_ok=True)
     with only_process(folder):
-        _check_folder(folder, source, shape)
+        _check_folder(folder, shape)
         began = time.monotonic()
         collection = _waves(source, codec)(source, record, views, folder, shape, progress).all()
         if record is not None:
@@ -160,11 +161,10 @@ def _is_octree(source: Collection) -> bool:
     return isinstance(source.shared_part.family, OctreeFamily)
 
 
-def _check_folder(folder: Path, source: Collection, shape: dict[str, Any]) -> None:
+def _check_folder(folder: Path, shape: dict[str, Any]) -> None:
     """Only what the same call has begun may be there."""
     if (folder / "collection.json").exists():
-        there = open_collection(folder)
-        if there.shared_hash != source.shared_hash or there.properties.get("compressed") != shape:
+        if open_collection(folder).properties.get("compressed") != shape:
             raise RunError(f"{folder} holds another collection: choose another folder")
     elif (folder / FILE).exists():
         raise RunError(f"{folder} holds a run: choose another folder")

@@ -5,8 +5,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from manyfields.collection import Collection
+from manyfields.collection.coded_shared import code_shared
 from manyfields.collection.objects import TRANSFORM_MICRO
 from manyfields.compression import TransformMicroCodec
 from manyfields.errors import ConfigError
@@ -30,6 +32,10 @@ class SetWaves(Waves):
         assert self.record is not None
         codes = Codes.concatenate([code for code in self.codes_of(ids) if isinstance(code, Codes)])
         return set_coded(self.target, self.items(ids), codes, self.record, self.shape, self.progress)
+
+    def shared_part(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """That of the source with base planes in 8 bits, to which latents are fitted."""
+        return code_shared(*super().shared_part())
 
     def _learn(self) -> TransformMicroCodec:
         record, source = self.record, self.source

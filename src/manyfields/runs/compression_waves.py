@@ -61,16 +61,21 @@ class Waves(ABC):
         return self.target
 
     def publish(self, codec: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None) -> Collection:
-        """The new collection: the shared part of the source, with the tensors and config of a codec."""
+        """The new collection, with the tensors and config of a codec."""
         source = self.source
+        shared, config = self.shared_part()
         return create_collection(
             self.folder,
-            shared=source.shared(),
-            config=source.config,
+            shared=shared,
+            config=config,
             encoder=source.encoder(),
             properties={**source.properties, "compressed": self.shape},
             codec=codec,
         )
+
+    def shared_part(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Tensors and config of the shared file: those of the source."""
+        return self.source.shared(), self.source.config
 
     def codes_of(self, ids: Sequence[str]) -> list[ObjectCodes]:
         """The codes of some objects, one by one (B = 1)."""
