@@ -186,6 +186,9 @@ def _notes(collection: Collection) -> tuple[str, ...]:
     made = collection.properties.get("compressed")
     if made is None:
         return notes
+    if settings := made.get("set"):
+        how = f"lambda {settings['price']:g}, {settings['steps']} steps an object"
+        return (*notes, f"Fused planes are stored by transform coding, with one codec for the whole set: {how}.")
     if settings := made.get("transform"):
         sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
