@@ -89,13 +89,15 @@ def _step(
     step: int,
     decay: float,
 ) -> dict[str, float]:
-    share = loss(own.planes(pyramid), "latents", step) / loss.before
-    share.backward()
+    coarse = settings.coarse_every > 0 and step % settings.coarse_every == 0
+    share = loss(own.planes(pyramid, coarse), "latents", step) / loss.before
+    # The first levels alone leave a larger error, by far: as a share of itself it weighs as much as that of all levels.
+    (share / share.detach() if coarse else share).backward()
     if not bool(torch.isfinite(share)):
         raise RunError(f"object {loss.id}: transform coding diverged at step {step}; use a lower lambda")
     own.add_prices(prices, settings.price / BITS_OF_THOUSAND_BYTES)
     own.move(settings.rate * decay)
-    return {"error": share.item()}
+    return {"coarse" if coarse else "error": share.item()}
 
 
 def _tables(codes: Sequence[LatentCode]) -> LatentTables:

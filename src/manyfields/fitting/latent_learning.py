@@ -56,9 +56,11 @@ class LatentCode:
         self._classes: list[Tensor] = []
         self._steps = 0
 
-    def planes(self, pyramid: Pyramid) -> Float[Tensor, "3 H W F"]:
-        """As they are stored, with gradients; zeros where texels do not count."""
+    def planes(self, pyramid: Pyramid, coarse: bool = False) -> Float[Tensor, "3 H W F"]:
+        """As they are stored, with gradients; zeros where texels do not count. `coarse`: without the finest level."""
         rounded = [own + (own.detach().round() - own.detach()) for own in self.latents]
+        if coarse:
+            rounded[-1] = torch.zeros_like(rounded[-1])
         return pyramid(rounded, self.masks, self.texels.shape[-1]) * self.texels[..., None]
 
     def add_prices(self, prices: LatentPrices, price: float) -> None:
@@ -67,8 +69,8 @@ class LatentCode:
             self._classes = prices.classes(self.whole(prices.tables.reach), [here.numpy() for here in self.masks])
         self._steps += 1
         for own, classes in zip(self.latents, self._classes, strict=True):
-            assert own.grad is not None
-            own.grad.add_(prices.slope(own, classes), alpha=price)
+            if own.grad is not None:  # the finest level has none in coarse steps
+                own.grad.add_(prices.slope(own, classes), alpha=price)
 
     @torch.no_grad()
     def move(self, rate: float) -> None:

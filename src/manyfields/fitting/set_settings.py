@@ -13,11 +13,13 @@ class SetSettings:
     """Lambda: what a thousand bytes are worth, as a share of the error that an object had before."""
     steps: int = 400
     """Of an object's latents, against the codec."""
-    visits: int = 200
+    visits: int = 150
     """Of each object that the codec learns from."""
     levels: int = 4
+    coarse_every: int = 20
+    """One in so many steps renders all levels but the finest, which are a layer of their own; 0: none does."""
     rays: int = 2048
-    rate: float = 0.05
+    rate: float = 0.1
     """Of latents, in their units."""
     pyramid_rate: float = 0.001
     last_rate: float = 0.02
@@ -28,8 +30,10 @@ class SetSettings:
             raise ConfigError(f"lambda {self.price}: not below 0")
         if self.steps < 0 or self.visits < 1 or self.rays < 1:
             raise ConfigError(f"steps {self.steps}, visits {self.visits}, rays {self.rays}: at least 0, 1 and 1")
-        if not 1 <= self.levels <= 6:
-            raise ConfigError(f"levels {self.levels}: from 1 to 6")
+        if not 2 <= self.levels <= 6:
+            raise ConfigError(f"levels {self.levels}: from 2 to 6")
+        if self.coarse_every < 0:
+            raise ConfigError(f"coarse_every {self.coarse_every}: not below 0")
         if min(self.rate, self.pyramid_rate, self.last_rate) <= 0:
             raise ConfigError("rates must be above 0")
 
