@@ -223,7 +223,7 @@ def main() -> None:
         else:
             made = rows(bench, settings, arguments.step == "record")
         for row in made:
-            print(f"{row['name']}: {row['value']:.4g} {row['unit']}")
+            print(f"{row.name}: {row.value:.4g} {row.unit}")
         write_records(arguments.results, made)
 
 
