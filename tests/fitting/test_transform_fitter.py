@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from manyfields.cameras import orbit
-from manyfields.compression.transform_stream import encode_scene, part_sizes
+from manyfields.compression.transform_parts import part_sizes
+from manyfields.compression.transform_stream import encode_scene
 from manyfields.errors import ConfigError, RunError
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
-from manyfields.fitting.transform_learning import drawn_mask
 from manyfields.fitting.transform_settings import SIZES, TransformSettings
 from manyfields.rendering import Sampler
 
@@ -82,7 +82,14 @@ def test_a_higher_price_takes_fewer_bytes(scene):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"mask": False}, {"importance": False}, {"start": "gaussian"}, {"encoder": True}, {"end_to_end": True}],
+    [
+        {"mask": False},
+        {"importance": False},
+        {"start": "gaussian"},
+        {"encoder": True},
+        {"hyperprior": True},
+        {"end_to_end": True},
+    ],
     ids=str,
 )
 def test_what_the_paper_compares_with(changes, scene):
@@ -97,26 +104,10 @@ def test_what_the_paper_compares_with(changes, scene):
         assert all(bool(latents.any()) for latents in coded.latents)
     if "importance" in changes:
         assert made.importance[0].tolist() == [[1.0]]
+    assert (coded.hyper is not None) == ("hyperprior" in changes)
     if "encoder" in changes:
         assert not any(bool(own.any()) for own in made.model.own)
         assert [own.shape for own in made.model.latents()] == [own.shape for own in made.model.own]
-
-
-def test_masks_are_drawn_by_their_odds():
-    draw = torch.Generator().manual_seed(0)
-    odds = torch.tensor([[-2.0, 0.0, 3.0]]).repeat(4000, 1)
-    kept = drawn_mask(odds, 1.0, draw)
-    assert set(kept.unique().tolist()) <= {0.0, 1.0}
-    torch.testing.assert_close(kept.mean(0), torch.sigmoid(odds[0]), atol=0.03, rtol=0)
-
-
-def test_gradients_of_masks_are_those_of_the_softmax():
-    odds = torch.tensor([[0.3, -1.0]], requires_grad=True)
-    drawn_mask(odds, 2.0, torch.Generator().manual_seed(4)).sum().backward()
-    uniform = torch.rand(1, 2, generator=torch.Generator().manual_seed(4))
-    gumbel = uniform.log() - (1 - uniform).log()
-    soft = torch.sigmoid((odds.detach() + gumbel) / 2.0)
-    torch.testing.assert_close(odds.grad, soft * (1 - soft) / 2.0)
 
 
 def test_rates_and_temperatures_decay():

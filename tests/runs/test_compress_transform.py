@@ -14,7 +14,7 @@ from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.compression import TransformCodec
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import CollectionError, ConfigError, RunError
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
 from manyfields.runs.compress_transform import size_breakdown

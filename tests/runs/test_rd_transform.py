@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.runs import fit, rd
 from manyfields.runs.compress_transform import VARIANTS
@@ -51,6 +51,14 @@ def test_points_are_those_of_the_files(run, tmp_path):
     assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)
 
 
+def test_hyper_latents_are_counted(run, tmp_path):
+    kept = rd(run, tmp_path / "rd", codec="transform-hyperprior", values=[0.001], steps=2)
+    (point,) = kept["curves"]["transform-hyperprior"]["points"]
+    data = (tmp_path / "rd" / "transform-hyperprior" / "0.001" / f"{OBJECT}.mftc").read_bytes()
+    assert point["parts"]["hyper decoder"] == part_sizes(data)["hyper decoder"] > 500
+    assert point["bytes"] == sum(point["parts"].values())
+
+
 def test_the_network_is_that_of_the_run_in_8_bits(run):
     shared = RdSource.open(run).collection.shared_part
     data, decoded = as_stored(shared)
@@ -80,5 +88,6 @@ def test_variants_and_values(run, tmp_path):
     assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
     assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
     assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
+    assert CODECS["transform-hyperprior"](RdSource.open(run), 2, 0).settings.hyperprior is True
     with pytest.raises(ConfigError, match="lambda -1.0"):
         rd(run, tmp_path / "rd", codec="transform", values=[-1.0], steps=2)

@@ -33,9 +33,10 @@ class Compress(Command):
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
     an object has uncompressed (0.06 if not given). Tensor planes: what a bit for each number of the planes is worth
     in squared error (0.001)."""
-    variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "end-to-end"], ...] = ()
+    variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "end-to-end"], ...] = ()
     """transform of tensor planes: what the paper compares with: all latents coded, errors of planes that count alike
-    everywhere, latents that start at noise, latents that an encoder makes, vectors that learn with the latents."""
+    everywhere, latents that start at noise, latents that an encoder makes, latents coded by widths that hyper-latents
+    tell, vectors that learn with the latents."""
     steps: OptionalCount = None
     """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
     needed). transform: steps of each object's latents; 400 for fused planes, 1000 (size S) or the paper's 30000 for

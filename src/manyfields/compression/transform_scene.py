@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from manyfields.compression.transform_decoder import WholeDecoder, latent_side
+from manyfields.compression.transform_hyper import CodedHyper
+from manyfields.compression.transform_latents import LatentTables, kept_latents
 from manyfields.fields import Factors, TensorGrids
 from manyfields.fields.plane_features import COLUMN_AXES, ROW_AXES
 from manyfields.fields.tensor_grids import Resolution
@@ -31,14 +33,19 @@ class CodedScene:
     decoder: WholeDecoder
     masks: tuple[Tensor, ...]
     latents: tuple[Tensor, ...]
-    frequencies: Int[Tensor, "Z K"]
-    """Of the whole numbers from `lowest` on, in each channel; they sum to 2^table_bits."""
-    table_bits: int
-    lowest: int
+    tables: LatentTables
+    """One context a channel; with a hyperprior: one a class."""
+    hyper: CodedHyper | None = None
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
         return plane_sizes(self.resolution)
+
+    def contexts(self) -> Int[np.ndarray, " m"] | None:
+        """The table of each latent that is stored; None where that is the one of its channel."""
+        if self.hyper is None:
+            return None
+        return kept_latents(self.hyper.classes(latent_sizes(self.resolution)), self.masks).flatten().numpy()
 
     def grids(self) -> TensorGrids:
         """The scene, decoded: the same bits in every process on a machine."""
@@ -54,16 +61,6 @@ def plane_sizes(resolution: Resolution) -> list[tuple[int, int]]:
 def latent_sizes(resolution: Resolution) -> list[tuple[int, int]]:
     """(h, w) of their latents."""
     return [(latent_side(rows), latent_side(columns)) for rows, columns in plane_sizes(resolution)]
-
-
-def kept_latents(latents: Sequence[Int[Tensor, "Z _ _"]], masks: Sequence[Bool[Tensor, "_ _"]]) -> Int[Tensor, "Z n"]:
-    """Those of all planes that are stored, by channel: plane after plane, row after row."""
-    return torch.cat([own[:, mask] for own, mask in zip(latents, masks, strict=True)], 1)
-
-
-def as_symbols(kept: Int[Tensor, "Z n"], lowest: int) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-    """Symbols 0, 1, ... of latents for the entropy coder, and their contexts: the channels."""
-    return (kept - lowest).flatten().numpy(), np.arange(len(kept)).repeat(kept.shape[1])
 
 
 def stacked_planes(grids: TensorGrids) -> list[Float[Tensor, "C _ _"]]:

@@ -8,20 +8,22 @@ planes, so that a lambda means the same for scenes of all sizes.
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from manyfields.compression.entropy import best_tables, symbol_counts
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_scene import CodedScene, as_symbols, grids_of, kept_latents, stacked_planes
+from manyfields.compression.transform_hyper import CLASSES
+from manyfields.compression.transform_latents import kept_latents
+from manyfields.compression.transform_scene import CodedScene, grids_of, latent_sizes, stacked_planes
 from manyfields.errors import ConfigError, RunError
 from manyfields.fields import TensorCodes, TensorFamily, TensorGrids
 from manyfields.fitting.data import FittingObject, stable_seed
 from manyfields.fitting.scene_loss import SceneLoss
+from manyfields.fitting.transform_hyper_learning import class_bits
 from manyfields.fitting.transform_learning import TransformModel
 from manyfields.fitting.transform_settings import TransformSettings
+from manyfields.fitting.transform_tables import bytes_by_density, tables_of_classes, tables_of_density
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, importance_scores, importance_weights
 
@@ -95,10 +97,12 @@ class TransformFitter:
         """What is learned, as it is to be stored."""
         model, masks, latents = self.model, self.model.masks(), self.model.whole_latents()
         kept = kept_latents(latents, masks)
-        likely, lowest = self._likely(kept)
-        symbols, channels = as_symbols(kept, lowest)
-        counts = symbol_counts(symbols, likely.shape[1], channels, len(kept))
-        tables = best_tables(counts, likely.numpy())
+        if model.hyper is None:
+            hyper, tables = None, tables_of_density(model.density, kept)
+        else:
+            hyper = model.hyper.coded()
+            classes = kept_latents(hyper.classes(latent_sizes(self.grids.resolution)), masks)
+            tables = tables_of_classes(kept, classes.flatten().numpy(), CLASSES)
         return CodedScene(
             self.grids.box,
             self.grids.mask,
@@ -110,22 +114,21 @@ class TransformFitter:
             model.decoder.whole(),
             tuple(masks),
             tuple(latents),
-            torch.from_numpy(np.stack([table.frequencies for table in tables])),
-            tables[0].bits,
-            lowest,
+            tables,
+            hyper,
         )
 
-    @torch.no_grad()
     def estimated_bytes(self) -> float:
-        """What the latents of `scene` take by the learned density, within the range of each channel."""
-        kept = kept_latents(self.model.whole_latents(), self.model.masks())
-        likely, lowest = self._likely(kept)
-        shares = likely.double() / likely.sum(1, keepdim=True)
-        return float(-shares.gather(1, kept - lowest).log2().sum()) / 8
+        """What the latents of `scene` take by what is learned of them: by their density, or by their classes' widths.
 
-    def _likely(self, kept: Int[Tensor, "Z n"]) -> tuple[Int[Tensor, "Z K"], int]:
-        some = kept if kept.shape[1] else torch.zeros(len(kept), 1, dtype=torch.int64)
-        return self.model.density.counts(some.amin(1), some.amax(1))
+        Tables of classes are those of the latents themselves, so that the file is never larger for it.
+        """
+        masks = self.model.masks()
+        kept = kept_latents(self.model.whole_latents(), masks)
+        if self.model.hyper is None:
+            return bytes_by_density(self.model.density, kept)
+        classes = self.model.hyper.coded().classes(latent_sizes(self.grids.resolution))
+        return float(class_bits(kept.double(), kept_latents(classes, masks).double()).sum()) / 8
 
     def _importance(self) -> list[Float[Tensor, "_ _"]]:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "importance", self.item.id))
@@ -147,10 +150,15 @@ class TransformFitter:
     def _optimizer(self) -> torch.optim.Optimizer:
         settings, model = self.settings, self.model
         networks = [*model.decoder.parameters(), *(model.encoder.parameters() if model.encoder else ())]
+        latents, entropy = list(model.own), [*model.density.parameters(), *model.odds]
+        if model.hyper is not None:
+            latents += model.hyper.own
+            entropy += [*model.hyper.density.parameters(), *model.hyper.odds]
+            networks += model.hyper.decoder.parameters()
         groups = [
-            (list(model.own), settings.latent_rate),
+            (latents, settings.latent_rate),
             (networks + [each for each in self.vectors if each.requires_grad], settings.network_rate),
-            ([*model.density.parameters(), *model.odds], settings.entropy_rate),
+            (entropy, settings.entropy_rate),
         ]
         return torch.optim.Adam(
             [{"params": params, "lr": rate, "first": rate} for params, rate in groups], betas=BETAS, fused=True

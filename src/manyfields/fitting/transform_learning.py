@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from manyfields.compression.transform_decoder import TransformDecoder
 from manyfields.compression.transform_density import FactorisedDensity
+from manyfields.compression.transform_latents import LARGEST
 from manyfields.compression.transform_scene import latent_sizes, plane_sizes
-from manyfields.compression.transform_stream import LARGEST
 from manyfields.fields.tensor_grids import Resolution
+from manyfields.fitting.latent_noise import OPEN, masks_of, seen_latents, whole_latents
+from manyfields.fitting.transform_hyper_learning import HyperModel, class_bits
 from manyfields.fitting.transform_settings import TransformSettings
-
-OPEN = 2.0  # log-odds of a latent to be kept, at the start
 
 
 class TransformModel(nn.Module):
@@ -41,48 +41,36 @@ class TransformModel(nn.Module):
         with torch.no_grad():  # the mean of each channel needs no latents
             self.decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
         self.encoder = LatentEncoder(planes, settings, generator) if settings.encoder else None
+        self.hyper = HyperModel(sides, settings, generator) if settings.hyperprior else None
 
     def latents(self) -> list[Float[Tensor, "Z _ _"]]:
         return list(self.own) if self.encoder is None else self.encoder()
 
     def masks(self) -> list[Tensor]:
         """What is kept in the end (h, w), as booleans."""
-        return [odds.detach() > 0 if self.masked else torch.ones_like(odds, dtype=torch.bool) for odds in self.odds]
+        return masks_of(list(self.odds), self.masked)
 
     def forward(
         self, temperature: float, rounded: bool, generator: torch.Generator
     ) -> tuple[list[Float[Tensor, "C _ _"]], Float[Tensor, ""]]:
         """The planes as a step sees them, and the bits of their latents."""
         planes, bits = [], []
-        for latents, odds, size in zip(self.latents(), self.odds, self.sizes, strict=True):
-            noisy = latents + torch.rand(latents.shape, generator=generator) - 0.5
-            seen = latents + (latents.round() - latents).detach() if rounded else noisy
-            cost = self.density.bits(noisy.flatten(1)).sum(0)
-            if self.masked:
-                kept = drawn_mask(odds, temperature, generator)
-                seen, cost = seen * kept, cost * kept.flatten()
+        for number, (latents, odds, size) in enumerate(zip(self.latents(), self.odds, self.sizes, strict=True)):
+            held = odds if self.masked else None
+            noisy, seen, kept = seen_latents(latents, held, temperature, rounded, generator)
+            if self.hyper is None:
+                cost = self.density.bits(noisy.flatten(1)).sum(0)
+            else:
+                classes, hyper_bits = self.hyper(number, temperature, rounded, generator)
+                cost = class_bits(noisy, classes).flatten(1).sum(0)
+                bits.append(hyper_bits)
             planes.append(self.decoder(seen, size))
-            bits.append(cost.sum())
+            bits.append((cost if kept is None else cost * kept.flatten()).sum())
         return planes, torch.stack(bits).sum()
 
-    @torch.no_grad()
     def whole_latents(self) -> list[Tensor]:
         """Latents to store, as whole numbers: 0 where the mask is."""
-        return [
-            latents.detach().round().clamp(-LARGEST, LARGEST).long() * mask
-            for latents, mask in zip(self.latents(), self.masks(), strict=True)
-        ]
-
-
-def drawn_mask(odds: Float[Tensor, "h w"], temperature: float, generator: torch.Generator) -> Float[Tensor, "h w"]:
-    """Zeros and ones, drawn by their log-odds; gradients are those of the softmax at `temperature` (equation 8).
-
-    The difference of two Gumbel variables is logistic.
-    """
-    uniform = torch.rand(odds.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-    raised = odds + uniform.log() - (-uniform).log1p()
-    soft = torch.sigmoid(raised / temperature)
-    return (raised.detach() > 0).float() + (soft - soft.detach())
+        return whole_latents(self.latents(), self.masks(), LARGEST)
 
 
 class LatentEncoder(nn.Module):

@@ -44,12 +44,18 @@ class TransformSettings:
     """Of latents."""
     encoder: bool = False
     """Latents are what an encoder of two convolutions, which is not stored, makes of the planes."""
+    hyperprior: bool = False
+    """Latents are coded by widths that hyper-latents at a quarter of their resolution tell."""
+    hyper_latent: int = 48
+    hyper_hidden: int = 48
+    """Channels of hyper-latents, and of the hidden layer of their decoder."""
     end_to_end: bool = False
     """The vectors beside the planes learn, too."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.latent <= MOST_CHANNELS and 1 <= self.hidden <= MOST_CHANNELS):
-            raise ConfigError(f"latent {self.latent}, hidden {self.hidden}: from 1 to {MOST_CHANNELS} channels")
+        for name in ("latent", "hidden", "hyper_latent", "hyper_hidden"):
+            if not 1 <= getattr(self, name) <= MOST_CHANNELS:
+                raise ConfigError(f"{name} {getattr(self, name)}: from 1 to {MOST_CHANNELS} channels")
         if self.price < 0 or self.plane_weight < 0:
             raise ConfigError(f"lambda {self.price}, plane_weight {self.plane_weight}: not below 0")
         if self.steps < 1 or self.rays < 1:
@@ -73,8 +79,16 @@ class TransformSettings:
 PAPER_L = TransformSettings()
 SIZES = {
     "S": replace(
-        PAPER_L, latent=64, hidden=48, steps=1000, rays=2048, network_rate=0.005, entropy_rate=0.02
+        PAPER_L,
+        latent=64,
+        hidden=48,
+        hyper_latent=8,
+        hyper_hidden=8,
+        steps=1000,
+        rays=2048,
+        network_rate=0.005,
+        entropy_rate=0.02,
     ),  # for CPUs: fewer steps, each a longer one
-    "H": replace(PAPER_L, latent=192, hidden=96),
+    "H": replace(PAPER_L, latent=192, hidden=96, hyper_latent=24, hyper_hidden=24),
     "L": PAPER_L,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from manyfields.collection import Collection
 from manyfields.collection.objects import TRANSFORM
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.fields import TensorCodes, TensorConfig
 from manyfields.fitting.transform_settings import SIZES, TransformSettings
@@ -18,6 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-importance": {"importance": False},
     "gaussian": {"start": "gaussian"},
     "encoder": {"encoder": True},
+    "hyperprior": {"hyperprior": True},
     "end-to-end": {"end_to_end": True},
 }
 """What the paper compares its codec with."""

@@ -11,7 +11,7 @@ import torch
 from manyfields._io import write_atomic
 from manyfields.compression import TransformCodec
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.evaluation.scores import mean_scores
 from manyfields.fields import TensorCodes, TensorConfig, family_config
