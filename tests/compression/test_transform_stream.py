@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import manyfields
 from manyfields.compression import TransformCodec
+from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
 from manyfields.compression.transform_latents import LatentTables
 from manyfields.compression.transform_parts import HEADER, PARTS, START, part_sizes
 from manyfields.compression.transform_stream import decode_scene, encode_scene
@@ -64,6 +65,23 @@ def test_a_map_and_planes_without_latents(scenes):
     again = decode_scene(data, scenes.CONFIG)
     assert torch.equal(again.map, scene.map) and not again.latents[0].any()
     assert part_sizes(data)["latents"] == 0
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("hyper", [False, True])
+def test_a_network_of_the_scene_comes_back(bits, hyper, scenes):
+    numbers = torch.randn(scenes.CONFIG.numbers, generator=scenes.generator())
+    numbers = decode_network(encode_network(numbers, bits), len(numbers), bits)
+    before = scenes.scene_with_hyperprior() if hyper else scenes.scene()
+    data = encode_scene(replace(before, network=numbers, network_bits=bits))
+    assert (data[4], data[7]) == (2, 2 + hyper)
+    assert list(part_sizes(data))[-1] == "own network"
+    assert part_sizes(data)["own network"] == 1 + network_bytes(len(numbers), bits)
+    again = decode_scene(data, scenes.CONFIG)
+    assert torch.equal(again.network, numbers) and torch.equal(again.grids().network, numbers)
+    assert encode_scene(again) == data
+    with pytest.raises(CollectionError, match="^own network: .* bytes where .* are due"):
+        decode_scene(data, replace(scenes.CONFIG, hidden=9))
 
 
 def test_the_bytes_are_what_format_says(scenes):

@@ -7,7 +7,7 @@ import torch
 
 from manyfields.cameras import orbit
 from manyfields.compression.transform_parts import part_sizes
-from manyfields.compression.transform_stream import encode_scene
+from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import ConfigError, RunError
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
@@ -88,7 +88,8 @@ def test_a_higher_price_takes_fewer_bytes(scene):
         {"start": "gaussian"},
         {"encoder": True},
         {"hyperprior": True},
-        {"end_to_end": True},
+        {"vectors": True},
+        {"network": True},
     ],
     ids=str,
 )
@@ -97,7 +98,8 @@ def test_what_the_paper_compares_with(changes, scene):
     coded = made.run()
     own = torch.cat([vector.flatten() for vector in coded.vectors])
     held = torch.cat([vector.flatten() for vector in fitter(scene).vectors])
-    assert torch.equal(own, held) != ("end_to_end" in changes)
+    assert torch.equal(own, held) != ("vectors" in changes)
+    assert (coded.network is not None) == ("network" in changes)
     if "mask" in changes:
         assert all(bool(mask.all()) for mask in coded.masks)
     if "start" in changes:
@@ -108,6 +110,45 @@ def test_what_the_paper_compares_with(changes, scene):
     if "encoder" in changes:
         assert not any(bool(own.any()) for own in made.model.own)
         assert [own.shape for own in made.model.latents()] == [own.shape for own in made.model.own]
+
+
+def test_the_network_that_learns_is_stored_as_bytes_give_it_back(scene):
+    shared, _, _ = scene
+    before = shared.family.numbers()
+    for bits in (8, 16):
+        coded = fitter(scene, steps=4, network=True, network_bits=bits, color_rate=0.1).run()
+        assert torch.equal(shared.family.numbers(), before)
+        assert not torch.allclose(coded.network, before, atol=0.01)
+        again = decode_scene(encode_scene(coded), shared.family.config)
+        assert torch.equal(again.network, coded.network) and again.network_bits == bits
+        assert torch.equal(again.grids().network, coded.network)
+
+
+def test_a_single_stage_learns_from_nothing(scene):
+    losses = []
+    made = fitter(scene, steps=100, end_to_end=True, price=1e-6)
+    coded = made.run(lambda step, each: losses.append(each))
+    shared, grids, _ = scene
+    first, last = (sum(each["rgb"] for each in some) for some in (losses[:10], losses[-10:]))
+    assert last < 0.5 * first and all(each["planes"] == 0 for each in losses)
+    assert coded.network.shape == (shared.family.config.numbers,)
+    assert coded.resolution == grids.resolution and torch.equal(coded.alpha, grids.mask)
+    # Samples are placed by what is learned, no longer all alike.
+    assert len(made.loss.guide.unique()) > 100
+
+
+def test_a_single_stage_does_not_look_at_what_is_fitted(scene, tensors):
+    shared, grids, new = scene
+    other = tensors.noise(grids, seed=5)
+    strange = tensors.new_shared()
+    with torch.no_grad():
+        for parameter in strange.family.parameters():
+            parameter.mul_(3.0)
+    settings = replace(TINY, steps=3, end_to_end=True)
+    one = TransformFitter(shared, new(), grids, SAMPLER, settings).run()
+    two = TransformFitter(strange, new(), other, SAMPLER, settings).run()
+    assert encode_scene(one) == encode_scene(two)
+    assert encode_scene(TransformFitter(shared, new(), grids, SAMPLER, settings, seed=1).run()) != encode_scene(one)
 
 
 def test_rates_and_temperatures_decay():
@@ -139,6 +180,11 @@ def test_the_estimate_is_that_of_the_bytes(scene, tensors):
         ({"decoder_bits": 16}, "decoder_bits 16"),
         ({"start": "ones"}, "start 'ones'"),
         ({"rounded": 2.0}, "rounded 2.0"),
+        ({"network_bits": 4}, "network_bits 4: 8 or 16"),
+        ({"vector_bits": 9}, "vector_bits 9"),
+        ({"color_rate": 0.0}, "rates and temperatures"),
+        ({"hyper_latent": 0}, "hyper_latent 0"),
+        ({"encoder": True, "end_to_end": True}, "an encoder needs planes"),
     ],
 )
 def test_settings_without_meaning(changes, message):

@@ -80,7 +80,7 @@ def test_it_learns_where_latents_are_wide():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        first, last = first or float(loss), float(loss)
+        first, last = first or loss.item(), loss.item()
     (classes, *_) = model.coded().classes(SIZES)
     assert last < 0.6 * first
     assert float(classes[..., :5].float().mean()) > float(classes[..., 7:].float().mean()) + 4

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from manyfields.commands import main
 from manyfields.compression import TransformCodec
 from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import CollectionError, ConfigError, RunError
+from manyfields.fields import TensorCodes
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
 from manyfields.runs.compress_transform import size_breakdown
 
@@ -103,6 +105,27 @@ def test_added_scenes_are_stored_in_the_same_codec(small, new_data, hashes):
     assert hashes(small).items() >= {name: each for name, each in before.items() if name != "collection.json"}.items()
     assert collection.verify() == []
     assert collection.layers("box_wide")[0][:4] == b"MFTC"
+
+
+def test_scenes_with_networks_of_their_own(fitted, small, tmp_path, new_data):
+    """Everything that renders them does so with these."""
+    made = compress(fitted, tmp_path / "own", report=False, variants=("end-to-end", "hyperprior"), **CHOICES)
+    assert made.shared_hash == open_collection(fitted).shared_hash and made.verify() == []
+    figures, numbers = evaluate(tmp_path / "own"), []
+    for name, scores in figures["objects"].items():
+        assert scores["psnr"] == pytest.approx(made.entry(name).metrics["psnr"], abs=1e-4)
+        numbers.append(made[name].code().grids[0].network)
+    assert not torch.equal(numbers[0], numbers[1])
+    sizes = size_breakdown(made)
+    assert sizes["own network"] > 500 and sizes["hyper decoder"] > 50
+    item = made[made.ids[0]]
+    code = item.code().grids[0]
+    field = made.shared_part.family.field(TensorCodes((code,)))
+    points = torch.rand(1, 9, 3) - 0.5
+    without = made.shared_part.family.field(TensorCodes((replace(code, network=None),)))
+    assert not torch.allclose(field.colors(points, points), without.colors(points, points))
+    assert bool(torch.isfinite(item.render(orbit(1, width=8, height=8)).images).all())
+    assert add(tmp_path / "own", new_data, report=False)["box_wide"].code().grids[0].network is not None
 
 
 def test_the_same_call_goes_on_where_it_was_cut(fitted, small, tmp_path, hashes):

@@ -59,6 +59,19 @@ def test_hyper_latents_are_counted(run, tmp_path):
     assert point["bytes"] == sum(point["parts"].values())
 
 
+@pytest.mark.parametrize("codec", ["transform-vectors-network", "transform-end-to-end"])
+def test_a_network_that_learns_is_counted_in_the_place_of_that_of_the_run(codec, run, tmp_path):
+    kept = rd(run, tmp_path / "rd", codec=codec, values=[0.001], steps=2)
+    (point,) = kept["curves"][codec]["points"]
+    folder = tmp_path / "rd" / codec / "0.001"
+    data, config = (folder / f"{OBJECT}.mftc").read_bytes(), (folder / "config").read_bytes()
+    assert not (folder / "network").exists() and json.loads(config)["family"] == "tensorf"
+    assert point["parts"] == {**part_sizes(data), "config": len(config)}
+    assert point["bytes"] == len(data) + len(config)
+    numbers = as_stored(RdSource.open(run).collection.shared_part)[0].split(b"\n", 1)[1]
+    assert part_sizes(data)["own network"] == 1 + len(numbers)
+
+
 def test_the_network_is_that_of_the_run_in_8_bits(run):
     shared = RdSource.open(run).collection.shared_part
     data, decoded = as_stored(shared)

@@ -9,6 +9,8 @@ import tyro
 from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
 from manyfields.commands._progress import progress, to_stderr
 
+Variant = Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "vectors", "network", "end-to-end"]
+
 
 @dataclass(frozen=True)
 class Compress(Command):
@@ -33,10 +35,11 @@ class Compress(Command):
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
     an object has uncompressed (0.06 if not given). Tensor planes: what a bit for each number of the planes is worth
     in squared error (0.001)."""
-    variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "end-to-end"], ...] = ()
-    """transform of tensor planes: what the paper compares with: all latents coded, errors of planes that count alike
-    everywhere, latents that start at noise, latents that an encoder makes, latents coded by widths that hyper-latents
-    tell, vectors that learn with the latents."""
+    variants: tuple[Variant, ...] = ()
+    """transform of tensor planes: what the paper compares with: all latents coded (no-mask), errors of planes that
+    count alike everywhere (no-importance), latents that start at noise (gaussian), that an encoder makes, or that are
+    coded by widths which hyper-latents tell (hyperprior); vectors, or the network, that go on learning beside latents;
+    a single stage in which all of that starts anew (end-to-end). A network that learns is stored with each scene."""
     steps: OptionalCount = None
     """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
     needed). transform: steps of each object's latents; 400 for fused planes, 1000 (size S) or the paper's 30000 for

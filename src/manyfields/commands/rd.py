@@ -29,7 +29,7 @@ class Rd(Command):
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
     pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
-    transform-no-mask."""
+    transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None

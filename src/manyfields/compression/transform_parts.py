@@ -19,16 +19,19 @@ ENTRY = struct.Struct("<II")
 CHECKSUM = struct.Struct("<I")
 PARTS = ("alpha mask", "vectors", "decoder", "tables", "masks", "latents")
 HYPER_PARTS = ("hyper decoder", "hyper tables", "hyper masks", "hyper latents")
+NETWORK_PART = "own network"
 HYPERPRIOR = 1
 """Flag: the tables are those of classes, which hyper-latents tell for each latent."""
-FLAGS = HYPERPRIOR
+OWN_NETWORK = 2
+"""Flag: the scene has a network of its own, in the place of that of the shared part."""
+FLAGS = HYPERPRIOR | OWN_NETWORK
 HEADER = START.size + len(PARTS) * ENTRY.size + CHECKSUM.size
 """Bytes of the header of version 1."""
 
 
 def names_of(flags: int) -> tuple[str, ...]:
     """The parts of a scene with these flags, in the order of the file."""
-    return PARTS + (HYPER_PARTS if flags & HYPERPRIOR else ())
+    return PARTS + (HYPER_PARTS if flags & HYPERPRIOR else ()) + ((NETWORK_PART,) if flags & OWN_NETWORK else ())
 
 
 def pack_scene(

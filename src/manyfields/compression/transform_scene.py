@@ -1,7 +1,7 @@
 """One scene of tensor fields as transform coding stores it: whole numbers from which its planes are made again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ class CodedScene:
     tables: LatentTables
     """One context a channel; with a hyperprior: one a class."""
     hyper: CodedHyper | None = None
+    network: Float[Tensor, " p"] | None = None
+    """Of the scene's own, in the place of that of the shared part."""
+    network_bits: int = 8
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -50,7 +53,8 @@ class CodedScene:
     def grids(self) -> TensorGrids:
         """The scene, decoded: the same bits in every process on a machine."""
         planes = [self.decoder(latents, size) for latents, size in zip(self.latents, self.sizes, strict=True)]
-        return grids_of(planes, self.vectors, self.components, self.box, self.alpha, self.map)
+        made = grids_of(planes, self.vectors, self.components, self.box, self.alpha, self.map)
+        return replace(made, network=self.network)
 
 
 def plane_sizes(resolution: Resolution) -> list[tuple[int, int]]:

@@ -6,18 +6,20 @@ Latents are coded by the integers in `tables`, channel after channel, where mask
 depends on a float.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.compression.hull import decode_hull, encode_hull
-from manyfields.compression.network_bytes import BITS as VECTOR_BITS
+from manyfields.compression.network_bytes import BITS as NUMBER_BITS
 from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
 from manyfields.compression.transform_decoder_bytes import decode_decoder, encode_decoder
 from manyfields.compression.transform_hyper import CLASSES, CodedHyper
 from manyfields.compression.transform_latents import LatentTables, kept_latents
 from manyfields.compression.transform_masks import decode_masks, encode_masks
-from manyfields.compression.transform_parts import HYPER_PARTS, START, pack_scene, unpack_scene
+from manyfields.compression.transform_parts import HYPER_PARTS, NETWORK_PART, START, pack_scene, unpack_scene
 from manyfields.compression.transform_scene import CodedScene, latent_sizes, plane_sizes
 from manyfields.errors import CollectionError
 from manyfields.fields import TensorConfig
@@ -40,6 +42,7 @@ def encode_scene(scene: CodedScene) -> bytes:
         "masks": encode_masks([mask.numpy() for mask in scene.masks]),
         "latents": scene.tables.encode(kept_latents(scene.latents, scene.masks), scene.contexts()),
         **({} if scene.hyper is None else scene.hyper.parts()),
+        **({} if scene.network is None else {NETWORK_PART: _encode_network(scene.network, scene.network_bits)}),
     }
     # Zeros stand for no map.
     numbers = torch.cat([scene.box.flatten(), torch.zeros(16) if scene.map is None else scene.map.flatten()])
@@ -83,6 +86,7 @@ def decode_scene(data: bytes, config: TensorConfig) -> CodedScene:
         tables.decode(parts["latents"], masks, latent, "latents", contexts),
         tables,
         hyper,
+        **_decode_network(parts[NETWORK_PART], config) if NETWORK_PART in parts else {},
     )
 
 
@@ -94,7 +98,7 @@ def _check_sizes(resolution: Resolution, channels: int, latent: int, hidden: int
     texels = sum(rows * columns for rows, columns in plane_sizes(resolution))
     if texels * (channels + hidden / 4 + latent / 16) > MOST_NUMBERS:
         raise ValueError(f"{resolution} texels with {channels} channels: more than {MOST_NUMBERS} numbers to decode")
-    if bits not in DECODER_BITS or vector_bits not in VECTOR_BITS:
+    if bits not in DECODER_BITS or vector_bits not in NUMBER_BITS:
         raise ValueError(f"a decoder of {bits} bits and vectors of {vector_bits}: not known here")
 
 
@@ -103,8 +107,26 @@ def _decode_vectors(
 ) -> tuple[Float[Tensor, "_ _"], ...]:
     shapes = [(resolution[axis], width) for width in components for axis in VECTOR_AXES]
     counts = [length * width for length, width in shapes]
-    expected = network_bytes(sum(counts), bits)
-    if len(data) != expected:
-        raise CollectionError(f"vectors: {len(data)} bytes where {expected} are due")
-    numbers = decode_network(data, sum(counts), bits)
+    numbers = _decode_numbers(data, sum(counts), bits, "vectors")
     return tuple(part.view(shape) for part, shape in zip(numbers.split(counts), shapes, strict=True))
+
+
+def _encode_network(numbers: Float[Tensor, " p"], bits: int) -> bytes:
+    """| 1 byte: bits | numbers |"""
+    return bytes([bits]) + encode_network(numbers, bits)
+
+
+def _decode_network(data: bytes, config: TensorConfig) -> dict[str, Any]:
+    if data[:1] not in [bytes([bits]) for bits in NUMBER_BITS]:
+        raise CollectionError(f"{NETWORK_PART}: numbers of {data[:1].hex() or 'no'} bits are not known here")
+    return {
+        "network": _decode_numbers(data[1:], config.numbers, data[0], NETWORK_PART),
+        "network_bits": data[0],
+    }
+
+
+def _decode_numbers(data: bytes, count: int, bits: int, what: str) -> Float[Tensor, " p"]:
+    expected = network_bytes(count, bits)
+    if len(data) != expected:
+        raise CollectionError(f"{what}: {len(data)} bytes where {expected} are due")
+    return decode_network(data, count, bits)

@@ -19,10 +19,12 @@ from manyfields.compression.transform_scene import CodedScene, grids_of, latent_
 from manyfields.errors import ConfigError, RunError
 from manyfields.fields import TensorCodes, TensorFamily, TensorGrids
 from manyfields.fitting.data import FittingObject, stable_seed
+from manyfields.fitting.guides import STEPS_BETWEEN
 from manyfields.fitting.scene_loss import SceneLoss
 from manyfields.fitting.transform_hyper_learning import class_bits
 from manyfields.fitting.transform_learning import TransformModel
 from manyfields.fitting.transform_settings import TransformSettings
+from manyfields.fitting.transform_start import guides_inside, started_anew
 from manyfields.fitting.transform_tables import bytes_by_density, tables_of_classes, tables_of_density
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, importance_scores, importance_weights
@@ -30,10 +32,11 @@ from manyfields.rendering import Sampler, importance_scores, importance_weights
 RAYS_OF_IMPORTANCE = 1 << 16
 STEPS_BETWEEN_CHECKS = 16
 BETAS = (0.9, 0.99)
+SHARE_TO_GO_ON = 1 / 4  # of a rate, for what has been learned: as the VQ baseline has it
 
 
 class TransformFitter:
-    """Codes the scene `grids` of one object against its views. The network of `shared` stays as it is.
+    """Codes the scene `grids` of one object against its views. `shared` stays as it is: a copy of its network learns.
 
     Every random choice of a step comes from (seed, object, step). Raises ConfigError for fields without planes (CP).
     """
@@ -49,17 +52,22 @@ class TransformFitter:
     ) -> None:
         if not grids.density.planes:
             raise ConfigError("fields of vectors alone (CP) have no planes to code")
+        generator = torch.Generator().manual_seed(stable_seed(seed, "transform", item.id))
+        if settings.end_to_end:
+            shared, grids = started_anew(shared, grids, generator)
         self.shared, self.item, self.grids = shared, item, grids
         self.sampler, self.settings, self.seed = sampler, settings, seed
         self.loss = SceneLoss(shared, grids, item, sampler, rays=settings.rays, seed=seed)
+        self.network = self.loss.shared.family.requires_grad_(settings.network_learns)
+        self.guides = guides_inside(self.loss, item, grids) if settings.end_to_end else None
         self.planes = stacked_planes(grids)
         self.numbers = sum(plane.numel() for plane in self.planes)
         self.components = (grids.density.components, grids.appearance.components)
-        self.importance = self._importance() if settings.importance else [torch.ones(1, 1)] * 3
-        generator = torch.Generator().manual_seed(stable_seed(seed, "transform", item.id))
+        weighted = settings.importance and not settings.end_to_end
+        self.importance = self._importance() if weighted else [torch.ones(1, 1)] * 3
         self.model = TransformModel(self.planes, grids.resolution, settings, generator)
         vectors = _as_stored([*grids.density.vectors, *grids.appearance.vectors], settings.vector_bits)
-        self.vectors = nn.ParameterList([nn.Parameter(own, settings.end_to_end) for own in vectors])
+        self.vectors = nn.ParameterList([nn.Parameter(own, settings.vectors_learn) for own in vectors])
         self.optimizer = self._optimizer()
 
     def run(self, after_step: Callable[[int, dict[str, float]], None] | None = None) -> CodedScene:
@@ -76,12 +84,11 @@ class TransformFitter:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "transform", self.item.id, step))
         rounded = step >= round((1.0 - settings.rounded) * settings.steps)
         planes, bits = self.model(settings.temperature(step), rounded, generator)
-        seen = self.loss(self._grids(planes), "pixels", step)
-        errors = [
-            ((plane - truth) * weight).square().sum()
-            for plane, truth, weight in zip(planes, self.planes, self.importance, strict=True)
-        ]
-        error, rate = torch.stack(errors).sum() / self.numbers, bits / self.numbers
+        grids = self._grids(planes)
+        if self.guides is not None and step % STEPS_BETWEEN == STEPS_BETWEEN - 1:
+            self.guides.refresh(self.network.field(TensorCodes((grids,))), self.loss.data.bounds, {0: 0}, generator)
+        seen = self.loss(grids, "pixels", step)
+        error, rate = self._error(planes), bits / self.numbers
         loss = seen + settings.plane_weight * error + settings.price * rate
         loss.backward()
         if step % STEPS_BETWEEN_CHECKS == 0 and not bool(torch.isfinite(loss)):
@@ -116,6 +123,8 @@ class TransformFitter:
             tuple(latents),
             tables,
             hyper,
+            self._stored_network(),
+            self.settings.network_bits,
         )
 
     def estimated_bytes(self) -> float:
@@ -129,6 +138,23 @@ class TransformFitter:
             return bytes_by_density(self.model.density, kept)
         classes = self.model.hyper.coded().classes(latent_sizes(self.grids.resolution))
         return float(class_bits(kept.double(), kept_latents(classes, masks).double()).sum()) / 8
+
+    def _stored_network(self) -> Float[Tensor, " p"] | None:
+        """The network that learned, as the file will give it back."""
+        if not self.settings.network_learns:
+            return None
+        numbers, bits = self.network.numbers(), self.settings.network_bits
+        return decode_network(encode_network(numbers, bits), len(numbers), bits)
+
+    def _error(self, planes: list[Tensor]) -> Float[Tensor, ""]:
+        """Of planes beside those of the run; 0 where nothing is known of these."""
+        if self.settings.end_to_end:
+            return torch.zeros(())
+        errors = [
+            ((plane - truth) * weight).square().sum()
+            for plane, truth, weight in zip(planes, self.planes, self.importance, strict=True)
+        ]
+        return torch.stack(errors).sum() / self.numbers
 
     def _importance(self) -> list[Float[Tensor, "_ _"]]:
         generator = torch.Generator().manual_seed(stable_seed(self.seed, "importance", self.item.id))
@@ -155,11 +181,16 @@ class TransformFitter:
             latents += model.hyper.own
             entropy += [*model.hyper.density.parameters(), *model.hyper.odds]
             networks += model.hyper.decoder.parameters()
+        # Vectors and network that start anew have TensoRF's rates, which are those of latents and of networks.
+        anew = settings.end_to_end
+        (latents if anew else networks).extend(each for each in self.vectors if each.requires_grad)
         groups = [
             (latents, settings.latent_rate),
-            (networks + [each for each in self.vectors if each.requires_grad], settings.network_rate),
+            (networks, settings.network_rate),
             (entropy, settings.entropy_rate),
         ]
+        if settings.network_learns:
+            groups.append((list(self.network.parameters()), (1.0 if anew else SHARE_TO_GO_ON) * settings.color_rate))
         return torch.optim.Adam(
             [{"params": params, "lr": rate, "first": rate} for params, rate in groups], betas=BETAS, fused=True
         )

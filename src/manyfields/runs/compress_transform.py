@@ -19,6 +19,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gaussian": {"start": "gaussian"},
     "encoder": {"encoder": True},
     "hyperprior": {"hyperprior": True},
+    "vectors": {"vectors": True},
+    "network": {"network": True},
     "end-to-end": {"end_to_end": True},
 }
 """What the paper compares its codec with."""

@@ -12,6 +12,8 @@ from manyfields.runs.rd_transform import TransformSweep
 CODECS: dict[str, Callable[[RdSource, int | None, int], Sweep]] = {
     "transform": TransformSweep,
     **{f"transform-{name}": partial(TransformSweep, variants=(name,)) for name in VARIANTS},
+    # As the baselines below, which fine-tune both.
+    "transform-vectors-network": partial(TransformSweep, variants=("vectors", "network")),
     "vq-tensorf": VqTensorSweep,
     "vq-tensorf-kept": VqKeptSweep,
     "re-tensorf": ReTensorSweep,

@@ -1,4 +1,4 @@
-"""Sweeps of transform coding over lambda: one file an object and point, and one with the network they share."""
+"""Sweeps of transform coding over lambda: one file an object and point, and one with what they share: the network."""
 
 import copy
 import json
@@ -26,7 +26,10 @@ NETWORK_BITS = 8
 
 
 class TransformSweep(Sweep):
-    """Scenes of planes (kind 'vm') by Neural NeRF Compression. The network is that of the run, in 8 bits."""
+    """Scenes of planes (kind 'vm') by Neural NeRF Compression. The network is that of the run, in 8 bits.
+
+    Where it learns, each scene has its own, and of the run's there is only the config.
+    """
 
     knob = "lambda"
     values = (0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01, 0.02)
@@ -40,12 +43,14 @@ class TransformSweep(Sweep):
         self.settings = transform_settings("S", None, variants, steps, {})
         self.codec = TransformCodec(config)
         self.network, self.shared = as_stored(source.collection.shared_part)
+        self.config = self.network.split(b"\n", 1)[0]
 
     def point(self, value: float, folder: Path, progress: Progress) -> Point:
         settings = replace(self.settings, price=value)
         sampler = self.source.record.settings.sampler.at(1.0)
-        write_atomic(folder / "network", self.network)
-        parts = {"network": len(self.network) / len(self.source.collection)}
+        common, data = ("config", self.config) if settings.network_learns else ("network", self.network)
+        write_atomic(folder / common, data)
+        parts = {common: len(data) / len(self.source.collection)}
         scores, seconds, estimated = [], 0.0, 0.0
         for name in self.source.objects:
             codes = self.source.collection[name].code()
