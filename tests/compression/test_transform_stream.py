@@ -148,6 +148,7 @@ def forged(data: bytes, **changes: int) -> bytes:
         ({"cells": 5}, "a mask of 5 cells"),
         ({"zero": 1}, "flags 1 of version 1 are not known"),
         ({"version": 2, "zero": 128}, "flags 128 of version 2 are not known"),
+        ({"version": 2, "zero": 5}, "flags 5 of version 2 are not known"),
         ({"hidden": 5}, "decoder"),
         ({"latent": 4}, "table"),
         ({"z": 15}, "vectors"),

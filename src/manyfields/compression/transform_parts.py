@@ -24,14 +24,18 @@ HYPERPRIOR = 1
 """Flag: the tables are those of classes, which hyper-latents tell for each latent."""
 OWN_NETWORK = 2
 """Flag: the scene has a network of its own, in the place of that of the shared part."""
-FLAGS = HYPERPRIOR | OWN_NETWORK
+COMMON = 4
+"""Flag: decoder and tables are those of the codec's file, not of the scene. Not together with a hyperprior."""
+COMMON_PARTS = ("decoder", "tables")
+FLAGS = HYPERPRIOR | OWN_NETWORK | COMMON
 HEADER = START.size + len(PARTS) * ENTRY.size + CHECKSUM.size
 """Bytes of the header of version 1."""
 
 
 def names_of(flags: int) -> tuple[str, ...]:
     """The parts of a scene with these flags, in the order of the file."""
-    return PARTS + (HYPER_PARTS if flags & HYPERPRIOR else ()) + ((NETWORK_PART,) if flags & OWN_NETWORK else ())
+    own = tuple(name for name in PARTS if not (flags & COMMON and name in COMMON_PARTS))
+    return own + (HYPER_PARTS if flags & HYPERPRIOR else ()) + ((NETWORK_PART,) if flags & OWN_NETWORK else ())
 
 
 def pack_scene(
@@ -74,12 +78,13 @@ def _entries(data: bytes) -> dict[str, tuple[int, int]]:
     """Size and checksum of each part, from a header that was found whole."""
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise CollectionError("not a scene in transform coding: it does not start with MFTC")
-    if len(data) < HEADER:
+    if len(data) < START.size:
         raise CollectionError(f"the header: cut short, {len(data)} of {HEADER} bytes are there")
     version, flags = data[len(MAGIC)], data[len(MAGIC) + 3]
     if version not in (VERSION, VERSION_WITH_FLAGS):
         raise CollectionError(f"a scene of version {version}; this manyfields reads 1 and 2, use a newer one")
-    if (flags != 0) != (version == VERSION_WITH_FLAGS) or flags & ~FLAGS:
+    known = not flags & ~FLAGS and flags & (HYPERPRIOR | COMMON) != HYPERPRIOR | COMMON
+    if (flags != 0) != (version == VERSION_WITH_FLAGS) or not known:
         raise CollectionError(f"the header: flags {flags} of version {version} are not known here; use a newer one")
     names = names_of(flags)
     size = _header_size(len(names))

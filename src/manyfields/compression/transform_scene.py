@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,21 @@ class CodedScene:
     network: Float[Tensor, " p"] | None = None
     """Of the scene's own, in the place of that of the shared part."""
     network_bits: int = 8
+    common: bool = False
+    """Decoder and tables are those of the codec, which has them for all scenes: see `CommonTransform`."""
+
+    @staticmethod
+    def of_grids(grids: TensorGrids, **learned: Any) -> "CodedScene":
+        """A scene with the box, masks and sizes of `grids`. `learned`: everything else, by name."""
+        components = grids.density.components, grids.appearance.components
+        return CodedScene(
+            box=grids.box,
+            alpha=grids.mask,
+            map=grids.map,
+            resolution=grids.resolution,
+            components=components,
+            **learned,
+        )
 
     @property
     def sizes(self) -> list[tuple[int, int]]:

@@ -15,6 +15,8 @@ from torch import Tensor
 from manyfields.compression.hull import decode_hull, encode_hull
 from manyfields.compression.network_bytes import BITS as NUMBER_BITS
 from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
+from manyfields.compression.transform_common import CommonTransform
+from manyfields.compression.transform_decoder import WholeDecoder
 from manyfields.compression.transform_decoder_bytes import decode_decoder, encode_decoder
 from manyfields.compression.transform_hyper import CLASSES, CodedHyper
 from manyfields.compression.transform_latents import LatentTables, kept_latents
@@ -37,8 +39,7 @@ def encode_scene(scene: CodedScene) -> bytes:
     parts = {
         "alpha mask": encode_hull(scene.alpha.cpu().numpy()),
         "vectors": encode_network(torch.cat([vector.flatten() for vector in scene.vectors]), scene.vector_bits),
-        "decoder": encode_decoder(scene.decoder),
-        "tables": scene.tables.to_bytes(),
+        **({} if scene.common else {"decoder": encode_decoder(scene.decoder), "tables": scene.tables.to_bytes()}),
         "masks": encode_masks([mask.numpy() for mask in scene.masks]),
         "latents": scene.tables.encode(kept_latents(scene.latents, scene.masks), scene.contexts()),
         **({} if scene.hyper is None else scene.hyper.parts()),
@@ -50,8 +51,11 @@ def encode_scene(scene: CodedScene) -> bytes:
     return pack_scene((scene.decoder.bits, scene.vector_bits), sides, numbers.tolist(), parts)
 
 
-def decode_scene(data: bytes, config: TensorConfig) -> CodedScene:
-    """The scene in the bytes of `encode_scene`. Raises CollectionError, naming the part that is damaged."""
+def decode_scene(data: bytes, config: TensorConfig, common: CommonTransform | None = None) -> CodedScene:
+    """The scene in the bytes of `encode_scene`. `common`: what the codec has for scenes without decoder and tables.
+
+    Raises CollectionError, naming the part that is damaged.
+    """
     parts = unpack_scene(data)
     _, _, bits, vector_bits, _, cells, x, y, z, latent, hidden, *placed = START.unpack_from(data)
     resolution, components = (x, y, z), (config.density_components, config.appearance_components)
@@ -72,7 +76,11 @@ def decode_scene(data: bytes, config: TensorConfig) -> CodedScene:
     if HYPER_PARTS[0] in parts:
         hyper = CodedHyper.of_parts(parts, sizes, latent, bits)
         contexts = kept_latents(hyper.classes(sizes), masks).flatten().numpy()
-    tables = LatentTables.read(parts["tables"], latent if hyper is None else CLASSES, "tables")
+    if "decoder" in parts:
+        decoder = decode_decoder(parts["decoder"], latent, hidden, sum(components), bits)
+        tables = LatentTables.read(parts["tables"], latent if hyper is None else CLASSES, "tables")
+    else:
+        decoder, tables = _taken(common, (latent, hidden, sum(components), bits))
     return CodedScene(
         box,
         torch.from_numpy(decode_hull(parts["alpha mask"], (cells,) * 3)),
@@ -81,13 +89,23 @@ def decode_scene(data: bytes, config: TensorConfig) -> CodedScene:
         components,
         _decode_vectors(parts["vectors"], resolution, components, vector_bits),
         vector_bits,
-        decode_decoder(parts["decoder"], latent, hidden, sum(components), bits),
+        decoder,
         masks,
         tables.decode(parts["latents"], masks, latent, "latents", contexts),
         tables,
         hyper,
         **_decode_network(parts[NETWORK_PART], config) if NETWORK_PART in parts else {},
+        common="decoder" not in parts,
     )
+
+
+def _taken(common: CommonTransform | None, sizes: tuple[int, int, int, int]) -> tuple[WholeDecoder, LatentTables]:
+    """What the codec has for a scene of some sizes."""
+    if common is None:
+        raise CollectionError("its decoder is that of a codec learned from other scenes, which is not at hand")
+    if common.sizes != sizes:
+        raise CollectionError(f"the header: made for a decoder of sizes {sizes}, that of the codec has {common.sizes}")
+    return common.decoder, common.tables
 
 
 def _check_sizes(resolution: Resolution, channels: int, latent: int, hidden: int, bits: int, vector_bits: int) -> None:

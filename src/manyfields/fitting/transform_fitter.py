@@ -22,10 +22,11 @@ from manyfields.fitting.data import FittingObject, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN
 from manyfields.fitting.scene_loss import SceneLoss
 from manyfields.fitting.transform_hyper_learning import class_bits
+from manyfields.fitting.transform_learned import LearnedTransform
 from manyfields.fitting.transform_learning import TransformModel
 from manyfields.fitting.transform_settings import TransformSettings
-from manyfields.fitting.transform_start import guides_inside, started_anew
-from manyfields.fitting.transform_tables import bytes_by_density, tables_of_classes, tables_of_density
+from manyfields.fitting.transform_start import guides_inside, started_anew, stored_vectors
+from manyfields.fitting.transform_tables import bytes_by_density, bytes_by_tables, tables_of_classes, tables_of_density
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, importance_scores, importance_weights
 
@@ -39,6 +40,9 @@ class TransformFitter:
     """Codes the scene `grids` of one object against its views. `shared` stays as it is: a copy of its network learns.
 
     Every random choice of a step comes from (seed, object, step). Raises ConfigError for fields without planes (CP).
+
+    `learned`: a codec that was learned from other scenes. Latents and masks alone then learn, from what its encoder
+    makes on.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class TransformFitter:
         sampler: Sampler,
         settings: TransformSettings,
         seed: int = 0,
+        learned: LearnedTransform | None = None,
     ) -> None:
         if not grids.density.planes:
             raise ConfigError("fields of vectors alone (CP) have no planes to code")
@@ -66,7 +71,10 @@ class TransformFitter:
         weighted = settings.importance and not settings.end_to_end
         self.importance = self._importance() if weighted else [torch.ones(1, 1)] * 3
         self.model = TransformModel(self.planes, grids.resolution, settings, generator)
-        vectors = _as_stored([*grids.density.vectors, *grids.appearance.vectors], settings.vector_bits)
+        self.learned = learned
+        if learned is not None:
+            self.model.take(learned.latents(self.planes), learned.common.decoder, learned.density)
+        vectors = stored_vectors(grids, settings.vector_bits)
         self.vectors = nn.ParameterList([nn.Parameter(own, settings.vectors_learn) for own in vectors])
         self.optimizer = self._optimizer()
 
@@ -103,28 +111,30 @@ class TransformFitter:
     def scene(self) -> CodedScene:
         """What is learned, as it is to be stored."""
         model, masks, latents = self.model, self.model.masks(), self.model.whole_latents()
+        if self.learned is not None:
+            latents = [own * mask for own, mask in zip(self.learned.within(latents), masks, strict=True)]
         kept = kept_latents(latents, masks)
-        if model.hyper is None:
-            hyper, tables = None, tables_of_density(model.density, kept)
+        hyper = None
+        if self.learned is not None:
+            tables = self.learned.common.tables
+        elif model.hyper is None:
+            tables = tables_of_density(model.density, kept)
         else:
             hyper = model.hyper.coded()
             classes = kept_latents(hyper.classes(latent_sizes(self.grids.resolution)), masks)
             tables = tables_of_classes(kept, classes.flatten().numpy(), CLASSES)
-        return CodedScene(
-            self.grids.box,
-            self.grids.mask,
-            self.grids.map,
-            self.grids.resolution,
-            self.components,
-            tuple(vector.detach().clone() for vector in self.vectors),
-            self.settings.vector_bits,
-            model.decoder.whole(),
-            tuple(masks),
-            tuple(latents),
-            tables,
-            hyper,
-            self._stored_network(),
-            self.settings.network_bits,
+        return CodedScene.of_grids(
+            self.grids,
+            vectors=tuple(vector.detach().clone() for vector in self.vectors),
+            vector_bits=self.settings.vector_bits,
+            decoder=model.decoder.whole(),
+            masks=tuple(masks),
+            latents=tuple(latents),
+            tables=tables,
+            hyper=hyper,
+            network=self._stored_network(),
+            network_bits=self.settings.network_bits,
+            common=self.learned is not None,
         )
 
     def estimated_bytes(self) -> float:
@@ -134,6 +144,8 @@ class TransformFitter:
         """
         masks = self.model.masks()
         kept = kept_latents(self.model.whole_latents(), masks)
+        if self.learned is not None:
+            return bytes_by_tables(self.learned.common.tables, kept_latents(self.scene().latents, masks))
         if self.model.hyper is None:
             return bytes_by_density(self.model.density, kept)
         classes = self.model.hyper.coded().classes(latent_sizes(self.grids.resolution))
@@ -176,7 +188,8 @@ class TransformFitter:
     def _optimizer(self) -> torch.optim.Optimizer:
         settings, model = self.settings, self.model
         networks = [*model.decoder.parameters(), *(model.encoder.parameters() if model.encoder else ())]
-        latents, entropy = list(model.own), [*model.density.parameters(), *model.odds]
+        entropy = [*model.odds, *(each for each in model.density.parameters() if each.requires_grad)]
+        latents = list(model.own)
         if model.hyper is not None:
             latents += model.hyper.own
             entropy += [*model.hyper.density.parameters(), *model.hyper.odds]
@@ -192,13 +205,7 @@ class TransformFitter:
         if settings.network_learns:
             groups.append((list(self.network.parameters()), (1.0 if anew else SHARE_TO_GO_ON) * settings.color_rate))
         return torch.optim.Adam(
-            [{"params": params, "lr": rate, "first": rate} for params, rate in groups], betas=BETAS, fused=True
+            [{"params": params, "lr": rate, "first": rate} for params, rate in groups if params],
+            betas=BETAS,
+            fused=True,
         )
-
-
-def _as_stored(vectors: list[Tensor], bits: int) -> list[Tensor]:
-    """Vectors as the file will give them back."""
-    flat = torch.cat([vector.detach().flatten() for vector in vectors])
-    numbers = decode_network(encode_network(flat, bits), len(flat), bits)
-    parts = numbers.split([own.numel() for own in vectors])
-    return [part.view(own.shape).clone() for part, own in zip(parts, vectors, strict=True)]

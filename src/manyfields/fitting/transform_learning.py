@@ -5,6 +5,7 @@ latents ────────────────────────
                                       └── density ──► bits
 """
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from manyfields.compression.transform_decoder import TransformDecoder
+from manyfields.compression.transform_decoder import FrozenDecoder, TransformDecoder, WholeDecoder
 from manyfields.compression.transform_density import FactorisedDensity
 from manyfields.compression.transform_latents import LARGEST
 from manyfields.compression.transform_scene import latent_sizes, plane_sizes
@@ -37,14 +38,22 @@ class TransformModel(nn.Module):
         self.own = nn.ParameterList([scale * latents for latents in drawn])
         self.odds = nn.ParameterList([torch.full(side, OPEN) for side in sides])
         self.density = FactorisedDensity(settings.latent)
-        self.decoder = TransformDecoder(settings.latent, settings.hidden, channels, settings.decoder_bits, generator)
+        decoder = TransformDecoder(settings.latent, settings.hidden, channels, settings.decoder_bits, generator)
+        self.decoder: TransformDecoder | FrozenDecoder = decoder
         with torch.no_grad():  # the mean of each channel needs no latents
-            self.decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
-        self.encoder = LatentEncoder(planes, settings, generator) if settings.encoder else None
+            decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
+        self.planes = list(planes)
+        self.encoder = LatentEncoder(channels, settings, generator) if settings.encoder else None
         self.hyper = HyperModel(sides, settings, generator) if settings.hyperprior else None
 
+    def take(self, latents: Sequence[Tensor], decoder: WholeDecoder, density: FactorisedDensity) -> None:
+        """Go on from latents that an encoder has made, with a decoder and a density that stay as they are."""
+        self.own = nn.ParameterList(list(latents))
+        self.odds = nn.ParameterList([torch.where((own.round() != 0).any(0), OPEN, -OPEN) for own in latents])
+        self.decoder, self.density = FrozenDecoder(decoder), copy.deepcopy(density).requires_grad_(False)
+
     def latents(self) -> list[Float[Tensor, "Z _ _"]]:
-        return list(self.own) if self.encoder is None else self.encoder()
+        return list(self.own) if self.encoder is None else self.encoder(self.planes)
 
     def masks(self) -> list[Tensor]:
         """What is kept in the end (h, w), as booleans."""
@@ -74,13 +83,11 @@ class TransformModel(nn.Module):
 
 
 class LatentEncoder(nn.Module):
-    """Planes to latents by two convolutions: the paper's comparison (figure 5)."""
+    """Planes of some channels to latents by two convolutions: the paper's comparisons (figures 4 and 5)."""
 
-    def __init__(self, planes: Sequence[Tensor], settings: TransformSettings, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, settings: TransformSettings, generator: torch.Generator) -> None:
         super().__init__()
-        # A decoder makes 4 h - 3 texels of h latents.
-        self.planes = [functional.pad(plane, (0, 3, 0, 3)) for plane in planes]
-        self.first = nn.Conv2d(len(planes[0]), settings.hidden, 3, 2, 1)
+        self.first = nn.Conv2d(channels, settings.hidden, 3, 2, 1)
         self.second = nn.Conv2d(settings.hidden, settings.latent, 3, 2, 1)
         with torch.no_grad():
             for layer in (self.first, self.second):
@@ -89,5 +96,7 @@ class LatentEncoder(nn.Module):
                 if layer.bias is not None:
                     layer.bias.zero_()
 
-    def forward(self) -> list[Float[Tensor, "Z _ _"]]:
-        return [self.second(functional.selu(self.first(plane[None])))[0] for plane in self.planes]
+    def forward(self, planes: Sequence[Float[Tensor, "C _ _"]]) -> list[Float[Tensor, "Z _ _"]]:
+        # A decoder makes 4 h - 3 texels of h latents.
+        padded = [functional.pad(plane, (0, 3, 0, 3)) for plane in planes]
+        return [self.second(functional.selu(self.first(plane[None])))[0] for plane in padded]

@@ -8,7 +8,9 @@ import copy
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
+from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.fields import TensorFamily, TensorGrids
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.guides import START, Guides
@@ -32,3 +34,12 @@ def guides_inside(loss: SceneLoss, item: FittingObject, grids: TensorGrids) -> G
     guides.replace(0, grids.mask, START * grids.mask.float())
     loss.guide = guides.values
     return guides
+
+
+def stored_vectors(grids: TensorGrids, bits: int) -> list[Tensor]:
+    """Vectors of density and appearance, three of each, as a file with numbers of `bits` will give them back."""
+    vectors = [*grids.density.vectors, *grids.appearance.vectors]
+    flat = torch.cat([vector.detach().flatten() for vector in vectors])
+    numbers = decode_network(encode_network(flat, bits), len(flat), bits)
+    parts = numbers.split([own.numel() for own in vectors])
+    return [part.view(own.shape).clone() for part, own in zip(parts, vectors, strict=True)]

@@ -27,6 +27,12 @@ def bytes_by_density(density: FactorisedDensity, kept: Int[Tensor, "Z n"]) -> fl
     return float(-shares.gather(1, kept - lowest).log2().sum()) / 8
 
 
+def bytes_by_tables(tables: LatentTables, kept: Int[Tensor, "Z n"]) -> float:
+    """What latents take by tables of their channels."""
+    shares = tables.frequencies.double() / 2**tables.bits
+    return float(-shares.gather(1, kept - tables.lowest).log2().sum()) / 8
+
+
 def tables_of_classes(kept: Int[Tensor, "Z n"], classes: Int[np.ndarray, " m"], kinds: int) -> LatentTables:
     """One table for each of the `kinds` classes, of the latents that have it: of so few, the best are short."""
     lowest, highest = (int(kept.min()), int(kept.max())) if kept.numel() else (0, 0)
