@@ -1,10 +1,14 @@
 """Tiny scenes in transform coding."""
 
+from dataclasses import replace
+
 import torch
 
 from manyfields.compression import CodedScene
 from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.compression.transform_decoder import TransformDecoder
+from manyfields.compression.transform_hyper import CLASSES, CodedHyper, hyper_sizes
+from manyfields.compression.transform_latents import LatentTables
 from manyfields.compression.transform_scene import latent_sizes
 from manyfields.fields import TensorConfig
 from manyfields.fields.tensor_grids import VECTOR_AXES
@@ -33,7 +37,6 @@ def scene(latent: int = 3, hidden: int = 4, bits: int = 8, vector_bits: int = 8,
     decoder = TransformDecoder(latent, hidden, sum(widths), bits, draw)
     with torch.no_grad():
         decoder.first_bias.copy_(torch.randn(hidden, generator=draw))
-    frequencies = torch.tensor([[5, 10, 9, 16, 12, 9, 3]]).repeat(latent, 1)
     box = torch.tensor([[-0.5, -0.25, -1.0], [0.5, 0.75, 0.5]])
     return CodedScene(
         box,
@@ -46,7 +49,25 @@ def scene(latent: int = 3, hidden: int = 4, bits: int = 8, vector_bits: int = 8,
         decoder.whole(),
         masks,
         latents,
-        frequencies,
-        6,
-        -3,
+        tables(latent),
     )
+
+
+def tables(contexts: int) -> LatentTables:
+    """Of latents from -3 to 3."""
+    return LatentTables(torch.tensor([[5, 10, 9, 16, 12, 9, 3]]).repeat(contexts, 1), 6, -3)
+
+
+def hyper(latent: int = 3, channels: int = 2, hidden: int = 3, bits: int = 8, seed: int = 0) -> CodedHyper:
+    """A hyperprior of the latents of `scene`, whose classes are of several kinds."""
+    draw = generator(seed)
+    decoder = TransformDecoder(channels, hidden, latent, bits, draw)
+    with torch.no_grad():
+        decoder.second_bias.copy_(4 + 6 * torch.rand(latent, generator=draw))
+    masks = tuple(torch.rand(size, generator=draw) > 0.3 for size in hyper_sizes(latent_sizes(RESOLUTION)))
+    latents = tuple(torch.randint(-3, 4, (channels, *mask.shape), generator=draw) * mask for mask in masks)
+    return CodedHyper(decoder.whole(), masks, latents, tables(channels))
+
+
+def scene_with_hyperprior(latent: int = 3, seed: int = 0) -> CodedScene:
+    return replace(scene(latent, seed=seed), tables=tables(CLASSES), hyper=hyper(latent, seed=seed))

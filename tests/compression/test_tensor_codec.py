@@ -27,6 +27,13 @@ def test_scenes_come_back_as_float16(kind, tensors):
     assert codec.encode(codes[1]) == encoded[1:]
 
 
+def test_a_network_of_a_scene_has_no_place(tensors):
+    family = tensors.new_shared().family
+    (grids,) = tensors.random_codes(family).grids
+    with pytest.raises(CollectionError, match="a network of its own"):
+        TensorCodec(family.config).encode(TensorCodes((replace(grids, network=family.numbers()),)))
+
+
 def test_the_layout_is_what_format_says(tensors):
     family = tensors.new_shared("cp", components=1, guide_side=2).family
     grids = family.new_grids(tensors.BOX, (2, 3, 4))

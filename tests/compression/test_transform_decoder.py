@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from manyfields.compression.transform_decoder import TransformDecoder, WholeLayer, latent_side, scales_of
+from manyfields.compression.transform_decoder import FrozenDecoder, TransformDecoder, WholeLayer, latent_side, scales_of
 
 
 def made(bits: int = 8, seed: int = 0) -> TransformDecoder:
@@ -83,6 +83,16 @@ def test_planes_are_the_same_on_any_number_of_threads():
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+def test_the_frozen_form_makes_the_planes_that_are_stored():
+    whole = made().whole()
+    latents = torch.randint(-20, 21, (5, 3, 4)).float().requires_grad_()
+    planes = FrozenDecoder(whole)(latents, (9, 13))
+    torch.testing.assert_close(planes.detach(), whole(latents.detach().long(), (9, 13)), atol=2e-3, rtol=1e-4)
+    planes.sum().backward()
+    assert bool(latents.grad.any()) and not list(FrozenDecoder(whole).parameters())
+    assert FrozenDecoder(whole).whole() is whole
 
 
 def test_gradients_go_straight_through_the_rounding():

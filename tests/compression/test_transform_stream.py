@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 
 import manyfields
 from manyfields.compression import TransformCodec
-from manyfields.compression.transform_stream import HEADER, PARTS, START, decode_scene, encode_scene, part_sizes
+from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
+from manyfields.compression.transform_latents import LatentTables
+from manyfields.compression.transform_parts import HEADER, PARTS, START, part_sizes
+from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import CollectionError
 from manyfields.fields import TensorConfig
 
@@ -56,13 +59,29 @@ def test_a_map_and_planes_without_latents(scenes):
         map=torch.arange(16.0).view(4, 4),
         masks=empty,
         latents=tuple(torch.zeros_like(own) for own in scene.latents),
-        frequencies=torch.full((3, 1), 64),
-        lowest=0,
+        tables=LatentTables(torch.full((3, 1), 64), 6, 0),
     )
     data = encode_scene(scene)
     again = decode_scene(data, scenes.CONFIG)
     assert torch.equal(again.map, scene.map) and not again.latents[0].any()
     assert part_sizes(data)["latents"] == 0
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("hyper", [False, True])
+def test_a_network_of_the_scene_comes_back(bits, hyper, scenes):
+    numbers = torch.randn(scenes.CONFIG.numbers, generator=scenes.generator())
+    numbers = decode_network(encode_network(numbers, bits), len(numbers), bits)
+    before = scenes.scene_with_hyperprior() if hyper else scenes.scene()
+    data = encode_scene(replace(before, network=numbers, network_bits=bits))
+    assert (data[4], data[7]) == (2, 2 + hyper)
+    assert list(part_sizes(data))[-1] == "own network"
+    assert part_sizes(data)["own network"] == 1 + network_bytes(len(numbers), bits)
+    again = decode_scene(data, scenes.CONFIG)
+    assert torch.equal(again.network, numbers) and torch.equal(again.grids().network, numbers)
+    assert encode_scene(again) == data
+    with pytest.raises(CollectionError, match="^own network: .* bytes where .* are due"):
+        decode_scene(data, replace(scenes.CONFIG, hidden=9))
 
 
 def test_the_bytes_are_what_format_says(scenes):
@@ -77,7 +96,7 @@ def test_the_bytes_are_what_format_says(scenes):
 def test_bytes_of_latents_are_what_their_tables_say(scenes):
     scene = scenes.scene(latent=40)
     symbols = torch.cat([own[:, mask] for own, mask in zip(scene.latents, scene.masks, strict=True)], 1) + 3
-    bits = -(scene.frequencies[0].double() / 64)[symbols].log2().sum()
+    bits = -(scene.tables.frequencies[0].double() / 64)[symbols].log2().sum()
     size = part_sizes(encode_scene(scene))["latents"]
     assert size > 300 and abs(float(bits) / 8 - size) <= 4
 
@@ -99,7 +118,8 @@ def test_damage_is_found_and_named(part, scenes):
         (lambda data: b"", "the header: cut short, 0 of"),
         (lambda data: b"MFVQ" + data[4:], "it does not start with MFTC"),
         (lambda data: data[:50], "the header: cut short, 50 of"),
-        (lambda data: data[:4] + b"\2" + data[5:], "version 2"),
+        (lambda data: data[:4] + b"\3" + data[5:], "version 3"),
+        (lambda data: data[:4] + b"\2" + data[5:], "flags 0 of version 2 are not known"),
         (lambda data: data[:30] + b"\0" + data[31:], "the header: damaged"),
         (lambda data: data + b"\0", "1 bytes after the last part"),
     ],
@@ -126,7 +146,9 @@ def forged(data: bytes, **changes: int) -> bytes:
         ({"bits": 3}, "a decoder of 3 bits"),
         ({"vector_bits": 9}, "vectors of 9"),
         ({"cells": 5}, "a mask of 5 cells"),
-        ({"zero": 1}, "not of this family"),
+        ({"zero": 1}, "flags 1 of version 1 are not known"),
+        ({"version": 2, "zero": 128}, "flags 128 of version 2 are not known"),
+        ({"version": 2, "zero": 5}, "flags 5 of version 2 are not known"),
         ({"hidden": 5}, "decoder"),
         ({"latent": 4}, "table"),
         ({"z": 15}, "vectors"),

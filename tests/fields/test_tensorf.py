@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from manyfields.errors import ConfigError
-from manyfields.fields import TensorConfig, TensorFamily
+from manyfields.fields import TensorCodes, TensorConfig, TensorFamily
 from manyfields.fields.tensor_products import products
 
 
@@ -42,6 +43,26 @@ def test_sizes_are_those_of_the_paper():
     # Table 1 of Neural NeRF Compression: 67.6 MB of planes in float32 for lego, whose box is no cube.
     assert planes == 3 * 300**2 * 64
     assert float(grids.density.planes[0].std()) == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_scene_may_bring_its_own_network(tensors):
+    family = tensors.new_shared().family
+    codes, numbers = tensors.random_codes(family, 3), family.numbers()
+    assert len(numbers) == family.config.numbers == sum(each.numel() for each in family.parameters())
+    assert TensorConfig().numbers == 27 * 144 + 151 * 128 + 129 * 128 + 129 * 3
+    own = family.with_numbers(2.0 * numbers)
+    mixed = TensorCodes((codes.grids[0], replace(codes.grids[1], network=2.0 * numbers), codes.grids[2]))
+    points, directions = torch.rand(3, 7, 3) - 0.5, torch.rand(3, 7, 3)
+    found, shared = (family.field(each)(points, directions) for each in (mixed, codes))
+    assert torch.equal(found.density, shared.density)
+    torch.testing.assert_close(found.channels[[0, 2]], shared.channels[[0, 2]])
+    expected = own.field(codes).colors(points, directions)[1]
+    torch.testing.assert_close(found.channels[1], expected)
+    assert not torch.allclose(expected, shared.channels[1], atol=1e-3)
+    assert torch.equal(family.field(mixed)[1].colors(points[1:2], directions[1:2])[0], found.channels[1])
+    assert torch.equal(family.numbers(), numbers)
+    moved = mixed.grids[1].to("cpu").shrunk(tensors.BOX / 2, mixed.grids[1].mask)
+    assert torch.equal(moved.network, 2.0 * numbers)
 
 
 def test_outside_of_the_box_there_is_nothing(tensors):

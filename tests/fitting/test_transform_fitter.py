@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from manyfields.cameras import orbit
-from manyfields.compression.transform_stream import encode_scene, part_sizes
+from manyfields.compression.transform_parts import part_sizes
+from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import ConfigError, RunError
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
-from manyfields.fitting.transform_learning import drawn_mask
 from manyfields.fitting.transform_settings import SIZES, TransformSettings
 from manyfields.rendering import Sampler
 
@@ -82,7 +82,15 @@ def test_a_higher_price_takes_fewer_bytes(scene):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"mask": False}, {"importance": False}, {"start": "gaussian"}, {"encoder": True}, {"end_to_end": True}],
+    [
+        {"mask": False},
+        {"importance": False},
+        {"start": "gaussian"},
+        {"encoder": True},
+        {"hyperprior": True},
+        {"vectors": True},
+        {"network": True},
+    ],
     ids=str,
 )
 def test_what_the_paper_compares_with(changes, scene):
@@ -90,33 +98,57 @@ def test_what_the_paper_compares_with(changes, scene):
     coded = made.run()
     own = torch.cat([vector.flatten() for vector in coded.vectors])
     held = torch.cat([vector.flatten() for vector in fitter(scene).vectors])
-    assert torch.equal(own, held) != ("end_to_end" in changes)
+    assert torch.equal(own, held) != ("vectors" in changes)
+    assert (coded.network is not None) == ("network" in changes)
     if "mask" in changes:
         assert all(bool(mask.all()) for mask in coded.masks)
     if "start" in changes:
         assert all(bool(latents.any()) for latents in coded.latents)
     if "importance" in changes:
         assert made.importance[0].tolist() == [[1.0]]
+    assert (coded.hyper is not None) == ("hyperprior" in changes)
     if "encoder" in changes:
         assert not any(bool(own.any()) for own in made.model.own)
         assert [own.shape for own in made.model.latents()] == [own.shape for own in made.model.own]
 
 
-def test_masks_are_drawn_by_their_odds():
-    draw = torch.Generator().manual_seed(0)
-    odds = torch.tensor([[-2.0, 0.0, 3.0]]).repeat(4000, 1)
-    kept = drawn_mask(odds, 1.0, draw)
-    assert set(kept.unique().tolist()) <= {0.0, 1.0}
-    torch.testing.assert_close(kept.mean(0), torch.sigmoid(odds[0]), atol=0.03, rtol=0)
+def test_the_network_that_learns_is_stored_as_bytes_give_it_back(scene):
+    shared, _, _ = scene
+    before = shared.family.numbers()
+    for bits in (8, 16):
+        coded = fitter(scene, steps=4, network=True, network_bits=bits, color_rate=0.1).run()
+        assert torch.equal(shared.family.numbers(), before)
+        assert not torch.allclose(coded.network, before, atol=0.01)
+        again = decode_scene(encode_scene(coded), shared.family.config)
+        assert torch.equal(again.network, coded.network) and again.network_bits == bits
+        assert torch.equal(again.grids().network, coded.network)
 
 
-def test_gradients_of_masks_are_those_of_the_softmax():
-    odds = torch.tensor([[0.3, -1.0]], requires_grad=True)
-    drawn_mask(odds, 2.0, torch.Generator().manual_seed(4)).sum().backward()
-    uniform = torch.rand(1, 2, generator=torch.Generator().manual_seed(4))
-    gumbel = uniform.log() - (1 - uniform).log()
-    soft = torch.sigmoid((odds.detach() + gumbel) / 2.0)
-    torch.testing.assert_close(odds.grad, soft * (1 - soft) / 2.0)
+def test_a_single_stage_learns_from_nothing(scene):
+    losses = []
+    made = fitter(scene, steps=100, end_to_end=True, price=1e-6)
+    coded = made.run(lambda step, each: losses.append(each))
+    shared, grids, _ = scene
+    first, last = (sum(each["rgb"] for each in some) for some in (losses[:10], losses[-10:]))
+    assert last < 0.5 * first and all(each["planes"] == 0 for each in losses)
+    assert coded.network.shape == (shared.family.config.numbers,)
+    assert coded.resolution == grids.resolution and torch.equal(coded.alpha, grids.mask)
+    # Samples are placed by what is learned, no longer all alike.
+    assert len(made.loss.guide.unique()) > 100
+
+
+def test_a_single_stage_does_not_look_at_what_is_fitted(scene, tensors):
+    shared, grids, new = scene
+    other = tensors.noise(grids, seed=5)
+    strange = tensors.new_shared()
+    with torch.no_grad():
+        for parameter in strange.family.parameters():
+            parameter.mul_(3.0)
+    settings = replace(TINY, steps=3, end_to_end=True)
+    one = TransformFitter(shared, new(), grids, SAMPLER, settings).run()
+    two = TransformFitter(strange, new(), other, SAMPLER, settings).run()
+    assert encode_scene(one) == encode_scene(two)
+    assert encode_scene(TransformFitter(shared, new(), grids, SAMPLER, settings, seed=1).run()) != encode_scene(one)
 
 
 def test_rates_and_temperatures_decay():
@@ -148,6 +180,11 @@ def test_the_estimate_is_that_of_the_bytes(scene, tensors):
         ({"decoder_bits": 16}, "decoder_bits 16"),
         ({"start": "ones"}, "start 'ones'"),
         ({"rounded": 2.0}, "rounded 2.0"),
+        ({"network_bits": 4}, "network_bits 4: 8 or 16"),
+        ({"vector_bits": 9}, "vector_bits 9"),
+        ({"color_rate": 0.0}, "rates and temperatures"),
+        ({"hyper_latent": 0}, "hyper_latent 0"),
+        ({"encoder": True, "end_to_end": True}, "an encoder needs planes"),
     ],
 )
 def test_settings_without_meaning(changes, message):

@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,11 +15,13 @@ import manyfields
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
+from manyfields.commands.compress import Variant
 from manyfields.compression import TransformCodec
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import CollectionError, ConfigError, RunError
+from manyfields.fields import TensorCodes
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
-from manyfields.runs.compress_transform import size_breakdown
+from manyfields.runs.compress_transform import VARIANTS, size_breakdown
 
 PHASE = {"name": "tensors", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 64}
 TINY = {
@@ -105,6 +109,99 @@ def test_added_scenes_are_stored_in_the_same_codec(small, new_data, hashes):
     assert collection.layers("box_wide")[0][:4] == b"MFTC"
 
 
+def test_scenes_with_networks_of_their_own(fitted, small, tmp_path, new_data):
+    """Everything that renders them does so with these."""
+    made = compress(fitted, tmp_path / "own", report=False, variants=("end-to-end", "hyperprior"), **CHOICES)
+    assert made.shared_hash == open_collection(fitted).shared_hash and made.verify() == []
+    figures, numbers = evaluate(tmp_path / "own"), []
+    for name, scores in figures["objects"].items():
+        assert scores["psnr"] == pytest.approx(made.entry(name).metrics["psnr"], abs=1e-4)
+        numbers.append(made[name].code().grids[0].network)
+    assert not torch.equal(numbers[0], numbers[1])
+    sizes = size_breakdown(made)
+    assert sizes["own network"] > 500 and sizes["hyper decoder"] > 50
+    item = made[made.ids[0]]
+    code = item.code().grids[0]
+    field = made.shared_part.family.field(TensorCodes((code,)))
+    points = torch.rand(1, 9, 3) - 0.5
+    without = made.shared_part.family.field(TensorCodes((replace(code, network=None),)))
+    assert not torch.allclose(field.colors(points, points), without.colors(points, points))
+    assert bool(torch.isfinite(item.render(orbit(1, width=8, height=8)).images).all())
+    assert add(tmp_path / "own", new_data, report=False)["box_wide"].code().grids[0].network is not None
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory, shapes) -> Path:
+    """Another run, of a scene that `fitted` lacks."""
+    folder = tmp_path_factory.mktemp("others")
+    settings = {**TINY, "tensorf": {**TINY["tensorf"], "upsample_at": [], "mask_at": [0.5]}}
+    (folder / "tiny.json").write_text(json.dumps(settings))
+    fit(shapes.write_set(folder / "views", ["box_wide"]), folder / "run", config=folder / "tiny.json", report=False)
+    return folder / "run"
+
+
+LEARNED = {**CHOICES, "steps": None, "learn_steps": 8}
+
+
+def test_a_codec_that_is_learned_from_other_scenes(fitted, others, tmp_path, new_data):
+    made = compress(fitted, tmp_path / "out", learn_from=[others], **LEARNED)
+    assert made.verify() == [] and len(made) == 4
+    name = made.ids[0]
+    sizes = part_sizes(made.layers(name)[0])
+    assert "decoder" not in sizes and "tables" not in sizes
+    codec = next((tmp_path / "out").glob("codec-*.safetensors")).stat().st_size
+    assert size_breakdown(made)["codec"] == codec / 4 and len(list((tmp_path / "out").glob("encoder-*"))) == 1
+    figures = evaluate(tmp_path / "out")
+    assert figures["objects"][name]["psnr"] == pytest.approx(made.entry(name).metrics["psnr"], abs=1e-4)
+    # New scenes take the same codec, and so do other collections.
+    added = add(tmp_path / "out", new_data, report=False)
+    assert "decoder" not in part_sizes(added.layers("box_wide")[0])
+    again = compress(fitted, tmp_path / "again", report=False, learn_from=[tmp_path / "out"], **LEARNED)
+    assert [again.layers(each) for each in again.ids] == [made.layers(each) for each in again.ids]
+
+
+def test_latents_learn_against_a_codec_that_is_given(fitted, others, tmp_path):
+    fast = {**LEARNED, "variants": ("no-mask",), "transform": {**CHOICES["transform"], "latent_rate": 2.0}}
+    once = compress(fitted, tmp_path / "once", report=False, learn_from=[others], **fast)
+    learn_from = [tmp_path / "once"]
+    some = compress(fitted, tmp_path / "some", report=False, learn_from=learn_from, **{**fast, "steps": 3})
+    name = once.ids[0]
+    before, after = (made.codec.scenes([made.layers(name)])[0] for made in (once, some))
+    assert not all(torch.equal(*pair) for pair in zip(before.latents, after.latents, strict=True))
+    assert after.common and torch.equal(after.tables.frequencies, before.tables.frequencies)
+    assert (tmp_path / "some" / "importance").is_dir() and not (tmp_path / "once" / "importance").exists()
+
+
+def test_no_views_are_needed_without_steps(fitted, others, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(fitted, run)
+    record = RunRecord.load(run)
+    record.data = [str(tmp_path / "gone")]
+    record.save(run)
+    made = compress(run, tmp_path / "out", report=False, learn_from=[others], **LEARNED)
+    assert len(made) == 4
+    with pytest.raises(ConfigError, match="learns from the views that a scene was fitted to"):
+        compress(run, tmp_path / "more", report=False, learn_from=[others], **{**LEARNED, "steps": 2})
+
+
+def test_scenes_that_cannot_be_learned_from(fitted, others, tmp_path, data):
+    def attempt(message, **choices):
+        with pytest.raises(ConfigError, match=message):
+            compress(fitted, tmp_path / "out", **{**LEARNED, "learn_from": [others], **choices})
+        assert not (tmp_path / "out").exists()
+
+    attempt("a codec is learned from other scenes than those that it is for", learn_from=[fitted])
+    attempt("hyperprior: not with a codec", variants=("hyperprior",))
+    attempt("end_to_end: not with a codec", variants=("end-to-end",))
+    attempt("starts at its encoder", variants=("gaussian",))
+    attempt("starts at its encoder", steps=-1)
+    attempt("learn_from: for codec 'transform', not 'vq'", codec="vq")
+    wide = {**TINY["tensorf"], "density_components": 2, "upsample_at": [], "mask_at": []}
+    (tmp_path / "wide.json").write_text(json.dumps({**TINY, "tensorf": wide}))
+    fit(data, tmp_path / "wide", config=tmp_path / "wide.json", stage1_objects=1, report=False)
+    attempt(r"wide: its planes have 2 \+ 4 channels, those of .* 4 \+ 4", learn_from=[others, tmp_path / "wide"])
+
+
 def test_the_same_call_goes_on_where_it_was_cut(fitted, small, tmp_path, hashes):
     class Cut(BaseException):
         pass
@@ -182,6 +279,19 @@ def test_a_damaged_scene_is_named(small):
     assert any(path.name in problem for problem in collection.verify())
     with pytest.raises(CollectionError, match="box_tall|CRC32C"):
         collection[collection.ids[-1]].code()
+
+
+def test_flags_are_those_there_are():
+    assert set(get_args(Variant)) == set(VARIANTS)
+
+
+def test_the_command_learns_from_other_runs(fitted, others, tmp_path, capsys):
+    flags = ["--codec", "transform", "--learn-from", str(others), "--learn-steps", "2"]
+    assert main(["compress", str(fitted), str(tmp_path / "out"), *flags]) == 0
+    assert "codec " in capsys.readouterr().out.split("bytes of a scene: ")[1]
+    made = open_collection(tmp_path / "out").properties["compressed"]
+    assert (made["steps"], made["transform"]["steps"], len(made["learned_from"])) == (0, 2, 1)
+    assert main(["info", str(tmp_path / "out")]) == 0
 
 
 def test_the_command(fitted, tmp_path, capsys):

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from manyfields.compression.transform_stream import part_sizes
-from manyfields.errors import ConfigError
+from manyfields.compression.transform_parts import part_sizes
+from manyfields.errors import ConfigError, RunError
 from manyfields.runs import fit, rd
 from manyfields.runs.compress_transform import VARIANTS
 from manyfields.runs.rd_codecs import CODECS
@@ -51,6 +51,47 @@ def test_points_are_those_of_the_files(run, tmp_path):
     assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)
 
 
+def test_hyper_latents_are_counted(run, tmp_path):
+    kept = rd(run, tmp_path / "rd", codec="transform-hyperprior", values=[0.001], steps=2)
+    (point,) = kept["curves"]["transform-hyperprior"]["points"]
+    data = (tmp_path / "rd" / "transform-hyperprior" / "0.001" / f"{OBJECT}.mftc").read_bytes()
+    assert point["parts"]["hyper decoder"] == part_sizes(data)["hyper decoder"] > 500
+    assert point["bytes"] == sum(point["parts"].values())
+
+
+@pytest.mark.parametrize("codec", ["transform-vectors-network", "transform-end-to-end"])
+def test_a_network_that_learns_is_counted_in_the_place_of_that_of_the_run(codec, run, tmp_path):
+    kept = rd(run, tmp_path / "rd", codec=codec, values=[0.001], steps=2)
+    (point,) = kept["curves"][codec]["points"]
+    folder = tmp_path / "rd" / codec / "0.001"
+    data, config = (folder / f"{OBJECT}.mftc").read_bytes(), (folder / "config").read_bytes()
+    assert not (folder / "network").exists() and json.loads(config)["family"] == "tensorf"
+    assert point["parts"] == {**part_sizes(data), "config": len(config)}
+    assert point["bytes"] == len(data) + len(config)
+    numbers = as_stored(RdSource.open(run).collection.shared_part)[0].split(b"\n", 1)[1]
+    assert part_sizes(data)["own network"] == 1 + len(numbers)
+
+
+def test_a_codec_that_is_learned_from_another_run(run, tmp_path, shapes):
+    data = shapes.write_set(tmp_path / "views", ["box_flat"])
+    (tmp_path / "tiny.json").write_text(json.dumps(SETTINGS))
+    fit(data, tmp_path / "other", report=False, config=tmp_path / "tiny.json", preset="tensorf")
+    choices = {"codec": "transform-pretrained", "learn_steps": 3}
+    kept = rd(run, tmp_path / "rd", values=[0.001], learn_from=[tmp_path / "other"], **choices)
+    (point,) = kept["curves"]["transform-pretrained"]["points"]
+    folder = tmp_path / "rd" / "transform-pretrained" / "0.001"
+    (codec,) = folder.glob("codec-*")
+    assert point["parts"]["codec"] == codec.stat().st_size and "decoder" not in point["parts"]
+    assert point["bytes"] == sum(point["parts"].values())
+    rd(run, tmp_path / "rd", values=[0.001], learn_from=[tmp_path / "other"], label="steps", steps=2, **choices)
+    with pytest.raises(RunError, match="made otherwise"):
+        rd(run, tmp_path / "rd", values=[1], learn_from=[tmp_path / "other"], **{**choices, "learn_steps": 4})
+    with pytest.raises(ConfigError, match="learn_from: for the codec 'transform-pretrained', which needs it"):
+        rd(run, tmp_path / "rd", codec="transform-pretrained")
+    with pytest.raises(ConfigError, match="learn_from: for the codec 'transform-pretrained'"):
+        rd(run, tmp_path / "rd", codec="transform", learn_from=[tmp_path / "other"])
+
+
 def test_the_network_is_that_of_the_run_in_8_bits(run):
     shared = RdSource.open(run).collection.shared_part
     data, decoded = as_stored(shared)
@@ -80,5 +121,6 @@ def test_variants_and_values(run, tmp_path):
     assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
     assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
     assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
+    assert CODECS["transform-hyperprior"](RdSource.open(run), 2, 0).settings.hyperprior is True
     with pytest.raises(ConfigError, match="lambda -1.0"):
         rd(run, tmp_path / "rd", codec="transform", values=[-1.0], steps=2)

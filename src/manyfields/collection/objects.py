@@ -19,6 +19,7 @@ from manyfields.compression import (
     TransformMicroCodec,
     VqMicroCodec,
 )
+from manyfields.compression.transform_common import CommonTransform
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.fields import FusedPlanes, ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
@@ -134,7 +135,8 @@ def _open_transform_micro(collection: Collection, config: dict[str, Any]) -> Cod
 def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
     if not isinstance(family := collection.shared_part.family, TensorFamily):
         raise ValueError("its family is not that of tensor fields")
-    return TransformCodec(family.config)
+    tensors = collection.codec_tensors()
+    return TransformCodec(family.config, CommonTransform.from_tensors(tensors, config) if tensors else None)
 
 
 CODECS = {

@@ -2,12 +2,15 @@
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
 from manyfields.commands._progress import progress, to_stderr
+
+Variant = Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "vectors", "network", "end-to-end"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,16 @@ class Compress(Command):
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
     an object has uncompressed (0.06 if not given). Tensor planes: what a bit for each number of the planes is worth
     in squared error (0.001)."""
-    variants: tuple[Literal["no-mask", "no-importance", "gaussian", "encoder", "end-to-end"], ...] = ()
-    """transform of tensor planes: what the paper compares with: all latents coded, errors of planes that count alike
-    everywhere, latents that start at noise, latents that an encoder makes, vectors that learn with the latents."""
+    variants: tuple[Variant, ...] = ()
+    """transform of tensor planes: what the paper compares with: all latents coded (no-mask), errors of planes that
+    count alike everywhere (no-importance), latents that start at noise (gaussian), that an encoder makes, or that are
+    coded by widths which hyper-latents tell (hyperprior); vectors, or the network, that go on learning beside latents;
+    a single stage in which all of that starts anew (end-to-end). A network that learns is stored with each scene."""
+    learn_from: tuple[Path, ...] = ()
+    """transform: runs of other scenes, from whose planes one codec for all scenes is learned, or a collection that
+    holds such a codec; scenes then take one pass of its encoder, and --steps in which their latents learn (0)."""
+    learn_steps: OptionalCount = None
+    """transform: steps in which that codec is learned; 1000 (S) or 30000 if not given."""
     steps: OptionalCount = None
     """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
     needed). transform: steps of each object's latents; 400 for fused planes, 1000 (size S) or the paper's 30000 for
@@ -67,6 +77,8 @@ class Compress(Command):
                 size=self.size,
                 price=self.price,
                 variants=self.variants,
+                learn_from=self.learn_from,
+                learn_steps=self.learn_steps,
                 steps=self.steps,
                 seed=self.seed,
                 progress=report,

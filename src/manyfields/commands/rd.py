@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -29,13 +30,18 @@ class Rd(Command):
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
     pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
-    transform-no-mask."""
+    transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
+    transform-pretrained: by a codec that is learned from other scenes."""
     values: tuple[float, ...] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
     """Name of the curve; that of the codec if not given."""
     objects: tuple[str, ...] = ()
     """Objects to take; all of them if not given."""
+    learn_from: tuple[Path, ...] = ()
+    """transform-pretrained: runs of other scenes, from whose planes a codec is learned at each point."""
+    learn_steps: OptionalCount = None
+    """transform-pretrained: steps of that; 1000 if not given."""
     steps: OptionalCount = None
     """Steps of learning for each point and object; the codec's own number if not given."""
     views: OptionalCount = None
@@ -64,6 +70,8 @@ class Rd(Command):
                 values=self.values,
                 label=self.label,
                 objects=self.objects,
+                learn_from=self.learn_from,
+                learn_steps=self.learn_steps,
                 steps=self.steps,
                 views=self.views,
                 seed=self.seed,

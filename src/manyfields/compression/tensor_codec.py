@@ -32,7 +32,10 @@ class TensorCodec:
         self.config = config
 
     def encode(self, codes: TensorCodes) -> list[list[bytes]]:
-        """Per object its layer. Values beyond float16's range are clamped to it; NaN raises CollectionError."""
+        """Per object its layer. Values beyond float16's range are clamped to it.
+
+        Raises CollectionError for NaN, and for a scene with a network of its own.
+        """
         return [[self._encode(grids)] for grids in codes.grids]
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
@@ -53,6 +56,8 @@ class TensorCodec:
         return found
 
     def _encode(self, grids: TensorGrids) -> bytes:
+        if grids.network is not None:
+            raise CollectionError("a scene with a network of its own: this codec has no place for it")
         mask = encode_hull(grids.mask.cpu().numpy())
         # Zeros stand for no map.
         numbers = torch.cat([grids.box.flatten(), torch.zeros(16) if grids.map is None else grids.map.flatten()])

@@ -1,7 +1,11 @@
-"""Transform coding of tensor fields as a codec of collections: a scene is one layer, with a decoder of its own."""
+"""Transform coding of tensor fields as a codec of collections: a scene is one layer.
+
+A scene has a decoder of its own, or that of the codec.
+"""
 
 from collections.abc import Sequence
 
+from manyfields.compression.transform_common import CommonTransform
 from manyfields.compression.transform_scene import CodedScene
 from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import CollectionError
@@ -13,10 +17,11 @@ class TransformCodec:
 
     name = "transform"
 
-    def __init__(self, config: TensorConfig) -> None:
+    def __init__(self, config: TensorConfig, common: CommonTransform | None = None) -> None:
+        """`common`: decoder and tables of a codec that was learned from other scenes."""
         if config.kind != "vm":
             raise ValueError("fields of vectors alone (CP) have no planes to code")
-        self.config = config
+        self.config, self.common = config, common
 
     def encode(self, scenes: Sequence[CodedScene]) -> list[list[bytes]]:
         """Per scene its layer. Raises CollectionError for numbers that are NaN."""
@@ -27,7 +32,7 @@ class TransformCodec:
         for layers in objects:
             if len(layers) != 1:
                 raise CollectionError(f"an object has {len(layers)} layers, one of tensor fields has 1")
-        return [decode_scene(layers[0], self.config) for layers in objects]
+        return [decode_scene(layers[0], self.config, self.common) for layers in objects]
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
         """Codes (B), the same bits in every process on a machine. Raises CollectionError as `scenes`."""

@@ -98,6 +98,25 @@ class TransformDecoder(nn.Module):
         return functional.conv_transpose2d(inputs[None], weights + change, biases, stride=STRIDE, padding=PADDING)[0]
 
 
+class FrozenDecoder(nn.Module):
+    """A stored decoder for latents that learn: the same planes in float32, with gradients to latents alone."""
+
+    def __init__(self, decoder: WholeDecoder) -> None:
+        super().__init__()
+        self._whole = decoder
+        layers = decoder.first, decoder.second
+        self._layers = [(layer.weights.float() * layer.scales[:, None, None], layer.biases) for layer in layers]
+
+    def forward(self, latents: Float[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+        (first, first_bias), (second, second_bias) = self._layers
+        hidden = functional.conv_transpose2d(latents[None], first, first_bias, stride=STRIDE, padding=PADDING)
+        made = functional.conv_transpose2d(functional.selu(hidden), second, second_bias, stride=STRIDE, padding=PADDING)
+        return made[0, :, : size[0], : size[1]]
+
+    def whole(self) -> WholeDecoder:
+        return self._whole
+
+
 def scales_of(weights: Float[Tensor, "I O 3 3"], bits: int) -> Float[Tensor, " O"]:
     """Units of whole numbers of `bits` for each output channel, as float16 holds them."""
     largest = weights.detach().abs().amax((0, 2, 3)) / (2 ** (bits - 1) - 1)

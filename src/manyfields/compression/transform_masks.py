@@ -28,18 +28,18 @@ def encode_masks(masks: Sequence[Bool[np.ndarray, "_ _"]]) -> bytes:
     return bytes([classes]) + frequencies.tobytes() + tables.encode(planes)
 
 
-def decode_masks(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Bool[np.ndarray, "_ _"]]:
-    """Masks of `sizes` (h, w). Raises CollectionError for bytes that are not those of `encode_masks`."""
+def decode_masks(data: bytes, sizes: Sequence[tuple[int, int]], what: str = WHAT) -> list[Bool[np.ndarray, "_ _"]]:
+    """Masks of `sizes` (h, w). Raises CollectionError, naming `what`, for bytes that `encode_masks` does not make."""
     start = 1 + 2 * CONTEXTS
     if len(data) < start:
-        raise CollectionError(f"{WHAT}: cut short, {len(data)} bytes have no tables")
+        raise CollectionError(f"{what}: cut short, {len(data)} bytes have no tables")
     classes = np.array([data[0] >> 2 * n & 3 for n in range(CONTEXTS)])
     zeros = np.frombuffer(data[1:start], "<u2").astype(np.int64) + 1
     if (classes >= CONTEXTS).any() or data[0] >> 2 * CONTEXTS or (zeros >= 1 << BITS).any():
-        raise CollectionError(f"{WHAT}: its tables are damaged")
+        raise CollectionError(f"{what}: its tables are damaged")
     tables = ContextTables((classes,), (np.stack([zeros, (1 << BITS) - zeros], 1),))
     there = np.zeros((len(sizes), *(max(size[axis] for size in sizes) for axis in (0, 1))), bool)
     for plane, (rows, columns) in zip(there, sizes, strict=True):
         plane[:rows, :columns] = True
-    planes = tables.decode(data[start:], there, WHAT)[0]
+    planes = tables.decode(data[start:], there, what)[0]
     return [plane[:rows, :columns] == 1 for plane, (rows, columns) in zip(planes, sizes, strict=True)]

@@ -1,14 +1,17 @@
 """One scene of tensor fields as transform coding stores it: whole numbers from which its planes are made again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from manyfields.compression.transform_decoder import WholeDecoder, latent_side
+from manyfields.compression.transform_hyper import CodedHyper
+from manyfields.compression.transform_latents import LatentTables, kept_latents
 from manyfields.fields import Factors, TensorGrids
 from manyfields.fields.plane_features import COLUMN_AXES, ROW_AXES
 from manyfields.fields.tensor_grids import Resolution
@@ -31,19 +34,43 @@ class CodedScene:
     decoder: WholeDecoder
     masks: tuple[Tensor, ...]
     latents: tuple[Tensor, ...]
-    frequencies: Int[Tensor, "Z K"]
-    """Of the whole numbers from `lowest` on, in each channel; they sum to 2^table_bits."""
-    table_bits: int
-    lowest: int
+    tables: LatentTables
+    """One context a channel; with a hyperprior: one a class."""
+    hyper: CodedHyper | None = None
+    network: Float[Tensor, " p"] | None = None
+    """Of the scene's own, in the place of that of the shared part."""
+    network_bits: int = 8
+    common: bool = False
+    """Decoder and tables are those of the codec, which has them for all scenes: see `CommonTransform`."""
+
+    @staticmethod
+    def of_grids(grids: TensorGrids, **learned: Any) -> "CodedScene":
+        """A scene with the box, masks and sizes of `grids`. `learned`: everything else, by name."""
+        components = grids.density.components, grids.appearance.components
+        return CodedScene(
+            box=grids.box,
+            alpha=grids.mask,
+            map=grids.map,
+            resolution=grids.resolution,
+            components=components,
+            **learned,
+        )
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
         return plane_sizes(self.resolution)
 
+    def contexts(self) -> Int[np.ndarray, " m"] | None:
+        """The table of each latent that is stored; None where that is the one of its channel."""
+        if self.hyper is None:
+            return None
+        return kept_latents(self.hyper.classes(latent_sizes(self.resolution)), self.masks).flatten().numpy()
+
     def grids(self) -> TensorGrids:
         """The scene, decoded: the same bits in every process on a machine."""
         planes = [self.decoder(latents, size) for latents, size in zip(self.latents, self.sizes, strict=True)]
-        return grids_of(planes, self.vectors, self.components, self.box, self.alpha, self.map)
+        made = grids_of(planes, self.vectors, self.components, self.box, self.alpha, self.map)
+        return replace(made, network=self.network)
 
 
 def plane_sizes(resolution: Resolution) -> list[tuple[int, int]]:
@@ -54,16 +81,6 @@ def plane_sizes(resolution: Resolution) -> list[tuple[int, int]]:
 def latent_sizes(resolution: Resolution) -> list[tuple[int, int]]:
     """(h, w) of their latents."""
     return [(latent_side(rows), latent_side(columns)) for rows, columns in plane_sizes(resolution)]
-
-
-def kept_latents(latents: Sequence[Int[Tensor, "Z _ _"]], masks: Sequence[Bool[Tensor, "_ _"]]) -> Int[Tensor, "Z n"]:
-    """Those of all planes that are stored, by channel: plane after plane, row after row."""
-    return torch.cat([own[:, mask] for own, mask in zip(latents, masks, strict=True)], 1)
-
-
-def as_symbols(kept: Int[Tensor, "Z n"], lowest: int) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-    """Symbols 0, 1, ... of latents for the entropy coder, and their contexts: the channels."""
-    return (kept - lowest).flatten().numpy(), np.arange(len(kept)).repeat(kept.shape[1])
 
 
 def stacked_planes(grids: TensorGrids) -> list[Float[Tensor, "C _ _"]]:

@@ -101,6 +101,8 @@ class TensorGrids:
     """Cells of the box that may hold something: the alpha mask."""
     map: Float[Tensor, "4 4"] | None = None
     """Of forward-facing scenes: the projective map from the object's space to that of the box."""
+    network: Float[Tensor, " p"] | None = None
+    """Numbers of a network of the scene's own, in the place of the family's: see `TensorFamily.numbers`."""
 
     @property
     def resolution(self) -> Resolution:
@@ -133,7 +135,7 @@ class TensorGrids:
         first, last = self._texels(box)
         kept = self.shrunk_box(box)
         density, appearance = self.density.cut(first, last), self.appearance.cut(first, last)
-        return TensorGrids(kept, density, appearance, mask, self.map)
+        return TensorGrids(kept, density, appearance, mask, self.map, self.network)
 
     def shrunk_box(self, box: Float[Tensor, "2 3"]) -> Float[Tensor, "2 3"]:
         """`box`, widened to where texels are."""
@@ -156,7 +158,8 @@ class TensorGrids:
     def to(self, device: torch.device | str) -> "TensorGrids":
         moved = self.with_tensors([tensor.to(device) for tensor in self.tensors])
         moved = replace(moved, box=self.box.to(device), mask=self.mask.to(device))
-        return moved if self.map is None else replace(moved, map=self.map.to(device))
+        map, network = (None if own is None else own.to(device) for own in (self.map, self.network))
+        return replace(moved, map=map, network=network)
 
 
 @dataclass(frozen=True, eq=False)

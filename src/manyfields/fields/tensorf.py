@@ -4,9 +4,10 @@
     colour  = sigmoid(MLP(f, encoding(f), direction, encoding(direction))),   f = basis @ products
 
 The field that Neural NeRF Compression (2024) compresses. Grids belong to a scene; basis and network are the shared
-part, which for the usual collection of one scene is that scene's as well.
+part, which for the usual collection of one scene is that scene's as well. A scene may bring its own in their place.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -79,6 +80,12 @@ class TensorConfig:
         """Numbers that the network gets: features and direction, each with its encoding."""
         return self.features * (1 + 2 * self.feature_frequencies) + 3 * (1 + 2 * self.view_frequencies)
 
+    @property
+    def numbers(self) -> int:
+        """Of basis and network."""
+        layers = (self.inputs, self.hidden), (self.hidden, self.hidden), (self.hidden, self.channels)
+        return self.products * self.features + sum((inputs + 1) * outputs for inputs, outputs in layers)
+
 
 class TensorFamily(nn.Module):
     """The shared part of the family: from products of appearance, and directions, to colour."""
@@ -96,6 +103,16 @@ class TensorFamily(nn.Module):
                 for parameter in layer.parameters():
                     parameter.uniform_(-bound, bound, generator=generator)
             self.output.bias.zero_()
+
+    def numbers(self) -> Float[Tensor, " p"]:
+        """Basis and network in one: matrices (outputs, inputs), row by row, each but the basis with its bias after."""
+        return nn.utils.parameters_to_vector(self.parameters()).detach()
+
+    def with_numbers(self, numbers: Float[Tensor, " p"]) -> "TensorFamily":
+        """A family of the same sizes with other numbers, which do not learn."""
+        other = copy.deepcopy(self).requires_grad_(False)
+        nn.utils.vector_to_parameters(numbers, other.parameters())
+        return other
 
     def new_grids(
         self, box: Float[Tensor, "2 3"], resolution: Resolution, generator: torch.Generator | None = None
@@ -128,7 +145,7 @@ class TensorFamily(nn.Module):
 
 
 class TensorField:
-    """Fields of B scenes: grids of each and one shared network. Empty outside of boxes.
+    """Fields of B scenes: grids of each, and one shared network unless they have their own. Empty outside of boxes.
 
     `density` and `colors` are apart, because a ray needs colours only where something is seen.
     """
@@ -138,6 +155,7 @@ class TensorField:
     def __init__(self, family: TensorFamily, grids: Sequence[TensorGrids]) -> None:
         self.family = family
         self.grids = tuple(grids)
+        self._networks = [None if each.network is None else family.with_numbers(each.network) for each in self.grids]
         if len({each.map is None for each in self.grids}) > 1:
             raise ValueError("forward-facing scenes and others cannot be rendered side by side")
 
@@ -170,6 +188,9 @@ class TensorField:
 
     def colors(self, points: Float[Tensor, "B N 3"], directions: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:
         found = [products(grids.appearance, _places(grids, own)) for grids, own in zip(self.grids, points, strict=True)]
+        if any(self._networks):
+            rows = zip(self._networks, found, directions, strict=True)
+            return torch.stack([(network or self.family).colors(*own) for network, *own in rows])
         return self.family.colors(torch.cat(found), directions.flatten(0, 1)).view(*points.shape[:2], self.channels)
 
     def _density(self, grids: TensorGrids, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:

@@ -5,6 +5,7 @@ latents ────────────────────────
                                       └── density ──► bits
 """
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -12,14 +13,14 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from manyfields.compression.transform_decoder import TransformDecoder
+from manyfields.compression.transform_decoder import FrozenDecoder, TransformDecoder, WholeDecoder
 from manyfields.compression.transform_density import FactorisedDensity
+from manyfields.compression.transform_latents import LARGEST
 from manyfields.compression.transform_scene import latent_sizes, plane_sizes
-from manyfields.compression.transform_stream import LARGEST
 from manyfields.fields.tensor_grids import Resolution
+from manyfields.fitting.latent_noise import OPEN, masks_of, seen_latents, whole_latents
+from manyfields.fitting.transform_hyper_learning import HyperModel, class_bits
 from manyfields.fitting.transform_settings import TransformSettings
-
-OPEN = 2.0  # log-odds of a latent to be kept, at the start
 
 
 class TransformModel(nn.Module):
@@ -37,62 +38,56 @@ class TransformModel(nn.Module):
         self.own = nn.ParameterList([scale * latents for latents in drawn])
         self.odds = nn.ParameterList([torch.full(side, OPEN) for side in sides])
         self.density = FactorisedDensity(settings.latent)
-        self.decoder = TransformDecoder(settings.latent, settings.hidden, channels, settings.decoder_bits, generator)
+        decoder = TransformDecoder(settings.latent, settings.hidden, channels, settings.decoder_bits, generator)
+        self.decoder: TransformDecoder | FrozenDecoder = decoder
         with torch.no_grad():  # the mean of each channel needs no latents
-            self.decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
-        self.encoder = LatentEncoder(planes, settings, generator) if settings.encoder else None
+            decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
+        self.planes = list(planes)
+        self.encoder = LatentEncoder(channels, settings, generator) if settings.encoder else None
+        self.hyper = HyperModel(sides, settings, generator) if settings.hyperprior else None
+
+    def take(self, latents: Sequence[Tensor], decoder: WholeDecoder, density: FactorisedDensity) -> None:
+        """Go on from latents that an encoder has made, with a decoder and a density that stay as they are."""
+        self.own = nn.ParameterList(list(latents))
+        self.odds = nn.ParameterList([torch.where((own.round() != 0).any(0), OPEN, -OPEN) for own in latents])
+        self.decoder, self.density = FrozenDecoder(decoder), copy.deepcopy(density).requires_grad_(False)
 
     def latents(self) -> list[Float[Tensor, "Z _ _"]]:
-        return list(self.own) if self.encoder is None else self.encoder()
+        return list(self.own) if self.encoder is None else self.encoder(self.planes)
 
     def masks(self) -> list[Tensor]:
         """What is kept in the end (h, w), as booleans."""
-        return [odds.detach() > 0 if self.masked else torch.ones_like(odds, dtype=torch.bool) for odds in self.odds]
+        return masks_of(list(self.odds), self.masked)
 
     def forward(
         self, temperature: float, rounded: bool, generator: torch.Generator
     ) -> tuple[list[Float[Tensor, "C _ _"]], Float[Tensor, ""]]:
         """The planes as a step sees them, and the bits of their latents."""
         planes, bits = [], []
-        for latents, odds, size in zip(self.latents(), self.odds, self.sizes, strict=True):
-            noisy = latents + torch.rand(latents.shape, generator=generator) - 0.5
-            seen = latents + (latents.round() - latents).detach() if rounded else noisy
-            cost = self.density.bits(noisy.flatten(1)).sum(0)
-            if self.masked:
-                kept = drawn_mask(odds, temperature, generator)
-                seen, cost = seen * kept, cost * kept.flatten()
+        for number, (latents, odds, size) in enumerate(zip(self.latents(), self.odds, self.sizes, strict=True)):
+            held = odds if self.masked else None
+            noisy, seen, kept = seen_latents(latents, held, temperature, rounded, generator)
+            if self.hyper is None:
+                cost = self.density.bits(noisy.flatten(1)).sum(0)
+            else:
+                classes, hyper_bits = self.hyper(number, temperature, rounded, generator)
+                cost = class_bits(noisy, classes).flatten(1).sum(0)
+                bits.append(hyper_bits)
             planes.append(self.decoder(seen, size))
-            bits.append(cost.sum())
+            bits.append((cost if kept is None else cost * kept.flatten()).sum())
         return planes, torch.stack(bits).sum()
 
-    @torch.no_grad()
     def whole_latents(self) -> list[Tensor]:
         """Latents to store, as whole numbers: 0 where the mask is."""
-        return [
-            latents.detach().round().clamp(-LARGEST, LARGEST).long() * mask
-            for latents, mask in zip(self.latents(), self.masks(), strict=True)
-        ]
-
-
-def drawn_mask(odds: Float[Tensor, "h w"], temperature: float, generator: torch.Generator) -> Float[Tensor, "h w"]:
-    """Zeros and ones, drawn by their log-odds; gradients are those of the softmax at `temperature` (equation 8).
-
-    The difference of two Gumbel variables is logistic.
-    """
-    uniform = torch.rand(odds.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-    raised = odds + uniform.log() - (-uniform).log1p()
-    soft = torch.sigmoid(raised / temperature)
-    return (raised.detach() > 0).float() + (soft - soft.detach())
+        return whole_latents(self.latents(), self.masks(), LARGEST)
 
 
 class LatentEncoder(nn.Module):
-    """Planes to latents by two convolutions: the paper's comparison (figure 5)."""
+    """Planes of some channels to latents by two convolutions: the paper's comparisons (figures 4 and 5)."""
 
-    def __init__(self, planes: Sequence[Tensor], settings: TransformSettings, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, settings: TransformSettings, generator: torch.Generator) -> None:
         super().__init__()
-        # A decoder makes 4 h - 3 texels of h latents.
-        self.planes = [functional.pad(plane, (0, 3, 0, 3)) for plane in planes]
-        self.first = nn.Conv2d(len(planes[0]), settings.hidden, 3, 2, 1)
+        self.first = nn.Conv2d(channels, settings.hidden, 3, 2, 1)
         self.second = nn.Conv2d(settings.hidden, settings.latent, 3, 2, 1)
         with torch.no_grad():
             for layer in (self.first, self.second):
@@ -101,5 +96,7 @@ class LatentEncoder(nn.Module):
                 if layer.bias is not None:
                     layer.bias.zero_()
 
-    def forward(self) -> list[Float[Tensor, "Z _ _"]]:
-        return [self.second(functional.selu(self.first(plane[None])))[0] for plane in self.planes]
+    def forward(self, planes: Sequence[Float[Tensor, "C _ _"]]) -> list[Float[Tensor, "Z _ _"]]:
+        # A decoder makes 4 h - 3 texels of h latents.
+        padded = [functional.pad(plane, (0, 3, 0, 3)) for plane in planes]
+        return [self.second(functional.selu(self.first(plane[None])))[0] for plane in padded]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from manyfields.compression.network_bytes import BITS as VECTOR_BITS
+from manyfields.compression.network_bytes import BITS as NUMBER_BITS
 from manyfields.compression.transform_stream import DECODER_BITS, MOST_CHANNELS
 from manyfields.errors import ConfigError
 
@@ -25,6 +25,8 @@ class TransformSettings:
     network_rate: float = 0.001
     entropy_rate: float = 0.001
     """Of the density of latents and of masks: the paper's is that of networks."""
+    color_rate: float = 0.001
+    """Of the colour network that starts anew: TensoRF's. One that goes on learning has a quarter of it."""
     final_rate: float = 0.1
     """Share of the rates that is left at the end, after exponential decay."""
     hottest: float = 10.0
@@ -36,6 +38,8 @@ class TransformSettings:
     """Of the mean squared error of planes beside that of colours."""
     decoder_bits: int = 8
     vector_bits: int = 8
+    network_bits: int = 8
+    """Of a network that is stored with a scene."""
     mask: bool = True
     """Latents may be left out (spike and slab); else every latent is coded by the factorised prior."""
     importance: bool = True
@@ -44,24 +48,50 @@ class TransformSettings:
     """Of latents."""
     encoder: bool = False
     """Latents are what an encoder of two convolutions, which is not stored, makes of the planes."""
-    end_to_end: bool = False
+    hyperprior: bool = False
+    """Latents are coded by widths that hyper-latents at a quarter of their resolution tell."""
+    hyper_latent: int = 48
+    hyper_hidden: int = 48
+    """Channels of hyper-latents, and of the hidden layer of their decoder."""
+    vectors: bool = False
     """The vectors beside the planes learn, too."""
+    network: bool = False
+    """The network of the run learns, too, and is stored with each scene."""
+    end_to_end: bool = False
+    """A single stage: vectors and network start anew, and nothing is known of the planes that the run has."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.latent <= MOST_CHANNELS and 1 <= self.hidden <= MOST_CHANNELS):
-            raise ConfigError(f"latent {self.latent}, hidden {self.hidden}: from 1 to {MOST_CHANNELS} channels")
+        for name in ("latent", "hidden", "hyper_latent", "hyper_hidden"):
+            if not 1 <= getattr(self, name) <= MOST_CHANNELS:
+                raise ConfigError(f"{name} {getattr(self, name)}: from 1 to {MOST_CHANNELS} channels")
         if self.price < 0 or self.plane_weight < 0:
             raise ConfigError(f"lambda {self.price}, plane_weight {self.plane_weight}: not below 0")
         if self.steps < 1 or self.rays < 1:
             raise ConfigError(f"steps {self.steps}, rays {self.rays}: at least 1")
-        if min(self.latent_rate, self.network_rate, self.entropy_rate, self.final_rate, self.coldest) <= 0:
+        rates = self.latent_rate, self.network_rate, self.entropy_rate, self.color_rate, self.final_rate
+        if min(*rates, self.coldest) <= 0:
             raise ConfigError("rates and temperatures must be above 0")
-        if self.decoder_bits not in DECODER_BITS or self.vector_bits not in VECTOR_BITS:
-            raise ConfigError(f"decoder_bits {self.decoder_bits}: 4 to 12; vector_bits {self.vector_bits}: 8 or 16")
+        if self.decoder_bits not in DECODER_BITS:
+            raise ConfigError(f"decoder_bits {self.decoder_bits}: 4 to 12")
+        for name in ("vector_bits", "network_bits"):
+            if getattr(self, name) not in NUMBER_BITS:
+                raise ConfigError(f"{name} {getattr(self, name)}: 8 or 16")
+        if self.encoder and self.end_to_end:
+            raise ConfigError(
+                "an encoder needs planes to encode, and end-to-end learning has none: take one of the two"
+            )
         if self.start not in ("zeros", "gaussian"):
             raise ConfigError(f"start {self.start!r}: either 'zeros' or 'gaussian'")
         if not 0.0 <= self.rounded <= 1.0:
             raise ConfigError(f"rounded {self.rounded}: a share of the steps, from 0 to 1")
+
+    @property
+    def vectors_learn(self) -> bool:
+        return self.vectors or self.end_to_end
+
+    @property
+    def network_learns(self) -> bool:
+        return self.network or self.end_to_end
 
     def rate_factor(self, step: int) -> float:
         return self.final_rate ** (step / self.steps)
@@ -73,8 +103,16 @@ class TransformSettings:
 PAPER_L = TransformSettings()
 SIZES = {
     "S": replace(
-        PAPER_L, latent=64, hidden=48, steps=1000, rays=2048, network_rate=0.005, entropy_rate=0.02
+        PAPER_L,
+        latent=64,
+        hidden=48,
+        hyper_latent=8,
+        hyper_hidden=8,
+        steps=1000,
+        rays=2048,
+        network_rate=0.005,
+        entropy_rate=0.02,
     ),  # for CPUs: fewer steps, each a longer one
-    "H": replace(PAPER_L, latent=192, hidden=96),
+    "H": replace(PAPER_L, latent=192, hidden=96, hyper_latent=24, hyper_hidden=24),
     "L": PAPER_L,
 }

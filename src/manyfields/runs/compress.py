@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,18 @@ from manyfields.fields import FusedPlanes, OctreeFamily, TensorFamily
 from manyfields.runs.compress_micro import MicroWaves, micro_shape
 from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
 from manyfields.runs.compress_set import SetWaves, set_settings, set_shape
-from manyfields.runs.compress_transform import TransformWaves, transform_settings, transform_shape
+from manyfields.runs.compress_transform import (
+    LearnedTransformWaves,
+    TransformWaves,
+    learned_shape,
+    transform_settings,
+    transform_shape,
+)
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.trainer import Progress, silent
+from manyfields.runs.transform_others import OtherScenes
 from manyfields.views import ObjectViews, read_views, usable_views
 
 CODECS = ("vq", "transform")
@@ -34,6 +42,8 @@ def compress(
     price: float | None = None,
     variants: Sequence[str] = (),
     transform: Mapping[str, Any] | None = None,
+    learn_from: Sequence[Path | str] = (),
+    learn_steps: int | None = None,
     steps: int | None = None,
     seed: int = 0,
     report: bool = True,
@@ -57,6 +67,10 @@ def compress(
     the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`; `transform`: other members of
     TransformSettings). Both are learned from views; `steps`: of each object, those of the settings when None.
 
+    `learn_from`, for tensor planes: runs of other scenes, from whose planes one codec for all scenes is learned in
+    `learn_steps` (those of the size when None), or a collection that holds such a codec, which is taken as it is. A
+    scene is then coded by its encoder alone, for which no views are needed, or its latents go on learning in `steps`.
+
     Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
     RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
     is not for, or choices that do not fit it.
@@ -64,13 +78,20 @@ def compress(
     source, folder = open_collection(run), Path(out)
     record = _record(Path(run))
     _check_source(source, codec)
+    others = OtherScenes(source, tuple(Path(other) for other in learn_from)) if learn_from else None
     if folder.resolve() == Path(run).resolve():
         raise RunError(f"{folder}: compressing writes a new collection; give another folder than that of the run")
     views = {} if record is None else _views(source, record, say)
     codec = codec or _usual_codec(source, bool(views))
+    if others is not None and codec != "transform":
+        raise ConfigError(f"learn_from: for codec 'transform', not {codec!r}")
     if codec == "transform":
-        shape = _transform_shape(source, size, price, variants, transform or {}, steps, seed)
-        if not views:
+        if others is None:
+            shape = _transform_shape(source, size, price, variants, transform or {}, steps, seed)
+        else:
+            settings = transform_settings(size, price, variants, learn_steps, transform or {})
+            shape = learned_shape(source, settings, steps or 0, seed, others)
+        if shape["steps"] and not views:
             raise ConfigError(
                 f"{source.path}: codec 'transform' learns from the views that objects were fitted to, which are not at "
                 "hand: restore them, and give the run's folder"
@@ -88,7 +109,8 @@ def compress(
     with only_process(folder):
         _check_folder(folder, shape)
         began = time.monotonic()
-        collection = _waves(source, codec)(source, record, views, folder, shape, progress).all()
+        waves = _waves(source, codec) if others is None else partial(LearnedTransformWaves, others)
+        collection = waves(source, record, views, folder, shape, progress).all()
         if record is not None:
             record.seconds["compress"] = record.seconds.get("compress", 0.0) + time.monotonic() - began
             record.save(folder)
@@ -151,7 +173,7 @@ def _transform_shape(
     return set_shape(source, set_settings(price, steps, changes), seed)
 
 
-def _waves(source: Collection, codec: str) -> type[Waves]:
+def _waves(source: Collection, codec: str) -> Callable[..., Waves]:
     if codec == "transform":
         return SetWaves if isinstance(source.shared_part.family, FusedPlanes) else TransformWaves
     return OctreeWaves if _is_octree(source) else MicroWaves

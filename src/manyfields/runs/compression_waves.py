@@ -60,15 +60,22 @@ class Waves(ABC):
         assert self.target is not None
         return self.target
 
-    def publish(self, codec: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None) -> Collection:
-        """The new collection, with the tensors and config of a codec."""
+    def publish(
+        self,
+        codec: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None,
+        encoder: dict[str, torch.Tensor] | None = None,
+    ) -> Collection:
+        """The new collection, with the tensors and config of a codec.
+
+        `encoder`: what the codec needs for new objects, in the place of the source's encoder of images.
+        """
         source = self.source
         shared, config = self.shared_part()
         return create_collection(
             self.folder,
             shared=shared,
             config=config,
-            encoder=source.encoder(),
+            encoder=source.encoder() if encoder is None else encoder,
             properties={**source.properties, "compressed": self.shape},
             codec=codec,
         )

@@ -10,7 +10,7 @@ from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.lock import only_process
-from manyfields.runs.rd_codecs import CODECS
+from manyfields.runs.rd_codecs import CODECS, PRETRAINED
 from manyfields.runs.rd_report import write_rd_report
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.trainer import Progress, silent
@@ -27,6 +27,8 @@ def rd(
     values: Sequence[float] = (),
     label: str | None = None,
     objects: Sequence[str] = (),
+    learn_from: Sequence[Path | str] = (),
+    learn_steps: int | None = None,
     steps: int | None = None,
     views: int | None = None,
     seed: int = 0,
@@ -36,14 +38,18 @@ def rd(
     """Measure a codec at several values of its knob (its own when none are given), as the curve `label` of `out`.
 
     Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
-    spread, when given), from files that stay in `out`. Points that are in rd.json of `out` already are not made again;
-    other calls add other curves, and deltas are those of all pairs of curves. Returns what rd.json holds. Raises
-    ConfigError for a codec or a value without meaning, RunError where `out` holds curves of another run, objects or
-    views, or one of that label made otherwise.
+    spread, when given), from files that stay in `out`. `learn_from`: runs of other scenes, from which the codec
+    'transform-pretrained' is learned for each point, in `learn_steps`. Points that are in rd.json of `out` already are
+    not made again; other calls add other curves, and deltas are those of all pairs of curves. Returns what rd.json
+    holds. Raises ConfigError for a codec or a value without meaning, RunError where `out` holds curves of another run,
+    objects or views, or one of that label made otherwise.
     """
     if codec not in CODECS:
         raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
     source, folder, name = RdSource.open(Path(run), tuple(objects), views), Path(out), label or codec
+    if bool(learn_from) != (codec == PRETRAINED):
+        raise ConfigError(f"learn_from: for the codec {PRETRAINED!r}, which needs it; not for others")
+    source.others, source.learn_steps = tuple(Path(other) for other in learn_from), learn_steps
     sweep = CODECS[codec](source, steps, seed)
     if name == UNCOMPRESSED or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise ConfigError(f"label {name!r}: letters, digits, '-', '_' and '.', and not {UNCOMPRESSED!r}")
@@ -51,9 +57,9 @@ def rd(
     keep_freed_memory()
     with only_process(folder):
         kept = _kept(folder, source)
-        made = {"codec": codec, "knob": sweep.knob, "steps": steps, "seed": seed}
+        made = {"codec": codec, "knob": sweep.knob, "steps": steps, "seed": seed, **sweep.made_of()}
         curve = kept["curves"].setdefault(name, {**made, "points": []})
-        if {key: curve[key] for key in made} != made:
+        if {key: curve.get(key) for key in made} != made:
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
         for value in sorted({float(value) for value in values or sweep.values} - done):

@@ -30,6 +30,10 @@ class RdSource:
     objects: list[str]
     views_measured: int | None = None
     """Of each object; None: all that are held out."""
+    others: tuple[Path, ...] = ()
+    """Runs of other scenes, for codecs that are learned from such."""
+    learn_steps: int | None = None
+    """Of that; the codec's own number when None."""
     _views: dict[str, dict[str, ObjectViews]] = field(default_factory=dict, repr=False)
 
     @staticmethod

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from manyfields.evaluation.scores import Scores
 from manyfields.runs.rd_source import RdSource
@@ -40,6 +40,10 @@ class Sweep(ABC):
     @abstractmethod
     def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
         """`steps` of learning for a point and object; the codec's own number when None. Raises ConfigError."""
+
+    def made_of(self) -> Mapping[str, Any]:
+        """What a curve is made of besides codec, steps and seed (JSON): points of other things do not belong to it."""
+        return {}
 
     @abstractmethod
     def point(self, value: float, folder: Path, progress: Progress) -> Point:

@@ -1,21 +1,24 @@
-"""Sweeps of transform coding over lambda: one file an object and point, and one with the network they share."""
+"""Sweeps of transform coding over lambda: one file an object and point, and one with what they share: the network."""
 
 import copy
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from manyfields._io import write_atomic
-from manyfields.compression import TransformCodec
+from manyfields.compression import CodedScene, TransformCodec
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_stream import part_sizes
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.evaluation.scores import mean_scores
-from manyfields.fields import TensorCodes, TensorConfig, family_config
+from manyfields.fields import TensorCodes, TensorConfig, TensorGrids, family_config
+from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
+from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.latents import SharedPart
 from manyfields.runs.compress_transform import transform_settings
 from manyfields.runs.rd_source import RdSource
@@ -24,9 +27,14 @@ from manyfields.runs.trainer import Progress
 
 NETWORK_BITS = 8
 
+Told = Callable[[int, dict[str, float]], None]
+
 
 class TransformSweep(Sweep):
-    """Scenes of planes (kind 'vm') by Neural NeRF Compression. The network is that of the run, in 8 bits."""
+    """Scenes of planes (kind 'vm') by Neural NeRF Compression. The network is that of the run, in 8 bits.
+
+    Where it learns, each scene has its own, and of the run's there is only the config.
+    """
 
     knob = "lambda"
     values = (0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01, 0.02)
@@ -40,26 +48,26 @@ class TransformSweep(Sweep):
         self.settings = transform_settings("S", None, variants, steps, {})
         self.codec = TransformCodec(config)
         self.network, self.shared = as_stored(source.collection.shared_part)
+        self.config = self.network.split(b"\n", 1)[0]
 
     def point(self, value: float, folder: Path, progress: Progress) -> Point:
         settings = replace(self.settings, price=value)
-        sampler = self.source.record.settings.sampler.at(1.0)
-        write_atomic(folder / "network", self.network)
-        parts = {"network": len(self.network) / len(self.source.collection)}
+        common = self.begin(settings, folder, progress)
+        parts = {name: size / len(self.source.collection) for name, size in common.items()}
         scores, seconds, estimated = [], 0.0, 0.0
         for name in self.source.objects:
             codes = self.source.collection[name].code()
             assert isinstance(codes, TensorCodes)
             item = self.source.item(name)
             began = time.monotonic()
-            fitter = TransformFitter(self.shared, item, codes.grids[0], sampler, settings, self.seed)
 
             def told(done: int, losses: dict[str, float], name: str = name) -> None:
                 progress(f"{name}: {self.knob} {value:g}", done, settings.steps, **losses)
 
-            ((data,),) = self.codec.encode([fitter.run(told)])
+            scene, size_of_latents = self.coded(item, codes.grids[0], settings, told)
+            ((data,),) = self.codec.encode([scene])
             seconds += time.monotonic() - began
-            estimated += fitter.estimated_bytes()
+            estimated += size_of_latents
             write_atomic(folder / f"{name}.mftc", data)
             found = self.codec.decode([[data]])
             scores.append(self.source.scores(name, self.shared, found, found.grids[0].box))
@@ -67,6 +75,20 @@ class TransformSweep(Sweep):
                 parts[part] = parts.get(part, 0.0) + size / len(self.source.objects)
         count = len(self.source.objects)
         return Point(parts, mean_scores(scores), seconds / count, estimated / count)
+
+    def begin(self, settings: TransformSettings, folder: Path, progress: Progress) -> dict[str, int]:
+        """Write what objects share into `folder`; its bytes by name."""
+        name, data = ("config", self.config) if settings.network_learns else ("network", self.network)
+        write_atomic(folder / name, data)
+        return {name: len(data)}
+
+    def coded(
+        self, item: FittingObject, grids: TensorGrids, settings: TransformSettings, told: Told
+    ) -> tuple[CodedScene, float]:
+        """One object, and the bytes that its latents are estimated to take."""
+        sampler = self.source.record.settings.sampler.at(1.0)
+        fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed)
+        return fitter.run(told), fitter.estimated_bytes()
 
 
 def as_stored(shared: SharedPart) -> tuple[bytes, SharedPart]:

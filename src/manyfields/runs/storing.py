@@ -18,6 +18,7 @@ from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.plane_loss import PlaneLoss
 from manyfields.fitting.set_settings import SetSettings
 from manyfields.fitting.transform_fitter import TransformFitter
+from manyfields.fitting.transform_learned import LearnedTransform
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.latents import SharedPart
@@ -26,6 +27,7 @@ from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
+from manyfields.runs.transform_others import common_of, learned_of
 
 
 def store_objects(
@@ -43,7 +45,9 @@ def store_objects(
         encoded = set_coded(collection, objects, codes, record, collection.properties["compressed"])
     elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
         each_scene = [codes[row] for row in range(len(codes))]
-        encoded = codec.encode(transform_coded(collection, objects, each_scene, record, shape, collection.path))
+        learned = None if common_of(collection) is None else learned_of(collection)
+        scenes = transform_coded(collection, objects, each_scene, record, shape, collection.path, silent, learned)
+        encoded = codec.encode(scenes)
     elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
         each = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
@@ -149,19 +153,25 @@ def transform_coded(
     collection: Collection,
     objects: Sequence[FittingObject],
     codes: Sequence[TensorCodes],
-    record: RunRecord,
+    record: RunRecord | None,
     shape: dict[str, Any],
     folder: Path,
     progress: Progress = silent,
+    learned: LearnedTransform | None = None,
 ) -> list[CodedScene]:
-    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed.
+    """Scenes of tensor fields (each B = 1), coded against the training views of `objects`.
 
-    Pictures of what is important of each go to `folder`.
+    `shape`: transform, seed, steps. `learned`: a codec that was learned from other scenes, which takes 0 steps as well:
+    neither objects nor record then. Pictures of what is important of each go to `folder`.
     """
-    settings, scenes = TransformSettings(**shape["transform"]), []
+    settings = TransformSettings(**shape["transform"])
+    if learned is not None and not shape["steps"]:
+        return [learned.coded(code.grids[0], settings) for code in codes]
+    assert record is not None
+    settings, scenes = replace(settings, steps=shape["steps"]), []
     sampler = record.settings.sampler.at(1.0)
     for item, code in zip(objects, codes, strict=True):
-        fitter = TransformFitter(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"])
+        fitter = TransformFitter(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"], learned)
 
         def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
             progress(f"coding {name}", step, settings.steps, **losses)
