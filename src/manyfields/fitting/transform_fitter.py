@@ -54,7 +54,9 @@ class TransformFitter:
         settings: TransformSettings,
         seed: int = 0,
         learned: LearnedTransform | None = None,
+        half: bool = False,
     ) -> None:
+        """`half`: the network's products in bf16 while learning, as the fit had them."""
         if not grids.density.planes:
             raise ConfigError("fields of vectors alone (CP) have no planes to code")
         generator = torch.Generator().manual_seed(stable_seed(seed, "transform", item.id))
@@ -62,7 +64,7 @@ class TransformFitter:
             shared, grids = started_anew(shared, grids, generator)
         self.shared, self.item, self.grids = shared, item, grids
         self.sampler, self.settings, self.seed = sampler, settings, seed
-        self.loss = SceneLoss(shared, grids, item, sampler, rays=settings.rays, seed=seed)
+        self.loss = SceneLoss(shared, grids, item, sampler, rays=settings.rays, half=half, seed=seed)
         self.network = self.loss.shared.family.requires_grad_(settings.network_learns)
         self.guides = guides_inside(self.loss, item, grids) if settings.end_to_end else None
         self.planes = stacked_planes(grids)
@@ -95,7 +97,8 @@ class TransformFitter:
         grids = self._grids(planes)
         if self.guides is not None and step % STEPS_BETWEEN == STEPS_BETWEEN - 1:
             self.guides.refresh(self.network.field(TensorCodes((grids,))), self.loss.data.bounds, {0: 0}, generator)
-        seen = self.loss(grids, "pixels", step)
+        unseen = not settings.end_to_end and step < round(settings.planes_first * settings.steps)
+        seen = torch.zeros(()) if unseen else self.loss(grids, "pixels", step)
         error, rate = self._error(planes), bits / self.numbers
         loss = seen + settings.plane_weight * error + settings.price * rate
         loss.backward()

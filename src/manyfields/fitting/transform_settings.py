@@ -34,6 +34,9 @@ class TransformSettings:
     """Temperature of masks, first and last."""
     rounded: float = 0.2
     """Share of the steps, at the end, that render rounded latents in the place of noisy ones."""
+    planes_first: float = 0.0
+    """Share of the steps, at the start, that look at planes alone: they take a fifth of the time of a step with pixels.
+    0 in the paper; a single stage has no planes to look at, and skips none."""
     plane_weight: float = 1.0
     """Of the mean squared error of planes beside that of colours."""
     decoder_bits: int = 8
@@ -82,6 +85,8 @@ class TransformSettings:
             )
         if self.start not in ("zeros", "gaussian"):
             raise ConfigError(f"start {self.start!r}: either 'zeros' or 'gaussian'")
+        if not 0.0 <= self.planes_first < 1.0:
+            raise ConfigError(f"planes_first {self.planes_first}: a share of the steps, from 0 to below 1")
         if not 0.0 <= self.rounded <= 1.0:
             raise ConfigError(f"rounded {self.rounded}: a share of the steps, from 0 to 1")
 
@@ -110,6 +115,8 @@ SIZES = {
         hyper_hidden=8,
         steps=1000,
         rays=2048,
+        planes_first=0.7,
+        latent_rate=0.05,
         network_rate=0.005,
         entropy_rate=0.02,
     ),  # for CPUs: fewer steps, each a longer one

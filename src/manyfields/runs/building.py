@@ -84,7 +84,7 @@ def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
         resolution = resolution_of(item.bounds, settings.tensorf.first)
         scenes.append(Scene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
-    half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
+    half = takes_half(settings, data.device)
     return TensorFitter(shared, data, scenes, settings.sampler, settings.tensorf, settings.seed, half)
 
 
@@ -109,8 +109,13 @@ def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     family = shared.family
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
-    half = settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(data.device))
+    half = takes_half(settings, data.device)
     fitter = Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     if average and settings.start == "hull" and fitter.guides is not None:
         fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))
     return fitter
+
+
+def takes_half(settings: FitSettings, device: torch.device) -> bool:
+    """Whether products of matrices are made in bf16 while a run of these settings learns."""
+    return settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(device))

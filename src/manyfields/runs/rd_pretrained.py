@@ -55,6 +55,6 @@ class PretrainedSweep(TransformSweep):
         scene = learned.coded(grids, settings)
         if self.steps:
             sampler, settings = self.source.record.settings.sampler.at(1.0), replace(settings, steps=self.steps)
-            fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed, learned)
+            fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed, learned, self.half)
             scene = fitter.run(told)
         return scene, bytes_by_tables(scene.tables, kept_latents(scene.latents, scene.masks))

@@ -18,12 +18,12 @@ from manyfields.errors import ConfigError
 from manyfields.evaluation.scores import mean_scores
 from manyfields.fields import TensorCodes, TensorGrids
 from manyfields.fitting.data import FittingObject
-from manyfields.fitting.fitter import has_fast_bf16
 from manyfields.fitting.remove_and_reinclude import Pruning, remove_and_reinclude
 from manyfields.fitting.scene_loss import SceneLoss
 from manyfields.fitting.vq_fine_tuning import FineTuning, fine_tune
 from manyfields.latents import SharedPart
 from manyfields.rendering import importance_scores
+from manyfields.runs.building import takes_half
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_sweep import Point, Sweep
 from manyfields.runs.trainer import Progress
@@ -81,7 +81,7 @@ class TensorFileSweep(Sweep):
             item,
             settings.sampler.at(1.0),
             rays=phase.rays_per_object,
-            half=settings.precision == "bf16" or (settings.precision == "auto" and has_fast_bf16(torch.device("cpu"))),
+            half=takes_half(settings, torch.device("cpu")),
             seed=self.seed,
         )
 

@@ -20,6 +20,7 @@ from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.latents import SharedPart
+from manyfields.runs.building import takes_half
 from manyfields.runs.compress_transform import transform_settings
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_sweep import Point, Sweep
@@ -49,6 +50,7 @@ class TransformSweep(Sweep):
         self.codec = TransformCodec(config)
         self.network, self.shared = as_stored(source.collection.shared_part)
         self.config = self.network.split(b"\n", 1)[0]
+        self.half = takes_half(source.record.settings, torch.device("cpu"))
 
     def point(self, value: float, folder: Path, progress: Progress) -> Point:
         settings = replace(self.settings, price=value)
@@ -87,7 +89,7 @@ class TransformSweep(Sweep):
     ) -> tuple[CodedScene, float]:
         """One object, and the bytes that its latents are estimated to take."""
         sampler = self.source.record.settings.sampler.at(1.0)
-        fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed)
+        fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed, half=self.half)
         return fitter.run(told), fitter.estimated_bytes()
 
 

@@ -22,6 +22,7 @@ from manyfields.fitting.transform_learned import LearnedTransform
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.latents import SharedPart
+from manyfields.runs.building import takes_half
 from manyfields.runs.measuring import measure_layers
 from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
@@ -171,7 +172,10 @@ def transform_coded(
     settings, scenes = replace(settings, steps=shape["steps"]), []
     sampler = record.settings.sampler.at(1.0)
     for item, code in zip(objects, codes, strict=True):
-        fitter = TransformFitter(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"], learned)
+        half = takes_half(record.settings, torch.device("cpu"))
+        fitter = TransformFitter(
+            collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"], learned, half
+        )
 
         def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
             progress(f"coding {name}", step, settings.steps, **losses)
