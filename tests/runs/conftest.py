@@ -59,6 +59,32 @@ TINY_OCTREES: dict[str, Any] = {
     ],
     "stage2": [{"name": "octrees", "steps": 3, "rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}],
 }
+TENSORS = {
+    "name": "tensors",
+    "steps": 6,
+    "rgb": 1.0,
+    "codes_rate": 0.1,
+    "fields_rate": 0.01,
+    "rays_per_object": 64,
+}
+TINY_TENSORS: dict[str, Any] = {
+    "preset": "tensorf",
+    "tensorf": {
+        "density_components": 4,
+        "appearance_components": 4,
+        "features": 6,
+        "hidden": 16,
+        "first": 24,
+        "last": 24,
+        "upsample_at": [],
+        "mask_at": [0.5],
+    },
+    "hull": 16,
+    "sampler": {"guided": 4, "bins": 16},
+    "final_sampler": {"guided": 4, "bins": 16},
+    "stage1": [TENSORS],
+    "stage2": [{**TENSORS, "fields_rate": 0.0}],
+}
 STORED = ("collection.json", "shared-*", "encoder-*", "objects-*", "codes-*")
 
 
@@ -106,6 +132,14 @@ def octree_settings(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def tensor_settings(tmp_path_factory) -> Path:
+    """Likewise for tensor fields."""
+    path = tmp_path_factory.mktemp("settings") / "tiny-tensors.json"
+    path.write_text(json.dumps(TINY_TENSORS))
+    return path
+
+
 @pytest.fixture(scope="session", autouse=True)
 def short_start() -> Iterator[None]:
     """Octrees of views without depth are grown by a fit of their own."""
@@ -134,6 +168,15 @@ def run(tmp_path, _fitted) -> Path:
     """A finished run (two objects in stage 1, two waves of one in stage 2) that a test may change."""
     shutil.copytree(_fitted, tmp_path / "run")
     return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def tensor_run(tmp_path_factory, data, tensor_settings) -> Path:
+    """A finished run of tensor fields, for tests that leave it as it is."""
+    torch.set_num_threads(1)
+    run = tmp_path_factory.mktemp("tensors") / "run"
+    fit(data, run, config=tensor_settings, stage1_objects=4, report=False)
+    return run
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Runs of tensor fields in transform coding: collections like any other, in fewer bytes."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -20,44 +19,17 @@ from manyfields.compression import TransformCodec
 from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import CollectionError, ConfigError, RunError
 from manyfields.fields import TensorCodes
-from manyfields.runs import RunRecord, add, compress, evaluate, fit
+from manyfields.runs import RunRecord, add, compress, evaluate
 from manyfields.runs.compress_transform import VARIANTS, size_breakdown
 
-PHASE = {"name": "tensors", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 64}
-TINY = {
-    "preset": "tensorf",
-    "tensorf": {
-        "density_components": 4,
-        "appearance_components": 4,
-        "features": 6,
-        "hidden": 16,
-        "first": 24,
-        "last": 24,
-    },
-    "hull": 16,
-    "sampler": {"guided": 4, "bins": 16},
-    "final_sampler": {"guided": 4, "bins": 16},
-    "stage1": [PHASE],
-    "stage2": [{**PHASE, "fields_rate": 0.0}],
-}
 CHOICES = {"codec": "transform", "steps": 3, "transform": {"latent": 6, "hidden": 5, "rays": 32}}
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory, data) -> Path:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("tensors")
-    settings = {**TINY, "tensorf": {**TINY["tensorf"], "upsample_at": [], "mask_at": [0.5]}}
-    (folder / "tiny.json").write_text(json.dumps(settings))
-    fit(data, folder / "run", config=folder / "tiny.json", stage1_objects=4, report=False)
-    return folder / "run"
-
-
-@pytest.fixture(scope="module")
-def _small(tmp_path_factory, fitted) -> Path:
+def _small(tmp_path_factory, tensor_run) -> Path:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("coded") / "out"
-    compress(fitted, out, **CHOICES)
+    compress(tensor_run, out, **CHOICES)
     return out
 
 
@@ -67,8 +39,8 @@ def small(tmp_path, _small) -> Path:
     return tmp_path / "small"
 
 
-def test_scenes_decode_and_render_from_fewer_bytes(fitted, small):
-    before, after = open_collection(fitted), open_collection(small)
+def test_scenes_decode_and_render_from_fewer_bytes(tensor_run, small):
+    before, after = open_collection(tensor_run), open_collection(small)
     assert after.ids == before.ids and after.shared_hash == before.shared_hash
     assert after.verify() == [] and isinstance(after.codec, TransformCodec)
     for name in before:
@@ -109,10 +81,10 @@ def test_added_scenes_are_stored_in_the_same_codec(small, new_data, hashes):
     assert collection.layers("box_wide")[0][:4] == b"MFTC"
 
 
-def test_scenes_with_networks_of_their_own(fitted, small, tmp_path, new_data):
+def test_scenes_with_networks_of_their_own(tensor_run, small, tmp_path, new_data):
     """Everything that renders them does so with these."""
-    made = compress(fitted, tmp_path / "own", report=False, variants=("end-to-end", "hyperprior"), **CHOICES)
-    assert made.shared_hash == open_collection(fitted).shared_hash and made.verify() == []
+    made = compress(tensor_run, tmp_path / "own", report=False, variants=("end-to-end", "hyperprior"), **CHOICES)
+    assert made.shared_hash == open_collection(tensor_run).shared_hash and made.verify() == []
     figures, numbers = evaluate(tmp_path / "own"), []
     for name, scores in figures["objects"].items():
         assert scores["psnr"] == pytest.approx(made.entry(name).metrics["psnr"], abs=1e-4)
@@ -130,79 +102,7 @@ def test_scenes_with_networks_of_their_own(fitted, small, tmp_path, new_data):
     assert add(tmp_path / "own", new_data, report=False)["box_wide"].code().grids[0].network is not None
 
 
-@pytest.fixture(scope="module")
-def others(tmp_path_factory, shapes) -> Path:
-    """Another run, of a scene that `fitted` lacks."""
-    folder = tmp_path_factory.mktemp("others")
-    settings = {**TINY, "tensorf": {**TINY["tensorf"], "upsample_at": [], "mask_at": [0.5]}}
-    (folder / "tiny.json").write_text(json.dumps(settings))
-    fit(shapes.write_set(folder / "views", ["box_wide"]), folder / "run", config=folder / "tiny.json", report=False)
-    return folder / "run"
-
-
-LEARNED = {**CHOICES, "steps": None, "learn_steps": 8}
-
-
-def test_a_codec_that_is_learned_from_other_scenes(fitted, others, tmp_path, new_data):
-    made = compress(fitted, tmp_path / "out", learn_from=[others], **LEARNED)
-    assert made.verify() == [] and len(made) == 4
-    name = made.ids[0]
-    sizes = part_sizes(made.layers(name)[0])
-    assert "decoder" not in sizes and "tables" not in sizes
-    codec = next((tmp_path / "out").glob("codec-*.safetensors")).stat().st_size
-    assert size_breakdown(made)["codec"] == codec / 4 and len(list((tmp_path / "out").glob("encoder-*"))) == 1
-    figures = evaluate(tmp_path / "out")
-    assert figures["objects"][name]["psnr"] == pytest.approx(made.entry(name).metrics["psnr"], abs=1e-4)
-    # New scenes take the same codec, and so do other collections.
-    added = add(tmp_path / "out", new_data, report=False)
-    assert "decoder" not in part_sizes(added.layers("box_wide")[0])
-    again = compress(fitted, tmp_path / "again", report=False, learn_from=[tmp_path / "out"], **LEARNED)
-    assert [again.layers(each) for each in again.ids] == [made.layers(each) for each in again.ids]
-
-
-def test_latents_learn_against_a_codec_that_is_given(fitted, others, tmp_path):
-    fast = {**LEARNED, "variants": ("no-mask",), "transform": {**CHOICES["transform"], "latent_rate": 2.0}}
-    once = compress(fitted, tmp_path / "once", report=False, learn_from=[others], **fast)
-    learn_from = [tmp_path / "once"]
-    some = compress(fitted, tmp_path / "some", report=False, learn_from=learn_from, **{**fast, "steps": 3})
-    name = once.ids[0]
-    before, after = (made.codec.scenes([made.layers(name)])[0] for made in (once, some))
-    assert not all(torch.equal(*pair) for pair in zip(before.latents, after.latents, strict=True))
-    assert after.common and torch.equal(after.tables.frequencies, before.tables.frequencies)
-    assert (tmp_path / "some" / "importance").is_dir() and not (tmp_path / "once" / "importance").exists()
-
-
-def test_no_views_are_needed_without_steps(fitted, others, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(fitted, run)
-    record = RunRecord.load(run)
-    record.data = [str(tmp_path / "gone")]
-    record.save(run)
-    made = compress(run, tmp_path / "out", report=False, learn_from=[others], **LEARNED)
-    assert len(made) == 4
-    with pytest.raises(ConfigError, match="learns from the views that a scene was fitted to"):
-        compress(run, tmp_path / "more", report=False, learn_from=[others], **{**LEARNED, "steps": 2})
-
-
-def test_scenes_that_cannot_be_learned_from(fitted, others, tmp_path, data):
-    def attempt(message, **choices):
-        with pytest.raises(ConfigError, match=message):
-            compress(fitted, tmp_path / "out", **{**LEARNED, "learn_from": [others], **choices})
-        assert not (tmp_path / "out").exists()
-
-    attempt("a codec is learned from other scenes than those that it is for", learn_from=[fitted])
-    attempt("hyperprior: not with a codec", variants=("hyperprior",))
-    attempt("end_to_end: not with a codec", variants=("end-to-end",))
-    attempt("starts at its encoder", variants=("gaussian",))
-    attempt("starts at its encoder", steps=-1)
-    attempt("learn_from: for codec 'transform', not 'vq'", codec="vq")
-    wide = {**TINY["tensorf"], "density_components": 2, "upsample_at": [], "mask_at": []}
-    (tmp_path / "wide.json").write_text(json.dumps({**TINY, "tensorf": wide}))
-    fit(data, tmp_path / "wide", config=tmp_path / "wide.json", stage1_objects=1, report=False)
-    attempt(r"wide: its planes have 2 \+ 4 channels, those of .* 4 \+ 4", learn_from=[others, tmp_path / "wide"])
-
-
-def test_the_same_call_goes_on_where_it_was_cut(fitted, small, tmp_path, hashes):
+def test_the_same_call_goes_on_where_it_was_cut(tensor_run, small, tmp_path, hashes):
     class Cut(BaseException):
         pass
 
@@ -211,9 +111,9 @@ def test_the_same_call_goes_on_where_it_was_cut(fitted, small, tmp_path, hashes)
             raise Cut
 
     with pytest.raises(Cut):
-        compress(fitted, tmp_path / "cut", report=False, progress=cut, **CHOICES)
+        compress(tensor_run, tmp_path / "cut", report=False, progress=cut, **CHOICES)
     assert len(open_collection(tmp_path / "cut")) == 2
-    whole = compress(fitted, tmp_path / "cut", report=False, **CHOICES)
+    whole = compress(tensor_run, tmp_path / "cut", report=False, **CHOICES)
     stored = open_collection(small)
     assert [whole.layers(name) for name in whole.ids] == [stored.layers(name) for name in stored.ids]
 
@@ -248,25 +148,25 @@ def test_another_process_with_more_threads_sees_the_same_picture(small):
         ({"transform": {"depth": 3}}, "transform .*'depth'"),
     ],
 )
-def test_choices_without_meaning(fitted, tmp_path, choices, message):
+def test_choices_without_meaning(tensor_run, tmp_path, choices, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        compress(fitted, tmp_path / "out", **{**CHOICES, **choices})
+        compress(tensor_run, tmp_path / "out", **{**CHOICES, **choices})
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
-def test_runs_that_do_not_fit(fitted, small, tmp_path):
+def test_runs_that_do_not_fit(tensor_run, small, tmp_path):
     with pytest.raises(ConfigError, match="no micro planes, which codec 'vq' is for"):
-        compress(fitted, tmp_path / "out", codec="vq")
+        compress(tensor_run, tmp_path / "out", codec="vq")
     with pytest.raises(RunError, match="is compressed already"):
         compress(small, tmp_path / "out", **CHOICES)
     with pytest.raises(RunError, match="holds another collection"):
-        compress(fitted, small, **{**CHOICES, "steps": 4})
+        compress(tensor_run, small, **{**CHOICES, "steps": 4})
     run = tmp_path / "run"
-    shutil.copytree(fitted, run)
+    shutil.copytree(tensor_run, run)
     record = RunRecord.load(run)
     record.data = [str(tmp_path / "gone")]
     record.save(run)
-    with pytest.raises(ConfigError, match="learns from the views that a scene was fitted to"):
+    with pytest.raises(ConfigError, match="learns from the views that objects were fitted to"):
         compress(run, tmp_path / "out", **CHOICES)
 
 
@@ -285,18 +185,9 @@ def test_flags_are_those_there_are():
     assert set(get_args(Variant)) == set(VARIANTS)
 
 
-def test_the_command_learns_from_other_runs(fitted, others, tmp_path, capsys):
-    flags = ["--codec", "transform", "--learn-from", str(others), "--learn-steps", "2"]
-    assert main(["compress", str(fitted), str(tmp_path / "out"), *flags]) == 0
-    assert "codec " in capsys.readouterr().out.split("bytes of a scene: ")[1]
-    made = open_collection(tmp_path / "out").properties["compressed"]
-    assert (made["steps"], made["transform"]["steps"], len(made["learned_from"])) == (0, 2, 1)
-    assert main(["info", str(tmp_path / "out")]) == 0
-
-
-def test_the_command(fitted, tmp_path, capsys):
+def test_the_command(tensor_run, tmp_path, capsys):
     flags = ["--codec", "transform", "--lambda", "0.01", "--steps", "1", "--variants", "no-mask", "no-importance"]
-    assert main(["compress", str(fitted), str(tmp_path / "out"), *flags]) == 0
+    assert main(["compress", str(tensor_run), str(tmp_path / "out"), *flags]) == 0
     made = open_collection(tmp_path / "out").properties["compressed"]["transform"]
     assert (made["price"], made["steps"], made["latent"], made["mask"], made["importance"]) == (
         0.01,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,11 +32,16 @@ class OtherScenes:
     def __post_init__(self) -> None:
         if not self.paths:
             raise ConfigError("a codec that is learned from other scenes needs runs of them: give --learn-from RUN ...")
+        own = self.source.shared_part.family.config
+        if not _has_planes(own):
+            raise ConfigError(
+                f"{self.source.path}: its fields have no tensor planes (VM), which a codec that is learned from other "
+                "scenes is for"
+            )
         for other in self.collections:
             config = other.shared_part.family.config
-            if not isinstance(config, TensorConfig) or config.kind != "vm":
+            if not _has_planes(config):
                 raise ConfigError(f"{other.path}: its fields have no tensor planes (VM) to learn from")
-            own = self.source.shared_part.family.config
             found, needed = ((each.density_components, each.appearance_components) for each in (config, own))
             if found != needed:
                 raise ConfigError(
@@ -72,6 +78,10 @@ class OtherScenes:
     def _planes(self) -> list[list[Float[Tensor, "C _ _"]]]:
         codes = [other[name].code() for other in self.collections for name in other]
         return [stacked_planes(each.grids[0]) for each in codes if isinstance(each, TensorCodes)]
+
+
+def _has_planes(config: object) -> TypeGuard[TensorConfig]:
+    return isinstance(config, TensorConfig) and config.kind == "vm"
 
 
 def common_of(collection: Collection) -> CommonTransform | None:
