@@ -96,8 +96,6 @@ def test_the_command_learns_from_other_runs(tensor_run, others, tmp_path, capsys
 
 @pytest.mark.parametrize("codec", [None, "transform"])
 def test_fused_planes_have_no_codec_to_learn_from_others(rgb_run, others, tmp_path, codec):
-    with pytest.raises(
-        ConfigError, match="rgb-run: its fields have no tensor planes .* from other scenes is for"
-    ):
+    with pytest.raises(ConfigError, match="rgb-run: its fields have no tensor planes .* from other scenes is for"):
         compress(rgb_run, tmp_path / "out", codec=codec, learn_from=[others])
     assert not (tmp_path / "out").exists()
