@@ -34,7 +34,7 @@ class Compress(Command):
     paper's H (192 and 96) and L (384 and 192)."""
     price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT")] = None
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
-    an object has uncompressed (0.06 if not given). Tensor planes: what a bit for each number of the planes is worth
+    an object has uncompressed (0.08 if not given). Tensor planes: what a bit for each number of the planes is worth
     in squared error (0.001)."""
     variants: tuple[Variant, ...] = ()
     """transform of tensor planes: what the paper compares with: all latents coded (no-mask), errors of planes that

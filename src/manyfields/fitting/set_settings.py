@@ -9,7 +9,7 @@ from manyfields.errors import ConfigError
 class SetSettings:
     """Transform coding of fused planes, with one codec for a set."""
 
-    price: float = 0.06
+    price: float = 0.08
     """Lambda: what a thousand bytes are worth, as a share of the error that an object had before."""
     steps: int = 400
     """Of an object's latents, against the codec."""
