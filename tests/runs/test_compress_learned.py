@@ -94,8 +94,9 @@ def test_the_command_learns_from_other_runs(tensor_run, others, tmp_path, capsys
     assert main(["info", str(tmp_path / "out")]) == 0
 
 
-@pytest.mark.parametrize("codec", [None, "transform"])
-def test_fused_planes_have_no_codec_to_learn_from_others(rgb_run, others, tmp_path, codec):
-    with pytest.raises(ConfigError, match="rgb-run: its fields have no tensor planes .* from other scenes is for"):
-        compress(rgb_run, tmp_path / "out", codec=codec, learn_from=[others])
+def test_fused_planes_have_no_codec_to_learn_from_others(others, tmp_path, data, rgb_settings):
+    fit(data, tmp_path / "planes", config=rgb_settings, stage1_objects=2, report=False)
+    for codec in (None, "transform"):
+        with pytest.raises(ConfigError, match="planes: its fields have no tensor planes .* from other scenes is for"):
+            compress(tmp_path / "planes", tmp_path / "out", codec=codec, learn_from=[others])
     assert not (tmp_path / "out").exists()

@@ -28,7 +28,7 @@ def small(tmp_path_factory, run):
 def test_features_become_indices_and_the_run_stays(run, small):
     before, after = open_collection(run), open_collection(small)
     assert after.ids == before.ids and after.shared_hash == before.shared_hash and after.verify() == []
-    assert after.properties["compressed"] == {"bits": 3, "seed": 0, "steps": 8}
+    assert after.properties["compressed"] == {"bits": 3, "seed": 0, "steps": 8, "of": before.shared_hash}
     for name in after:
         code, plain = after[name].code(), before[name].code()
         assert isinstance(code, QuantisedOctreeCodes) and isinstance(plain, OctreeCodes)
