@@ -169,7 +169,7 @@ def test_runs_that_do_not_fit(fitted, small, tmp_path):
     record = RunRecord.load(run)
     record.data = [str(tmp_path / "gone")]
     record.save(run)
-    with pytest.raises(ConfigError, match="learns from the views that a scene was fitted to"):
+    with pytest.raises(ConfigError, match="learns from the views that objects were fitted to"):
         compress(run, tmp_path / "out", **CHOICES)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from manyfields.compression import TransformMicroCodec
-from manyfields.compression.latent_contexts import LatentTables, Levels
+from manyfields.compression.latent_contexts import LARGEST_REACH, LatentTables, Levels
 from manyfields.compression.latent_prices import LatentPrices
 from manyfields.compression.latent_pyramid import bilinear_kernel, nearest_latents
 from manyfields.errors import ConfigError, RunError
@@ -24,7 +24,6 @@ from manyfields.fitting.plane_loss import PlaneLoss
 from manyfields.fitting.set_settings import SetSettings
 
 BITS_OF_THOUSAND_BYTES = 8000.0
-LARGEST_REACH = 127
 VISITS_BETWEEN_TABLES = 10
 
 AfterStep = Callable[[int, dict[str, float]], None]

@@ -49,7 +49,7 @@ class Pyramid(nn.Module):
 class LatentCode:
     """The latents (m, Z) of an object's levels, where these count, and the optimizer that moves them."""
 
-    def __init__(self, start: Sequence[Int[Tensor, "3 h w Z"]], texels: Bool[Tensor, "3 H W"]) -> None:
+    def __init__(self, start: Sequence[Int[Tensor, "3 _h _w Z"]], texels: Bool[Tensor, "3 H W"]) -> None:
         self.texels, self.masks = texels, latents_that_count(texels, len(start))
         self.latents = [nn.Parameter(own[here].float()) for own, here in zip(start, self.masks, strict=True)]
         self.optimizer = torch.optim.Adam(self.latents, betas=BETAS, fused=True)
@@ -78,7 +78,7 @@ class LatentCode:
         self.optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
-    def whole(self, reach: int) -> list[Int[np.ndarray, "3 h w Z"]]:
+    def whole(self, reach: int) -> list[Int[np.ndarray, "3 _h _w Z"]]:
         """Latents to store."""
         levels = []
         for own, here in zip(self.latents, self.masks, strict=True):

@@ -190,6 +190,10 @@ def _notes(collection: Collection) -> tuple[str, ...]:
         sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
         return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
+    if settings := made.get("set"):
+        what = f"one decoder of {settings['levels']} levels and one set of tables for the whole set"
+        how = f"lambda {settings['price']:g}, {settings['steps']} steps of each object's latents"
+        return (*notes, f"Micro planes are stored by transform coding: {what}; {how}.")
     how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
     if "groups" in made:
         books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
