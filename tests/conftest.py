@@ -77,3 +77,9 @@ def tensors():
 def scenes():
     """The module `_scenes.py`: tiny scenes in transform coding."""
     return _load("_scenes")
+
+
+@pytest.fixture(scope="session")
+def micros():
+    """The module `_micros.py`: tiny fused planes, and a codec of transform coding for them."""
+    return _load("_micros")

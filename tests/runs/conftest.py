@@ -179,6 +179,21 @@ def tensor_run(tmp_path_factory, data, tensor_settings) -> Path:
     return run
 
 
+@pytest.fixture(scope="session")
+def _rgb_fitted(tmp_path_factory, data, rgb_settings) -> Path:
+    torch.set_num_threads(1)
+    run = tmp_path_factory.mktemp("rgb") / "run"
+    fit(data, run, config=rgb_settings, stage1_objects=2, report=False)
+    return run
+
+
+@pytest.fixture
+def rgb_run(tmp_path, _rgb_fitted) -> Path:
+    """Likewise of fused planes in RGB space, with hulls."""
+    shutil.copytree(_rgb_fitted, tmp_path / "rgb-run")
+    return tmp_path / "rgb-run"
+
+
 @pytest.fixture
 def new_data(tmp_path, shapes) -> Path:
     """An object that the run does not have yet."""

@@ -1,4 +1,4 @@
-"""A compressed run: as good to use as any other collection, in fewer bytes."""
+"""A run compressed by codebooks: as good to use as any other collection, in fewer bytes."""
 
 import importlib
 import shutil
@@ -16,29 +16,15 @@ from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, Run
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
 from manyfields.runs.compress_micro import MicroWaves
 
-CHOICES = {"bits": (3,), "steps": 3}
+CHOICES = {"codec": "vq", "bits": (3,), "steps": 3}
 
 
 @pytest.fixture(scope="session")
-def _rgb_run(tmp_path_factory, data, rgb_settings) -> Path:
-    torch.set_num_threads(1)
-    run = tmp_path_factory.mktemp("rgb") / "run"
-    fit(data, run, config=rgb_settings, stage1_objects=2, report=False)
-    return run
-
-
-@pytest.fixture(scope="session")
-def _small(tmp_path_factory, _rgb_run) -> Path:
+def _small(tmp_path_factory, _rgb_fitted) -> Path:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("compressed") / "out"
-    compress(_rgb_run, out, **CHOICES)
+    compress(_rgb_fitted, out, **CHOICES)
     return out
-
-
-@pytest.fixture
-def rgb_run(tmp_path, _rgb_run) -> Path:
-    shutil.copytree(_rgb_run, tmp_path / "rgb-run")
-    return tmp_path / "rgb-run"
 
 
 @pytest.fixture
@@ -73,7 +59,7 @@ def test_bytes_by_part(small, capsys):
     assert sizes["total"] == sum(path.stat().st_size for path in (*on_disk, small / "collection.json"))
     assert main(["info", str(small), "--totals", "100"]) == 0
     shown = capsys.readouterr().out
-    assert "vq-micro" in shown and "codec.bits" in shown
+    assert "vq-micro" in shown and "codec.bits" in shown and "float16" not in shown
     assert main(["verify", str(small)]) == 0
 
 
@@ -158,7 +144,7 @@ def test_a_latent_family_takes_the_nearest_entries(run, tmp_path):
 )
 def test_choices_without_meaning(rgb_run, tmp_path, choices, kind, message):
     with pytest.raises(kind, match=message) as caught:
-        compress(rgb_run, tmp_path / "out", **choices)
+        compress(rgb_run, tmp_path / "out", **{"codec": "vq", **choices})
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
@@ -172,7 +158,7 @@ def test_folders_that_do_not_fit(rgb_run, run, small, tmp_path):
             compress(source, out, **CHOICES)
         assert "\n" not in str(caught.value)
     with pytest.raises(RunError, match="holds another collection"):
-        compress(rgb_run, small, bits=(4,), steps=3)
+        compress(rgb_run, small, **{**CHOICES, "bits": (4,)})
     with pytest.raises(CollectionError, match="is not a collection"):
         compress(tmp_path, tmp_path / "out")
 
@@ -184,6 +170,8 @@ def test_a_family_without_micro_planes(data, rgb_settings, tmp_path):
     settings.write_text(json.dumps({**json.loads(rgb_settings.read_text()), "micro_features": 0}))
     fit(data, tmp_path / "macro", config=settings, stage1_objects=4, report=False)
     with pytest.raises(ConfigError, match="no micro planes, which codec 'vq' is for"):
+        compress(tmp_path / "macro", tmp_path / "out", codec="vq")
+    with pytest.raises(ConfigError, match="no micro planes, which codec 'transform' is for"):
         compress(tmp_path / "macro", tmp_path / "out")
 
 
@@ -231,9 +219,9 @@ def test_old_collections_keep_their_manifest(rgb_run, small):
 
 
 def test_the_command(rgb_run, tmp_path, capsys):
-    assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--bits", "3", "--steps", "1"]) == 0
+    assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--codec", "vq", "--bits", "3", "--steps", "1"]) == 0
     assert "4 objects" in capsys.readouterr().out
-    assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--bits", "5"]) == 1
+    assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--codec", "vq", "--bits", "5"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "holds another collection: choose another folder" in error
 

@@ -33,7 +33,8 @@ class Info(Command):
     def run(self) -> int:
         collection = open_run(self.folder)
         settings = {**dict(flattened(collection.config)), **dict(flattened(collection.properties))}
-        settings |= flattened({"codec": collection.codec_config or collection.config.get("codec", "-")})
+        codec = settings.pop("codec", "-")  # the plain one of the shared part
+        settings |= flattened({"codec": collection.codec_config or codec})
         print_table(["setting", "value"], [[name, shortened(value)] for name, value in settings.items()], "Config")
         print_sizes(collection)
         limit = None if self.all else OBJECTS_SHOWN

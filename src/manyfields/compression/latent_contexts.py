@@ -22,9 +22,10 @@ NEAR_FROM, BEFORE_FROM = np.array([1, 2, 4, 9]), np.array([1, 3, 7, 15])
 """The least sums of all ranges but the first."""
 RANGES = len(NEAR_FROM) + 1
 CLASSES = 48
+LARGEST_REACH = 127
 
-Levels = Sequence[Int[np.ndarray, "3 h w Z"]]
-Masks = Sequence[Bool[np.ndarray, "3 h w"]]
+Levels = Sequence[Int[np.ndarray, "3 _h _w Z"]]
+Masks = Sequence[Bool[np.ndarray, "3 _h _w"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class LatentTables:
             classes.append(flat[np.arange(len(flat)), ranges_of(own)[here]].ravel())
         return encode_rows(np.concatenate(symbols), np.concatenate(classes), self.frequencies)
 
-    def decode(self, data: bytes, masks: Masks, first: int, what: str) -> list[Int[np.ndarray, "3 h w Z"]]:
+    def decode(self, data: bytes, masks: Masks, first: int, what: str) -> list[Int[np.ndarray, "3 _h _w Z"]]:
         """Levels from `first` on, zeros beyond their masks. Raises CollectionError for other bytes than encode's.
 
         Altered bytes that happen to decode are beyond this: they are for checksums to find.

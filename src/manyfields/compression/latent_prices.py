@@ -36,7 +36,7 @@ class LatentPrices:
         limited = np.clip(np.stack(slopes), -STEEPEST, STEEPEST)
         return LatentPrices(tables, torch.from_numpy(costs).float(), torch.from_numpy(limited).float())
 
-    def classes(self, latents: Levels, masks: Masks) -> list[Int[Tensor, "m Z"]]:
+    def classes(self, latents: Levels, masks: Masks) -> list[Int[Tensor, "_m Z"]]:
         """The class of every latent of all levels, with the latents around it as they are now."""
         found = []
         for level, (own, here) in enumerate(zip(latents, masks, strict=True)):

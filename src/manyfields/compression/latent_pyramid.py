@@ -20,6 +20,7 @@ from torch import Tensor
 
 KERNEL, STRIDE, PADDING = 3, 2, 1
 UNIT = 2.0**12
+LEVELS = range(2, 7)  # how many there can be: the finest, and at least one before it
 LARGEST = 2.0**14  # of features: what damaged latents could make of them stays exact
 WIDEST = 8.0  # of numbers of mixes and kernels
 
@@ -34,13 +35,21 @@ def sides_of(side: int, levels: int) -> tuple[int, ...]:
     return tuple(sides)
 
 
+def most_levels(side: int) -> int:
+    """How many levels planes of `side` samples can have."""
+    count = 1
+    while side > 2:
+        side, count = side // 2 + 1, count + 1
+    return count
+
+
 def finer(planes: Tensor, kernel: Tensor, side: int) -> Tensor:
     """Planes (P, F, h, h), twice as fine: (P, F, side, side)."""
     made = functional.conv_transpose2d(planes, kernel, stride=STRIDE, padding=PADDING)
     return made[..., :side, :side]
 
 
-def latents_that_count(texels: Bool[Tensor, "3 H W"], levels: int) -> list[Bool[Tensor, "3 h w"]]:
+def latents_that_count(texels: Bool[Tensor, "3 H W"], levels: int) -> list[Bool[Tensor, "3 _h _w"]]:
     """Where levels have latents, coarse first: wherever these reach one of `texels`, those of the finest level."""
     masks = [texels]
     for side in reversed(sides_of(texels.shape[-1], levels)[:-1]):
@@ -75,7 +84,7 @@ class WholePyramid:
         return [own.float() / UNIT for own in self.mixes], [own.float() / UNIT for own in self.kernels]
 
     @torch.no_grad()
-    def __call__(self, latents: Sequence[Int[Tensor, "3 h w Z"]], side: int) -> Float[Tensor, "3 H W F"]:
+    def __call__(self, latents: Sequence[Int[Tensor, "3 _h _w Z"]], side: int) -> Float[Tensor, "3 H W F"]:
         """Planes of `side`, from the first levels or all of them; the same bits in every process on a machine."""
         planes = None
         for level, size in enumerate(sides_of(side, self.levels)):
@@ -95,7 +104,7 @@ def nearest_latents(
     texels: Bool[Tensor, "3 H W"],
     mixes: Sequence[Float[Tensor, "F F"]],
     kernels: Sequence[Float[Tensor, "F F 3 3"]],
-) -> list[Int[Tensor, "3 h w F"]]:
+) -> list[Int[Tensor, "3 _h _w F"]]:
     """Whole latents whose planes are near the given ones at `texels`, coarse first: a Laplacian pyramid.
 
     Each level takes what is left of the planes, averaged to its samples (Burt and Adelson 1983), as near as it can.
@@ -118,7 +127,7 @@ def bilinear_kernel(features: int) -> Float[Tensor, "F F 3 3"]:
     return torch.eye(features)[..., None, None] * (line[:, None] * line)
 
 
-def _averages(planes: Tensor, texels: Tensor, levels: int) -> list[Float[Tensor, "3 F h w"]]:
+def _averages(planes: Tensor, texels: Tensor, levels: int) -> list[Float[Tensor, "3 F _h _w"]]:
     """Planes at the samples of all levels, coarse first: averages of the texels that count around each."""
     sums, weights = (planes * texels[..., None]).permute(0, 3, 1, 2).float(), texels[:, None].float()
     found, kernel = [sums], bilinear_kernel(1) / STRIDE**2

@@ -21,8 +21,8 @@ from torch import Tensor
 from manyfields.compression.context_classes import BITS
 from manyfields.compression.halves import as_halves
 from manyfields.compression.hull_contexts import PATTERNS, decode_hull, encode_hull, learn_hulls
-from manyfields.compression.latent_contexts import RANGES, LatentTables, Levels
-from manyfields.compression.latent_pyramid import WholePyramid, latents_that_count, nearest_latents
+from manyfields.compression.latent_contexts import LARGEST_REACH, RANGES, LatentTables, Levels
+from manyfields.compression.latent_pyramid import LEVELS, WholePyramid, latents_that_count, nearest_latents, sides_of
 from manyfields.compression.vq_micro import MICRO, texels_that_count
 from manyfields.errors import CollectionError
 from manyfields.fields import Codes
@@ -30,6 +30,14 @@ from manyfields.fields import Codes
 HULL = ("hull",)
 STEPS_OF_DEVIATION = 16  # of weights, to the set's standard deviation: 256 steps reach eight of these to either side
 LEAST_STEP = 2.0**-14
+STORED = {
+    "classes": torch.uint8,
+    "frequencies": torch.uint16,
+    "hulls": torch.uint16,
+    "pyramid": torch.int16,
+    "weights": torch.float16,
+}
+"""Tensors of the codec's file."""
 
 
 class TransformMicroCodec:
@@ -67,7 +75,8 @@ class TransformMicroCodec:
         hulls = list(codes.tensors["hull"].cpu().numpy()) if "hull" in codes.tensors else []
         names = [name for own in layers if own not in (HULL, MICRO) for name in own]
         flat = torch.cat([torch.zeros(len(codes), 0), *(_flat(codes, name) for name in names)], 1)
-        middle, deviation = flat.mean(0), flat.std(0, unbiased=False)
+        middle = flat.mean(0)
+        deviation = (flat - middle).square().mean(0).sqrt()
         step = as_halves(deviation / STEPS_OF_DEVIATION).clamp(min=LEAST_STEP)
         return TransformMicroCodec(
             layers, shapes, pyramid, tables, learn_hulls(hulls), torch.stack([as_halves(middle), step])
@@ -75,12 +84,15 @@ class TransformMicroCodec:
 
     def encode(self, codes: Codes, latents: Sequence[Levels] | None = None) -> list[list[bytes]]:
         """Per object its layers. `latents`: of each object, coarse first, within the tables' reach; those nearest to
-        its planes when None. Raises CollectionError for NaN."""
+        its planes when None. Raises CollectionError for NaN and infinity."""
         encoded = []
         for row, texels in enumerate(texels_that_count(codes)):
             code = codes[row]
-            if any(bool(tensor.isnan().any()) for tensor in code.tensors.values()):
-                raise CollectionError("a code holds NaN: its fit has diverged, lower the rates")
+            for name, tensor in code.tensors.items():
+                if not bool(tensor.isfinite().all()):
+                    raise CollectionError(
+                        f"a code holds NaN or infinity in {name}: its fit has diverged, lower the rates"
+                    )
             own: list[bytes] = []
             for names in self.layers[:-1]:
                 if names == HULL:
@@ -171,25 +183,35 @@ class TransformMicroCodec:
         config: Mapping[str, Any],
     ) -> "TransformMicroCodec":
         """The inverse of `tensors` and `config`. Raises CollectionError where they do not fit together."""
+        for name, kind in STORED.items():
+            if name not in tensors or tensors[name].dtype != kind:
+                raise CollectionError(f"the codec's file has no tensor {name!r} of {str(kind).removeprefix('torch.')}")
+        levels = config.get("levels")
+        if not isinstance(levels, int) or levels not in LEVELS:
+            raise CollectionError(f"the codec's config: levels {levels!r} are not from {LEVELS[0]} to {LEVELS[-1]}")
+        _, side, _, features = shapes["micro"]
         try:
-            levels, features = int(config["levels"]), shapes["micro"][-1]
+            sides_of(side, levels)
             mixes, kernels = tensors["pyramid"].long().split([levels * features**2, (levels - 1) * features**2 * 9])
             pyramid = WholePyramid(
                 tuple(mixes.view(levels, features, features)),
                 tuple(kernels.view(levels - 1, features, features, 3, 3)),
             )
-            tables = LatentTables(
-                tensors["classes"].numpy().astype(np.int64), tensors["frequencies"].numpy().astype(np.int64) + 1
+            classes, frequencies, empty = (
+                tensors[name].numpy().astype(np.int64) for name in ("classes", "frequencies", "hulls")
             )
-            empty = tensors["hulls"].numpy().astype(np.int64)
+            tables = LatentTables(classes, frequencies + 1)
             codec = TransformMicroCodec(layers, shapes, pyramid, tables, empty, tensors["weights"].float())
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise CollectionError(f"the codec's numbers do not fit its config ({error})") from error
-        if tables.classes.shape != (levels, features, RANGES, RANGES) or tables.frequencies.shape[1] % 2 == 0:
+        # Compiled decoding looks things up in these without another check.
+        if classes.shape != (levels, features, RANGES, RANGES) or frequencies.ndim != 2:
             raise CollectionError("the codec's tables are not those of its levels and features")
-        if (tables.frequencies.sum(1) != 1 << BITS).any() or (tables.classes >= len(tables.frequencies)).any():
+        if frequencies.shape[1] % 2 == 0 or not 1 <= tables.reach <= LARGEST_REACH:
+            raise CollectionError(f"the codec's tables are of {frequencies.shape[1]} latents: odd, from 3 to 255")
+        if (tables.frequencies.sum(1) != 1 << BITS).any() or (classes >= len(frequencies)).any():
             raise CollectionError(f"the codec's frequencies do not sum to 2^{BITS} for each class that it names")
-        if codec._has_hull and (len(empty) != PATTERNS or empty.min() < 1):
+        if codec._has_hull and (empty.shape != (PATTERNS,) or empty.min() < 1):
             raise CollectionError("the codec's table of hulls is damaged")
         if not bool(codec.weights.isfinite().all()) or bool((codec.weights[1] <= 0).any()):
             raise CollectionError("the codec's steps of weights are not all above 0")

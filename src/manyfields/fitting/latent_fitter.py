@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from manyfields.compression import TransformMicroCodec
-from manyfields.compression.latent_contexts import LatentTables, Levels
+from manyfields.compression.latent_contexts import LARGEST_REACH, LatentTables, Levels
 from manyfields.compression.latent_prices import LatentPrices
 from manyfields.compression.latent_pyramid import bilinear_kernel, nearest_latents
 from manyfields.errors import ConfigError, RunError
@@ -24,7 +24,6 @@ from manyfields.fitting.plane_loss import PlaneLoss
 from manyfields.fitting.set_settings import SetSettings
 
 BITS_OF_THOUSAND_BYTES = 8000.0
-LARGEST_REACH = 127
 VISITS_BETWEEN_TABLES = 10
 
 AfterStep = Callable[[int, dict[str, float]], None]
@@ -93,7 +92,7 @@ def _step(
     share = loss(own.planes(pyramid, coarse), "latents", step) / loss.before
     # The first levels alone leave a larger error, by far: as a share of itself it weighs as much as that of all levels.
     (share / share.detach() if coarse else share).backward()
-    if not bool(torch.isfinite(share)):
+    if not (bool(torch.isfinite(share)) and own.has_finite_gradients):
         raise RunError(f"object {loss.id}: transform coding diverged at step {step}; use a lower lambda")
     own.add_prices(prices, settings.price / BITS_OF_THOUSAND_BYTES)
     own.move(settings.rate * decay)

@@ -49,7 +49,7 @@ class Pyramid(nn.Module):
 class LatentCode:
     """The latents (m, Z) of an object's levels, where these count, and the optimizer that moves them."""
 
-    def __init__(self, start: Sequence[Int[Tensor, "3 h w Z"]], texels: Bool[Tensor, "3 H W"]) -> None:
+    def __init__(self, start: Sequence[Int[Tensor, "3 _h _w Z"]], texels: Bool[Tensor, "3 H W"]) -> None:
         self.texels, self.masks = texels, latents_that_count(texels, len(start))
         self.latents = [nn.Parameter(own[here].float()) for own, here in zip(start, self.masks, strict=True)]
         self.optimizer = torch.optim.Adam(self.latents, betas=BETAS, fused=True)
@@ -62,6 +62,10 @@ class LatentCode:
         if coarse:
             rounded[-1] = torch.zeros_like(rounded[-1])
         return pyramid(rounded, self.masks, self.texels.shape[-1]) * self.texels[..., None]
+
+    @property
+    def has_finite_gradients(self) -> bool:
+        return all(own.grad is None or bool(own.grad.isfinite().all()) for own in self.latents)
 
     def add_prices(self, prices: LatentPrices, price: float) -> None:
         """Add to the gradients what a unit more of each latent costs, at `price` a bit."""
@@ -80,7 +84,7 @@ class LatentCode:
         self.optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
-    def whole(self, reach: int) -> list[Int[np.ndarray, "3 h w Z"]]:
+    def whole(self, reach: int) -> list[Int[np.ndarray, "3 _h _w Z"]]:
         """Latents to store."""
         levels = []
         for own, here in zip(self.latents, self.masks, strict=True):

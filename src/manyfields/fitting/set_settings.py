@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
 
@@ -16,6 +17,7 @@ class SetSettings:
     visits: int = 150
     """Of each object that the codec learns from."""
     levels: int = 4
+    """Of the pyramid; runs take fewer for planes that are too small for so many."""
     coarse_every: int = 20
     """One in so many steps renders all levels but the finest, which are a layer of their own; 0: none does."""
     rays: int = 2048
@@ -30,8 +32,8 @@ class SetSettings:
             raise ConfigError(f"lambda {self.price}: not below 0")
         if self.steps < 0 or self.visits < 1 or self.rays < 1:
             raise ConfigError(f"steps {self.steps}, visits {self.visits}, rays {self.rays}: at least 0, 1 and 1")
-        if not 2 <= self.levels <= 6:
-            raise ConfigError(f"levels {self.levels}: from 2 to 6")
+        if self.levels not in LEVELS:
+            raise ConfigError(f"levels {self.levels}: from {LEVELS[0]} to {LEVELS[-1]}")
         if self.coarse_every < 0:
             raise ConfigError(f"coarse_every {self.coarse_every}: not below 0")
         if min(self.rate, self.pyramid_rate, self.last_rate) <= 0:

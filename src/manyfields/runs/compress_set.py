@@ -11,6 +11,7 @@ from manyfields.collection import Collection
 from manyfields.collection.coded_shared import code_shared
 from manyfields.collection.objects import TRANSFORM_MICRO
 from manyfields.compression import TransformMicroCodec
+from manyfields.compression.latent_pyramid import LEVELS, most_levels
 from manyfields.errors import ConfigError
 from manyfields.fields import Codes, FusedPlanesConfig
 from manyfields.fitting.latent_fitter import learn_codec
@@ -62,9 +63,12 @@ def set_shape(source: Collection, settings: SetSettings, seed: int) -> dict[str,
     """What the new collection's properties say of its making. Raises ConfigError for what does not fit the run."""
     config = source.shared_part.family.config
     if not isinstance(config, FusedPlanesConfig) or not config.micro_features:
-        raise ConfigError(f"{source.path}: its family has no planes, which codec 'transform' is for")
+        raise ConfigError(f"{source.path}: its family has no micro planes, which codec 'transform' is for")
     if source.shared_part.autoencoder is not None:
         raise ConfigError(f"{source.path}: its fields are in a latent space; codec 'vq' takes them")
+    if (most := most_levels(config.resolution)) not in LEVELS:
+        raise ConfigError(f"{source.path}: planes of {config.resolution} samples a side are too small for 'transform'")
+    settings = replace(settings, levels=min(settings.levels, most))
     return {"seed": seed, "steps": settings.steps, "set": asdict(settings)}
 
 

@@ -96,10 +96,8 @@ class Waves(ABC):
         found = {item.id: item for item in items}
         for name in ids:
             if name not in found or found[name].held_out != record.held_out[name]["views"]:
-                raise ViewError(
-                    f"object {name} no longer has the views that it was fitted to: restore them, or compress with "
-                    "steps 0, which needs none"
-                )
+                instead = ", or compress with steps 0, which needs none" if "bits" in self.shape else ""
+                raise ViewError(f"object {name} no longer has the views that it was fitted to: restore them{instead}")
         return [found[name] for name in ids]
 
     def _stored(self, name: str, layers: list[bytes]) -> ObjectRecord:

@@ -186,13 +186,14 @@ def _notes(collection: Collection) -> tuple[str, ...]:
     made = collection.properties.get("compressed")
     if made is None:
         return notes
-    if settings := made.get("set"):
-        how = f"lambda {settings['price']:g}, {settings['steps']} steps an object"
-        return (*notes, f"Fused planes are stored by transform coding, with one codec for the whole set: {how}.")
     if settings := made.get("transform"):
         sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
         return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
+    if settings := made.get("set"):
+        what = f"one decoder of {settings['levels']} levels and one set of tables for the whole set"
+        how = f"lambda {settings['price']:g}, {settings['steps']} steps of each object's latents"
+        return (*notes, f"Micro planes are stored by transform coding: {what}; {how}.")
     how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
     if "groups" in made:
         books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
