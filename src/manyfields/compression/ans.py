@@ -10,7 +10,7 @@ from typing import Any
 
 import constriction
 import numpy as np
-from jaxtyping import Int, UInt32
+from jaxtyping import Int, UInt32, UInt64
 
 from manyfields.compiled import compiled_for
 from manyfields.compression import ans_loops
@@ -58,7 +58,7 @@ class Words:
         run(self._words, self._coder, *arguments)
 
     def end(self) -> None:
-        """Raises CollectionError unless all of the words, and no more, were decoded."""
+        """Raises CollectionError where words are left, or the coder is not where encoding began."""
         if self._coder.any():
             raise CollectionError(f"{self.what}: the coded bytes do not end where the symbols do")
 
@@ -70,8 +70,8 @@ def _compiled(loop: str) -> Callable[..., Any]:
     return getattr(ans_kernels, loop)
 
 
-def cumulated(frequencies: Int[np.ndarray, "C K"]) -> Int[np.ndarray, "C K1"]:
-    """Running sums of rows from 0 on, in units of 2^-24, as decoding wants them (uint64)."""
+def cumulated(frequencies: Int[np.ndarray, "C K"]) -> UInt64[np.ndarray, "C K1"]:
+    """Running sums of rows from 0 on, in units of 2^-24, as decoding wants them."""
     sums = np.zeros((len(frequencies), frequencies.shape[1] + 1), np.uint64)
     sums[:, 1:] = np.cumsum(frequencies.astype(np.uint64), 1)
     return sums << np.uint64(CODER_BITS - BITS)

@@ -2,7 +2,8 @@
 
 `coder` holds the state of the coder and how many words are left. A symbol is found in a row of running sums by the low
 24 bits of the state, which then shrinks by the symbol's share and takes in a word when it falls below 2^32. Where words
-run out, the state stays small and decoding goes on with whatever it gives: `Words.end` refuses that.
+run out, decoding goes on with the state alone, down to the 0 that encoding began with. Words that are cut short may end
+so, too: they are the words of other symbols, which `Words.end` cannot tell and checksums do.
 """
 
 import numpy as np

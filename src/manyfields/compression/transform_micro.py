@@ -75,7 +75,8 @@ class TransformMicroCodec:
         hulls = list(codes.tensors["hull"].cpu().numpy()) if "hull" in codes.tensors else []
         names = [name for own in layers if own not in (HULL, MICRO) for name in own]
         flat = torch.cat([torch.zeros(len(codes), 0), *(_flat(codes, name) for name in names)], 1)
-        middle, deviation = flat.mean(0), flat.std(0, unbiased=False)
+        middle = flat.mean(0)
+        deviation = (flat - middle).square().mean(0).sqrt()
         step = as_halves(deviation / STEPS_OF_DEVIATION).clamp(min=LEAST_STEP)
         return TransformMicroCodec(
             layers, shapes, pyramid, tables, learn_hulls(hulls), torch.stack([as_halves(middle), step])

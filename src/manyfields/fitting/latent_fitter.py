@@ -90,7 +90,7 @@ def _step(
 ) -> dict[str, float]:
     share = loss(own.planes(pyramid), "latents", step) / loss.before
     share.backward()
-    if not bool(torch.isfinite(share)):
+    if not (bool(torch.isfinite(share)) and own.has_finite_gradients):
         raise RunError(f"object {loss.id}: transform coding diverged at step {step}; use a lower lambda")
     own.add_prices(prices, settings.price / BITS_OF_THOUSAND_BYTES)
     own.move(settings.rate * decay)

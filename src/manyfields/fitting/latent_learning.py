@@ -61,6 +61,10 @@ class LatentCode:
         rounded = [own + (own.detach().round() - own.detach()) for own in self.latents]
         return pyramid(rounded, self.masks, self.texels.shape[-1]) * self.texels[..., None]
 
+    @property
+    def has_finite_gradients(self) -> bool:
+        return all(own.grad is not None and bool(own.grad.isfinite().all()) for own in self.latents)
+
     def add_prices(self, prices: LatentPrices, price: float) -> None:
         """Add to the gradients what a unit more of each latent costs, at `price` a bit."""
         if self._steps % STEPS_BETWEEN_CLASSES == 0:
