@@ -219,4 +219,5 @@ def test_bytes_stay_what_they_are(codec, codes):
     (layers,) = fixed.encode(Codes({**codes[1].tensors, **weights}), [latents])
     assert layers[0].hex() == "80fc01020c7f04"
     assert (decode_hull(layers[1], 8, empty) == codes.tensors["hull"][1].numpy()).all()
-    assert [(len(layer), hashlib.sha256(layer).hexdigest()[:12]) for layer in layers[1:]] == GOLDEN
+    found = [(len(layer), hashlib.sha256(layer).hexdigest()[:12]) for layer in layers[1:]]
+    assert found == [(32, "b3ee275479a3"), (268, "982e56149c9c"), (396, "b3bfa2f0af87")]

@@ -26,7 +26,7 @@ TINY = SetSettings(price=0.0, steps=60, visits=6, levels=3, rays=128, rate=0.1)
 
 
 class Set:
-    """Three objects of a family with random codes, and views that it renders of them itself."""
+    """Three objects with random codes, views that their family renders of them, and fainter codes to begin with."""
 
     def __init__(self) -> None:
         draw = torch.Generator().manual_seed(0)
@@ -35,9 +35,10 @@ class Set:
         hull[:, 1:7, 2:6, 1:7] = 1
         hull[1, 1:7] = 0
         hull[1, 2:6, 2:6, 2:6] = 1
-        micro = 0.5 * torch.randn(3, *CONFIG.code_shapes()["micro"], generator=draw)
+        micro = 3 * torch.randn(3, *CONFIG.code_shapes()["micro"], generator=draw)
         self.codes = Codes({**self.shared.family.new_codes(3, draw).tensors, "hull": hull, "micro": micro})
         self.items = [self._item(row) for row in range(3)]
+        self.codes = Codes({**self.codes.tensors, "micro": 0.3 * micro})
 
     def _item(self, row: int) -> FittingObject:
         cameras = orbit(6, width=16, height=16)
@@ -84,12 +85,12 @@ def tables(codec) -> list[np.ndarray]:
 
 def test_learning_a_codec_lowers_the_error_of_its_objects(things):
     told = []
-    settings = replace(TINY, visits=40)
+    settings = replace(TINY, visits=30)
     codec = things.codec(settings, after_step=lambda step, found: told.append((step, found["error"])))
-    assert [step for step, _ in told] == list(range(1, 81))
+    assert [step for step, _ in told] == list(range(1, 61))
     assert codec.pyramid.levels == 3 and codec.tables.classes.shape == (3, 4, 5, 5)
     errors = [error for _, error in told]
-    assert np.mean(errors[-10:]) < 0.7 * np.mean(errors[:4])
+    assert np.mean(errors[-10:]) < 0.6 * np.mean(errors[:4])
 
 
 def test_fitted_latents_of_an_object_that_the_codec_has_not_seen(things, _learned):
@@ -104,7 +105,7 @@ def test_fitted_latents_of_an_object_that_the_codec_has_not_seen(things, _learne
     masks = latents_that_count(texels_that_count(things.codes[2])[0], 3)
     for own, here in zip(latents, masks, strict=True):
         assert abs(own).max() <= reach and not own[~here.numpy()].any()
-    assert error_of(things, _learned, 2, latents) < 0.8 * error_of(things, _learned, 2)
+    assert error_of(things, _learned, 2, latents) < 0.6 * error_of(things, _learned, 2)
     again = fit_latents(things.loss(2), _learned, things.codes[2], TINY)
     assert same(again, latents)
     assert not same(fit_latents(things.loss(2, seed=1), _learned, things.codes[2], TINY), latents)
@@ -121,8 +122,8 @@ def test_a_higher_price_takes_fewer_bytes(things, _learned):
         latents = fit_latents(things.loss(2), _learned, things.codes[2], replace(TINY, price=price))
         sizes.append(sum(map(len, _learned.encode(things.codes[2], [latents])[0][2:])))
         errors.append(error_of(things, _learned, 2, latents))
-    assert sizes == sorted(sizes, reverse=True) and sizes[2] < 0.5 * sizes[0]
-    assert errors[0] < errors[2]
+    assert sizes == sorted(sizes, reverse=True) and sizes[2] < 0.6 * sizes[0]
+    assert errors[0] < 0.7 * errors[2]
 
 
 def test_the_same_seed_gives_the_same_codec(things, _learned):

@@ -96,7 +96,7 @@ def test_bytes_report_and_info(small, capsys):
     assert "transform-micro" in shown and "float16" not in shown and "layer2_psnr" in shown
     assert main(["verify", str(small)]) == 0 and "every checksum is right" in capsys.readouterr().out
     assert main(["eval", str(small), "--level", "3"]) == 0
-    assert main(["render", str(small), "box_tall", "--out", str(small / "seen.png"), "--level", "3"]) == 0
+    assert main(["render", str(small), "--object", "box_tall", "--out", str(small / "seen.png"), "--level", "3"]) == 0
     report = (small / "report.html").read_text()
     expected = "one decoder of 4 levels and one set of tables for the whole set; lambda 0.06, 4 steps of each object"
     assert expected in report and "layer 3, mean an object" in report
