@@ -22,7 +22,7 @@ from manyfields.rendering import Sampler
 CONFIG = FusedPlanesConfig(4, 4, 2, 12, 16, 3, space="rgb", activation="relu", span="box", hull=8)
 SAMPLER = Sampler(guided=8, bins=16)
 BOUNDS = torch.tensor([[[-0.6, -0.6, -0.6], [0.6, 0.6, 0.6]]])
-TINY = SetSettings(price=0.0, steps=60, visits=6, levels=3, rays=128, rate=0.1)
+TINY = SetSettings(price=0.0, steps=60, visits=6, levels=3, coarse_every=0, rays=128, rate=0.1)
 
 
 class Set:
@@ -109,6 +109,19 @@ def test_fitted_latents_of_an_object_that_the_codec_has_not_seen(things, _learne
     again = fit_latents(things.loss(2), _learned, things.codes[2], TINY)
     assert same(again, latents)
     assert not same(fit_latents(things.loss(2, seed=1), _learned, things.codes[2], TINY), latents)
+
+
+def test_coarse_steps_make_the_first_levels_worth_showing(things, _learned):
+    code, told, errors = things.codes[2], [], []
+    for every in (0, 3):
+        settings = replace(TINY, coarse_every=every)
+        latents = fit_latents(things.loss(2), _learned, code, settings, lambda step, found: told.append((step, *found)))
+        coarse = _learned.decode([_learned.encode(code, [latents])[0][:-1]]).tensors["micro"][0]
+        with torch.no_grad():
+            errors.append(sum(float(things.loss(2)(coarse, "test", draw)) for draw in range(6)))
+    assert errors[1] < 0.9 * errors[0]
+    assert {name for _, name in told[:60]} == {"error"}
+    assert [step for step, name in told[60:] if name == "coarse"] == list(range(1, 61, 3))
 
 
 def test_no_steps_are_the_nearest_latents(things, _learned):
