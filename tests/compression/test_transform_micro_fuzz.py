@@ -94,7 +94,7 @@ def altered_tensors(tensors: dict[str, torch.Tensor], draw: np.random.Generator)
     flat = own.view(-1).numpy() if own.dtype != torch.float16 else own.view(-1).view(torch.int16).numpy()
     limits = np.iinfo(flat.dtype)
     kind = draw.integers(5)
-    if kind == 0 and name == "frequencies":  # rows that sum as they should
+    if kind == 0 and name == "frequencies" and own.ndim == 2:  # rows that sum as they should
         for row in own.numpy():
             left, right = draw.integers(len(row), size=2)
             moved = draw.integers(0, int(row[left]) + 1)
