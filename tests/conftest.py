@@ -83,3 +83,9 @@ def scenes():
 def micros():
     """The module `_micros.py`: tiny fused planes, and a codec of transform coding for them."""
     return _load("_micros")
+
+
+@pytest.fixture(scope="session")
+def factors():
+    """The module `_factors.py`: tiny factor fields."""
+    return _load("_factors")

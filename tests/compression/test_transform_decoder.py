@@ -109,3 +109,40 @@ def test_gradients_go_straight_through_the_rounding():
     functional.conv_transpose2d(hidden, *plain, stride=2, padding=1)[..., :9, :13].sum().backward()
     assert decoder.first.grad is not None and bool(decoder.first.grad.any())
     torch.testing.assert_close(decoder.second.grad, plain[0].grad)
+
+
+def test_volumes_are_made_as_planes_are():
+    draw = torch.Generator().manual_seed(2)
+    decoder = TransformDecoder(5, 6, 4, 12, draw, dimensions=3)
+    layers = torch.nn.Sequential(
+        torch.nn.ConvTranspose3d(5, 6, 3, stride=2, padding=1),
+        torch.nn.SELU(),
+        torch.nn.ConvTranspose3d(6, 4, 3, stride=2, padding=1),
+    )
+    layers.load_state_dict(
+        {
+            "0.weight": decoder.first,
+            "0.bias": decoder.first_bias,
+            "2.weight": decoder.second,
+            "2.bias": decoder.second_bias,
+        }
+    )
+    latents = torch.randint(-9, 10, (5, 3, 4, 2), generator=draw)
+    made = decoder(latents.float(), (8, 11, 5)).detach()
+    assert made.shape == (4, 8, 11, 5)
+    torch.testing.assert_close(made, layers(latents[None].float())[0, :, :8, :11, :5], atol=0.05, rtol=0.01)
+    torch.testing.assert_close(decoder.whole()(latents, (8, 11, 5)), made, atol=5e-3, rtol=1e-4)
+
+
+def test_volumes_are_the_same_on_any_number_of_threads():
+    draw = torch.Generator().manual_seed(1)
+    decoder = TransformDecoder(40, 24, 4, 8, draw, dimensions=3).whole()
+    latents, before = torch.randint(-30, 31, (40, 6, 6, 6), generator=draw), torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(decoder(latents, (21, 21, 21)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])

@@ -5,8 +5,8 @@ import torch
 from manyfields.cameras import orbit
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.scene_learning import Scene
 from manyfields.fitting.tensor_fitter import TensorFitter
-from manyfields.fitting.tensor_learning import Scene
 from manyfields.fitting.tensor_schedule import TensorSchedule
 from manyfields.rendering import Sampler
 
@@ -44,7 +44,7 @@ def test_rays_are_sampled_in_the_shrunk_box(tensors):
     fitter = new_fitter(tensors, dark_disc())
     (column,) = tensors.column(fitter.shared.family, side=24, radius=0.25).grids
     fitter.scenes[0].replace(replace(column, mask=fitter.guides.hulls[0].clone()))
-    fitter._move_box(0, fitter.guides.values[0].clone())
+    fitter.move_box(0, fitter.guides.values[0].clone())
     fitter._shrink(0)
     (grids,) = fitter.codes_of([0]).grids
     size = grids.box[1] - grids.box[0]

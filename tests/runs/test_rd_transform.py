@@ -82,6 +82,7 @@ def test_a_codec_that_is_learned_from_another_run(run, tmp_path, shapes):
     folder = tmp_path / "rd" / "transform-pretrained" / "0.001"
     (codec,) = folder.glob("codec-*")
     assert point["parts"]["codec"] == codec.stat().st_size and "decoder" not in point["parts"]
+    assert point["estimated"] == pytest.approx(point["parts"]["latents"], abs=8)
     assert point["bytes"] == sum(point["parts"].values())
     rd(run, tmp_path / "rd", values=[0.001], learn_from=[tmp_path / "other"], label="steps", steps=2, **choices)
     with pytest.raises(RunError, match="made otherwise"):

@@ -12,6 +12,8 @@ from manyfields.cameras import Cameras
 from manyfields.collection.coded_shared import decoded_shared
 from manyfields.compression import (
     Codec,
+    FactorCodec,
+    FactorTransformCodec,
     OctreeCodec,
     RawCodec,
     TensorCodec,
@@ -21,7 +23,15 @@ from manyfields.compression import (
 )
 from manyfields.compression.transform_common import CommonTransform
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import FusedPlanes, ObjectCodes, OctreeFamily, TensorFamily, family_config, family_from_config
+from manyfields.fields import (
+    FactorFamily,
+    FusedPlanes,
+    ObjectCodes,
+    OctreeFamily,
+    TensorFamily,
+    family_config,
+    family_from_config,
+)
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
 from manyfields.rendering import Sampler
 
@@ -100,6 +110,8 @@ def codec_of(shared: SharedPart) -> Codec:
         return OctreeCodec(shared.family.config)
     if isinstance(shared.family, TensorFamily):
         return TensorCodec(shared.family.config)
+    if isinstance(shared.family, FactorFamily):
+        return FactorCodec(shared.family.config)
     return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
 
 
@@ -133,8 +145,11 @@ def _open_transform_micro(collection: Collection, config: dict[str, Any]) -> Cod
 
 
 def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
-    if not isinstance(family := collection.shared_part.family, TensorFamily):
-        raise ValueError("its family is not that of tensor fields")
+    family = collection.shared_part.family
+    if isinstance(family, FactorFamily):
+        return FactorTransformCodec(family.config)
+    if not isinstance(family, TensorFamily):
+        raise ValueError("its family is not that of tensor fields, nor of factor fields")
     tensors = collection.codec_tensors()
     return TransformCodec(family.config, CommonTransform.from_tensors(tensors, config) if tensors else None)
 

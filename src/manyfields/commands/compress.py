@@ -22,9 +22,10 @@ class Compress(Command):
     out: OutFolder
     """Folder for the new collection; the run stays as it is."""
     codec: Literal["vq", "transform"] | None = None
-    """transform: fused planes by latents, with one decoder and one set of tables for all objects; or tensor planes
-    (family tensorf), with a decoder and tables of each scene. vq: micro planes, or features of octrees, by learned
-    codebooks. If not given: vq for octrees, for fields in a latent space and where views are gone, else transform."""
+    """transform: fused planes by latents, with one decoder and one set of tables for all objects; or tensor planes and
+    basis grids (families tensorf, factor-fields), with a decoder and tables of each scene. vq: micro planes,
+    or features of octrees, by learned codebooks. If not given: vq for octrees, for fields in a latent space and where
+    views are gone, else transform."""
     bits: tuple[int, ...] = (6,)
     """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None
@@ -61,7 +62,7 @@ class Compress(Command):
         from manyfields import runs
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
-        from manyfields.compression import TransformCodec
+        from manyfields.compression import FactorTransformCodec, TransformCodec
         from manyfields.evaluation.units import format_bytes
 
         if self.threads is not None:
@@ -88,7 +89,7 @@ class Compress(Command):
         after = made.sizes()
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
-        if isinstance(made.codec, TransformCodec):
+        if isinstance(made.codec, TransformCodec | FactorTransformCodec):
             from manyfields.runs.compress_transform import size_breakdown
 
             parts = size_breakdown(made).items()

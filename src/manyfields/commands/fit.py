@@ -10,7 +10,7 @@ import tyro
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
 from manyfields.commands._progress import progress, to_stderr
 
-Family = Literal["fused-planes", "octree", "tensorf"]
+Family = Literal["fused-planes", "octree", "tensorf", "factor-fields"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,10 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
-    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf}")] = None
-    """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); or tensor
-    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper)."""
+    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf,factor-fields}")] = None
+    """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); tensor
+    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper); or basis grids and coefficients for each scene
+    (presets factor-fields, factor-fields-paper)."""
     bits: OptionalCount = None
     """Of octrees: bits of each corner's index into a codebook of its level, 1 to 10; the preset's if not given."""
     preset: str | None = None

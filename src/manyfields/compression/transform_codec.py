@@ -6,6 +6,7 @@ A scene has a decoder of its own, or that of the codec.
 from collections.abc import Sequence
 
 from manyfields.compression.transform_common import CommonTransform
+from manyfields.compression.transform_parts import part_sizes
 from manyfields.compression.transform_scene import CodedScene
 from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import CollectionError
@@ -37,3 +38,7 @@ class TransformCodec:
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
         """Codes (B), the same bits in every process on a machine. Raises CollectionError as `scenes`."""
         return TensorCodes(tuple(scene.grids() for scene in self.scenes(objects)))
+
+    def part_sizes(self, layer: bytes) -> dict[str, int]:
+        """Bytes by what they are for. Raises CollectionError for a damaged header."""
+        return part_sizes(layer)

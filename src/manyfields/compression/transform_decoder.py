@@ -3,9 +3,9 @@
     latents (Z, h, w) ── transposed convolution ── SELU ── transposed convolution ──► planes (C, 4h - 3, 4w - 3)
 
 Neural NeRF Compression (2024), section 4.1: kernel 3, stride 2, padding 1. Planes are what the size of a scene's needs
-of that. There is an exact form for decoding: weights and latents are whole numbers, and so is the hidden layer in units
-of 2^-12. In float64 their sums are exact in whatever order they are made, so planes are the same to the last bit on any
-number of threads.
+of that. Volumes are made likewise, in three dimensions: their weights have one more. There is an exact form for
+decoding: weights and latents are whole numbers, and so is the hidden layer in units of 2^-12. In float64 their sums are
+exact in whatever order they are made, so planes are the same to the last bit on any number of threads.
 """
 
 import math
@@ -35,19 +35,21 @@ def latent_side(texels: int) -> int:
 class WholeLayer:
     """A transposed convolution of whole numbers: output channel o is scale[o] * (sum of weight * input) + bias[o]."""
 
-    weights: Int[Tensor, "I O 3 3"]
+    weights: Int[Tensor, "I O *kernel"]
     scales: Float[Tensor, " O"]
     biases: Float[Tensor, " O"]
 
     @staticmethod
-    def of(weights: Float[Tensor, "I O 3 3"], biases: Float[Tensor, " O"], bits: int) -> "WholeLayer":
+    def of(weights: Float[Tensor, "I O *kernel"], biases: Float[Tensor, " O"], bits: int) -> "WholeLayer":
         scales = scales_of(weights, bits)
-        return WholeLayer((weights.detach() / scales[:, None, None]).round().long(), scales, as_halves(biases))
+        whole = (weights.detach() / _by_channel(scales, weights.ndim)).round().long()
+        return WholeLayer(whole, scales, as_halves(biases))
 
-    def __call__(self, inputs: Float[Tensor, "I h w"], unit: float = 1.0) -> Float[Tensor, "O _ _"]:
+    def __call__(self, inputs: Float[Tensor, "I *sides"], unit: float = 1.0) -> Float[Tensor, "O ..."]:
         """`inputs`: whole numbers (float64) of `unit`."""
-        sums = functional.conv_transpose2d(inputs[None], self.weights.double(), stride=STRIDE, padding=PADDING)[0]
-        return sums * (self.scales.double() * unit)[:, None, None] + self.biases.double()[:, None, None]
+        sums = _transposed(inputs, self.weights.double())
+        scales, biases = self.scales.double() * unit, self.biases.double()
+        return sums * _by_channel(scales, inputs.ndim + 1) + _by_channel(biases, inputs.ndim + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +61,33 @@ class WholeDecoder:
     bits: int
 
     @torch.no_grad()
-    def __call__(self, latents: Int[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
-        """A plane of `size` (H, W), in float32; the same bits in every process on a machine."""
+    def __call__(self, latents: Int[Tensor, "Z *sides"], size: tuple[int, ...]) -> Float[Tensor, "C ..."]:
+        """A plane of `size` (H, W), or a volume (D, H, W), in float32; the same bits in every process on a machine."""
         hidden = (_selu(self.first(latents.double())) * UNITS).round().clamp(-LARGEST * UNITS, LARGEST * UNITS)
         made = self.second(hidden, 1.0 / UNITS)
-        return made[:, : size[0], : size[1]].float().contiguous()
+        return cropped(made, size).float().contiguous()
 
 
 class TransformDecoder(nn.Module):
     """The decoder as it learns: numbers of float32 that are rounded to `bits` as they are used, straight through."""
 
-    def __init__(self, latent: int, hidden: int, channels: int, bits: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, latent: int, hidden: int, channels: int, bits: int, generator: torch.Generator, dimensions: int = 2
+    ) -> None:
         super().__init__()
         self.bits = bits
 
         def drawn(inputs: int, outputs: int) -> nn.Parameter:
-            # Each number of the output has 9 / 4 taps of each input, on average.
-            deviation = math.sqrt(STRIDE**2 / (KERNEL**2 * inputs))
-            return nn.Parameter(deviation * torch.randn(inputs, outputs, KERNEL, KERNEL, generator=generator))
+            # Each number of a plane has 9 / 4 taps of each input, on average; of a volume 27 / 8.
+            deviation = math.sqrt(STRIDE**dimensions / (KERNEL**dimensions * inputs))
+            return nn.Parameter(deviation * torch.randn(inputs, outputs, *[KERNEL] * dimensions, generator=generator))
 
         self.first, self.first_bias = drawn(latent, hidden), nn.Parameter(torch.zeros(hidden))
         self.second, self.second_bias = drawn(hidden, channels), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, latents: Float[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+    def forward(self, latents: Float[Tensor, "Z *sides"], size: tuple[int, ...]) -> Float[Tensor, "C ..."]:
         hidden = functional.selu(self._convolved(latents, self.first, self.first_bias))
-        return self._convolved(hidden, self.second, self.second_bias)[:, : size[0], : size[1]]
+        return cropped(self._convolved(hidden, self.second, self.second_bias), size)
 
     def whole(self) -> WholeDecoder:
         """The decoder to store."""
@@ -93,9 +97,9 @@ class TransformDecoder(nn.Module):
 
     def _convolved(self, inputs: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
         with torch.no_grad():
-            scales = scales_of(weights, self.bits)[:, None, None]
+            scales = _by_channel(scales_of(weights, self.bits), weights.ndim)
             change = (weights / scales).round() * scales - weights
-        return functional.conv_transpose2d(inputs[None], weights + change, biases, stride=STRIDE, padding=PADDING)[0]
+        return _transposed(inputs, weights + change, biases)
 
 
 class FrozenDecoder(nn.Module):
@@ -105,26 +109,43 @@ class FrozenDecoder(nn.Module):
         super().__init__()
         self._whole = decoder
         layers = decoder.first, decoder.second
-        self._layers = [(layer.weights.float() * layer.scales[:, None, None], layer.biases) for layer in layers]
+        self._layers = [
+            (layer.weights.float() * _by_channel(layer.scales, layer.weights.ndim), layer.biases) for layer in layers
+        ]
 
-    def forward(self, latents: Float[Tensor, "Z h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+    def forward(self, latents: Float[Tensor, "Z *sides"], size: tuple[int, ...]) -> Float[Tensor, "C ..."]:
         (first, first_bias), (second, second_bias) = self._layers
-        hidden = functional.conv_transpose2d(latents[None], first, first_bias, stride=STRIDE, padding=PADDING)
-        made = functional.conv_transpose2d(functional.selu(hidden), second, second_bias, stride=STRIDE, padding=PADDING)
-        return made[0, :, : size[0], : size[1]]
+        hidden = _transposed(latents, first, first_bias)
+        made = _transposed(functional.selu(hidden), second, second_bias)
+        return cropped(made, size)
 
     def whole(self) -> WholeDecoder:
         return self._whole
 
 
-def scales_of(weights: Float[Tensor, "I O 3 3"], bits: int) -> Float[Tensor, " O"]:
+def cropped(made: Float[Tensor, "C *sides"], size: tuple[int, ...]) -> Float[Tensor, "C ..."]:
+    """The first numbers along each side: a decoder makes up to three too many."""
+    return made[(slice(None), *(slice(side) for side in size))]
+
+
+def scales_of(weights: Float[Tensor, "I O *kernel"], bits: int) -> Float[Tensor, " O"]:
     """Units of whole numbers of `bits` for each output channel, as float16 holds them."""
-    largest = weights.detach().abs().amax((0, 2, 3)) / (2 ** (bits - 1) - 1)
+    largest = weights.detach().abs().transpose(0, 1).flatten(1).amax(1) / (2 ** (bits - 1) - 1)
     # One step of float16 more, so that none of the weights is beyond the largest whole number.
     return as_halves((largest * (1 + 2.0**-10)).clamp(min=LEAST_SCALE))
 
 
-def _selu(values: Float[Tensor, "C h w"]) -> Float[Tensor, "C h w"]:
+def _transposed(inputs: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
+    convolution = functional.conv_transpose2d if inputs.ndim == 3 else functional.conv_transpose3d
+    return convolution(inputs[None], weights, biases, stride=STRIDE, padding=PADDING)[0]
+
+
+def _by_channel(numbers: Tensor, dimensions: int) -> Tensor:
+    """Numbers of output channels, for multiplying weights or what they make; both have them in the second or first."""
+    return numbers.view(-1, *[1] * (dimensions - 2))
+
+
+def _selu(values: Float[Tensor, "C *sides"]) -> Float[Tensor, "C *sides"]:
     # By numpy, which is of one thread: the last bit of torch's exponential may change with how many there are.
     exponential = torch.from_numpy(np.expm1(np.minimum(values.numpy(), 0.0)))
     return SELU_SCALE * torch.where(values > 0, values, SELU_ALPHA * exponential)

@@ -27,9 +27,9 @@ def encode_decoder(decoder: WholeDecoder, what: str = "decoder") -> bytes:
 
 
 def decode_decoder(
-    data: bytes, latent: int, hidden: int, channels: int, bits: int, what: str = "decoder"
+    data: bytes, latent: int, hidden: int, channels: int, bits: int, what: str = "decoder", dimensions: int = 2
 ) -> WholeDecoder:
-    """The inverse. Raises CollectionError, naming `what`."""
+    """The inverse, of planes or (3 `dimensions`) of volumes. Raises CollectionError, naming `what`."""
     body = SIZE.size + 2 * 2 * (hidden + channels)
     if len(data) < body:
         raise CollectionError(f"{what}: cut short, {len(data)} bytes")
@@ -41,7 +41,7 @@ def decode_decoder(
 
     def weights(part: bytes, inputs: int, outputs: int) -> Tensor:
         offset = 2 ** (bits - 1) - 1
-        shape = inputs, outputs, KERNEL, KERNEL
+        shape = inputs, outputs, *[KERNEL] * dimensions
         symbols = decode_symbols(part, math.prod(shape), 2 * offset + 1, what=what)
         return torch.from_numpy(symbols - offset).view(shape)
 

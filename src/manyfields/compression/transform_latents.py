@@ -1,4 +1,4 @@
-"""Latents of three planes as bytes: those that masks keep, entropy coded by integer tables, one for each context.
+"""Latents of planes or volumes as bytes: those that masks keep, entropy coded by integer tables of contexts.
 
 tables:  | i16: lowest | u16: K | frequencies of each context |      latents:  | words of the coder |
 """
@@ -62,11 +62,11 @@ class LatentTables:
     def decode(
         self,
         words: bytes,
-        masks: Sequence[Bool[Tensor, "_ _"]],
+        masks: Sequence[Bool[Tensor, "..."]],
         channels: int,
         what: str,
         contexts: Int[np.ndarray, " m"] | None = None,
-    ) -> tuple[Int[Tensor, "Z _ _"], ...]:
+    ) -> tuple[Int[Tensor, "Z ..."], ...]:
         """The inverse of `encode`, with zeros where masks are. Raises CollectionError, naming `what`."""
         counts = [int(mask.sum()) for mask in masks]
         if contexts is None:
@@ -81,7 +81,7 @@ class LatentTables:
         return tuple(latents)
 
 
-def kept_latents(latents: Sequence[Int[Tensor, "Z _ _"]], masks: Sequence[Bool[Tensor, "_ _"]]) -> Int[Tensor, "Z n"]:
+def kept_latents(latents: Sequence[Int[Tensor, "Z ..."]], masks: Sequence[Bool[Tensor, "..."]]) -> Int[Tensor, "Z n"]:
     """Those of all planes that are stored, by channel: plane after plane, row after row."""
     return torch.cat([own[:, mask] for own, mask in zip(latents, masks, strict=True)], 1)
 

@@ -8,21 +8,23 @@ from torch import Tensor
 
 from manyfields.errors import ConfigError
 from manyfields.fields.codes import Codes
+from manyfields.fields.factor_fields import FactorConfig, FactorFamily
 from manyfields.fields.fused_planes import FusedPlanes
 from manyfields.fields.fused_planes_config import FusedPlanesConfig
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily
 from manyfields.fields.samples import Field
-from manyfields.fields.tensor_grids import TensorCodes
+from manyfields.fields.scenes import SceneCodes
 from manyfields.fields.tensorf import TensorConfig, TensorFamily
 
 FAMILIES: dict[str, tuple[type, type]] = {
     "fused-planes": (FusedPlanesConfig, FusedPlanes),
     "octree": (OctreeConfig, OctreeFamily),
     "tensorf": (TensorConfig, TensorFamily),
+    "factor-fields": (FactorConfig, FactorFamily),
 }
 
-ObjectCodes: TypeAlias = Codes | OctreeCodes | QuantisedOctreeCodes | TensorCodes
+ObjectCodes: TypeAlias = Codes | OctreeCodes | QuantisedOctreeCodes | SceneCodes
 
 
 class FamilyConfig(Protocol):

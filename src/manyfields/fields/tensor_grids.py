@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.fields.plane_features import COLUMN_AXES, ROW_AXES
+from manyfields.fields.scenes import SceneCodes
 
 VECTOR_AXES = (2, 1, 0)
 """The axis that each of the planes XY, XZ, YZ lacks."""
@@ -155,6 +156,10 @@ class TensorGrids:
         (left, front, bottom), (right, back, top) = low.tolist(), high.tolist()
         return (left, front, bottom), (right, back, top)
 
+    def codes(self) -> "TensorCodes":
+        """This scene alone (B = 1)."""
+        return TensorCodes((self,))
+
     def to(self, device: torch.device | str) -> "TensorGrids":
         moved = self.with_tensors([tensor.to(device) for tensor in self.tensors])
         moved = replace(moved, box=self.box.to(device), mask=self.mask.to(device))
@@ -162,25 +167,8 @@ class TensorGrids:
         return replace(moved, map=map, network=network)
 
 
-@dataclass(frozen=True, eq=False)
-class TensorCodes:
+class TensorCodes(SceneCodes[TensorGrids]):
     """Codes of B scenes; each has a resolution and a box of its own."""
-
-    grids: tuple[TensorGrids, ...]
-
-    def __len__(self) -> int:
-        return len(self.grids)
-
-    def __getitem__(self, rows: int | Sequence[int]) -> "TensorCodes":
-        """The codes of some scenes; a single index keeps the leading dimension (B = 1)."""
-        taken = [rows] if isinstance(rows, int) else list(rows)
-        for row in taken:
-            if not -len(self) <= row < len(self):
-                raise IndexError(f"object {row} of {len(self)}")
-        return TensorCodes(tuple(self.grids[row] for row in taken))
-
-    def to(self, device: torch.device | str) -> "TensorCodes":
-        return TensorCodes(tuple(grids.to(device) for grids in self.grids))
 
 
 def resolution_of(box: Float[Tensor, "2 3"], side: int) -> Resolution:

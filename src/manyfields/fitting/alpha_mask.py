@@ -7,7 +7,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import TensorField
+from manyfields.fields import SceneField
 from manyfields.rendering import densities
 
 PLACES = (0.25, 0.75)  # along each axis of a cell, where the field is asked
@@ -16,7 +16,7 @@ FAINT = 1e-3
 """Opacity of a cell that is taken for empty. TensoRF's is 1e-4 for a step of half a texel; cells are several wide."""
 
 
-def cell_densities(field: TensorField, box: Float[Tensor, "2 3"], side: int) -> Float[Tensor, "G G G"]:
+def cell_densities(field: SceneField, box: Float[Tensor, "2 3"], side: int) -> Float[Tensor, "G G G"]:
     """The largest density (B = 1) of eight places in each cell of a box."""
     axis = torch.arange(side, dtype=torch.float32)
     corners = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)

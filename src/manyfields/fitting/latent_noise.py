@@ -8,12 +8,12 @@ OPEN = 2.0  # log-odds of a latent to be kept, at the start
 
 
 def seen_latents(
-    latents: Float[Tensor, "Z h w"],
-    odds: Float[Tensor, "h w"] | None,
+    latents: Float[Tensor, "Z *sides"],
+    odds: Float[Tensor, "*sides"] | None,
     temperature: float,
     rounded: bool,
     generator: torch.Generator,
-) -> tuple[Float[Tensor, "Z h w"], Float[Tensor, "Z h w"], Float[Tensor, "h w"] | None]:
+) -> tuple[Float[Tensor, "Z *sides"], Float[Tensor, "Z *sides"], Float[Tensor, "*sides"] | None]:
     """With uniform noise, by which bits are counted; as decoders see them; and the mask, None without `odds`."""
     noisy = latents + torch.rand(latents.shape, generator=generator) - 0.5
     seen = latents + (latents.round() - latents).detach() if rounded else noisy
@@ -23,7 +23,9 @@ def seen_latents(
     return noisy, seen * kept, kept
 
 
-def drawn_mask(odds: Float[Tensor, "h w"], temperature: float, generator: torch.Generator) -> Float[Tensor, "h w"]:
+def drawn_mask(
+    odds: Float[Tensor, "*sides"], temperature: float, generator: torch.Generator
+) -> Float[Tensor, "*sides"]:
     """Zeros and ones, drawn by their log-odds; gradients are those of the softmax at `temperature` (equation 8).
 
     The difference of two Gumbel variables is logistic.
@@ -35,7 +37,7 @@ def drawn_mask(odds: Float[Tensor, "h w"], temperature: float, generator: torch.
 
 
 def masks_of(odds: list[Tensor], masked: bool) -> list[Tensor]:
-    """What is kept in the end (h, w), as booleans: everything where masks do not learn."""
+    """What is kept in the end, as booleans: everything where masks do not learn."""
     return [own.detach() > 0 if masked else torch.ones_like(own, dtype=torch.bool) for own in odds]
 
 

@@ -1,4 +1,4 @@
-"""The error of one scene of tensor fields against its training pixels, whatever its grids are made of."""
+"""The error of one scene against its training pixels, whatever its grids are made of."""
 
 import copy
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import TensorCodes, TensorGrids
+from manyfields.fields import SceneGrids
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, color_error
@@ -21,7 +21,7 @@ class SceneLoss:
     def __init__(
         self,
         shared: SharedPart,
-        grids: TensorGrids,
+        grids: SceneGrids,
         item: FittingObject,
         sampler: Sampler,
         *,
@@ -35,11 +35,11 @@ class SceneLoss:
         if grids.map is not None:
             item.hull, item.pixels = None, None  # silhouettes say nothing about a box of another space
         self.id, self.data = item.id, FittingData([item])
-        guide = self.shared.guide(TensorCodes((grids,)), self.data.bounds)
+        guide = self.shared.guide(grids.codes(), self.data.bounds)
         assert guide is not None
         self.guide: Float[Tensor, "1 G G G"] = guide
 
-    def __call__(self, grids: TensorGrids, purpose: str, step: int) -> Float[Tensor, ""]:
+    def __call__(self, grids: SceneGrids, purpose: str, step: int) -> Float[Tensor, ""]:
         """Mean squared error, with gradients to the grids and to parameters that ask for them.
 
         Which pixels are drawn depends on (seed, purpose, object, step) alone.
@@ -48,7 +48,7 @@ class SceneLoss:
         rays, colors, weights = self.data.pool.draw(torch.zeros(1, dtype=torch.int64), self.rays, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             return color_error(
-                self.shared.family.field(TensorCodes((grids,))),
+                self.shared.family.field(grids.codes()),
                 rays,
                 colors,
                 self.sampler,

@@ -43,19 +43,22 @@ class TensorSchedule:
     def side_at(self, index: int, steps: int) -> int | None:
         """The side that grids get just before step `index` of `steps`; None where they stay as they are."""
         due = [
-            side for share, side in zip(sorted(self.upsample_at), self.sides, strict=True) if _is(share, index, steps)
+            side
+            for share, side in zip(sorted(self.upsample_at), self.sides, strict=True)
+            if falls_on(share, index, steps)
         ]
         return due[-1] if due else None
 
     def masks_at(self, index: int, steps: int) -> bool:
         """Whether what is empty is masked just before step `index`."""
-        return any(_is(share, index, steps) for share in self.mask_at)
+        return any(falls_on(share, index, steps) for share in self.mask_at)
 
     def sparsity_at(self, index: int, steps: int) -> float:
         masked = bool(self.mask_at) and index >= round(min(self.mask_at) * steps)
         return self.sparsity_after if masked else self.sparsity
 
 
-def _is(share: float, index: int, steps: int) -> bool:
+def falls_on(share: float, index: int, steps: int) -> bool:
+    """Whether a share of the steps of a phase is over just before step `index`."""
     # Never before the first step: in a phase of a few steps shares round to 0.
     return index == max(1, round(share * steps))

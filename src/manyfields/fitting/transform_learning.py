@@ -13,38 +13,41 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from manyfields.compression.transform_decoder import FrozenDecoder, TransformDecoder, WholeDecoder
+from manyfields.compression.transform_decoder import FrozenDecoder, TransformDecoder, WholeDecoder, latent_side
 from manyfields.compression.transform_density import FactorisedDensity
 from manyfields.compression.transform_latents import LARGEST
-from manyfields.compression.transform_scene import latent_sizes, plane_sizes
-from manyfields.fields.tensor_grids import Resolution
 from manyfields.fitting.latent_noise import OPEN, masks_of, seen_latents, whole_latents
 from manyfields.fitting.transform_hyper_learning import HyperModel, class_bits
 from manyfields.fitting.transform_settings import TransformSettings
 
 
 class TransformModel(nn.Module):
-    """Of the planes (C, H, W) of one scene."""
+    """Of the planes (C, H, W) of one scene, or of volumes (C, D, H, W), which may have fewer channels than others."""
 
-    def __init__(
-        self, planes: Sequence[Tensor], resolution: Resolution, settings: TransformSettings, generator: torch.Generator
-    ) -> None:
+    def __init__(self, planes: Sequence[Tensor], settings: TransformSettings, generator: torch.Generator) -> None:
         super().__init__()
-        self.sizes = plane_sizes(resolution)
+        self.sizes = [tuple(plane.shape[1:]) for plane in planes]
         self.masked = settings.mask
-        sides, channels = latent_sizes(resolution), len(planes[0])
+        sides = [tuple(latent_side(texels) for texels in size) for size in self.sizes]
+        channels = max(len(plane) for plane in planes)
         drawn = [torch.randn(settings.latent, *side, generator=generator) for side in sides]
         scale = 1.0 if settings.start == "gaussian" else 0.0
         self.own = nn.ParameterList([scale * latents for latents in drawn])
         self.odds = nn.ParameterList([torch.full(side, OPEN) for side in sides])
         self.density = FactorisedDensity(settings.latent)
-        decoder = TransformDecoder(settings.latent, settings.hidden, channels, settings.decoder_bits, generator)
+        decoder = TransformDecoder(
+            settings.latent, settings.hidden, channels, settings.decoder_bits, generator, planes[0].ndim - 1
+        )
         self.decoder: TransformDecoder | FrozenDecoder = decoder
         with torch.no_grad():  # the mean of each channel needs no latents
-            decoder.second_bias.copy_(torch.cat([plane.flatten(1) for plane in planes], 1).mean(1))
+            for channel in range(channels):
+                numbers = torch.cat([plane[channel].flatten() for plane in planes if channel < len(plane)])
+                decoder.second_bias[channel] = numbers.mean()
         self.planes = list(planes)
         self.encoder = LatentEncoder(channels, settings, generator) if settings.encoder else None
-        self.hyper = HyperModel(sides, settings, generator) if settings.hyperprior else None
+        self.hyper = (
+            HyperModel([(high, wide) for high, wide in sides], settings, generator) if settings.hyperprior else None
+        )
 
     def take(self, latents: Sequence[Tensor], decoder: WholeDecoder, density: FactorisedDensity) -> None:
         """Go on from latents that an encoder has made, with a decoder and a density that stay as they are."""
@@ -52,7 +55,7 @@ class TransformModel(nn.Module):
         self.odds = nn.ParameterList([torch.where((own.round() != 0).any(0), OPEN, -OPEN) for own in latents])
         self.decoder, self.density = FrozenDecoder(decoder), copy.deepcopy(density).requires_grad_(False)
 
-    def latents(self) -> list[Float[Tensor, "Z _ _"]]:
+    def latents(self) -> list[Float[Tensor, "Z ..."]]:
         return list(self.own) if self.encoder is None else self.encoder(self.planes)
 
     def masks(self) -> list[Tensor]:
@@ -61,7 +64,7 @@ class TransformModel(nn.Module):
 
     def forward(
         self, temperature: float, rounded: bool, generator: torch.Generator
-    ) -> tuple[list[Float[Tensor, "C _ _"]], Float[Tensor, ""]]:
+    ) -> tuple[list[Float[Tensor, "C ..."]], Float[Tensor, ""]]:
         """The planes as a step sees them, and the bits of their latents."""
         planes, bits = [], []
         for number, (latents, odds, size) in enumerate(zip(self.latents(), self.odds, self.sizes, strict=True)):
@@ -73,7 +76,7 @@ class TransformModel(nn.Module):
                 classes, hyper_bits = self.hyper(number, temperature, rounded, generator)
                 cost = class_bits(noisy, classes).flatten(1).sum(0)
                 bits.append(hyper_bits)
-            planes.append(self.decoder(seen, size))
+            planes.append(self.decoder(seen, size)[: len(self.planes[number])])
             bits.append((cost if kept is None else cost * kept.flatten()).sum())
         return planes, torch.stack(bits).sum()
 

@@ -12,8 +12,8 @@ import torch
 
 from manyfields.compression.vq_planes import VqScene
 from manyfields.errors import RunError
+from manyfields.fitting.scene_learning import BETAS
 from manyfields.fitting.scene_loss import SceneLoss
-from manyfields.fitting.tensor_learning import BETAS
 
 STEPS_BETWEEN_CHECKS = 16
 

@@ -2,13 +2,19 @@
 
 from manyfields.rendering.fused import densities
 from manyfields.rendering.guide import guide_of
-from manyfields.rendering.importance import importance_pictures, importance_scores, importance_weights
+from manyfields.rendering.importance import (
+    basis_importance,
+    importance_pictures,
+    importance_scores,
+    importance_weights,
+)
 from manyfields.rendering.render import Rendering, color_error, render
 from manyfields.rendering.sampling import Sampler
 
 __all__ = [
     "Rendering",
     "Sampler",
+    "basis_importance",
     "color_error",
     "densities",
     "guide_of",

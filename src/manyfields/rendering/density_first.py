@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import TensorField
+from manyfields.fields import SceneField
 from manyfields.rendering.compositing import compositing_weights
 
 FAINTEST = 1e-4
@@ -18,7 +18,7 @@ FAINTEST = 1e-4
 
 
 def density_first_march(
-    field: TensorField,
+    field: SceneField,
     origins: Float[Tensor, "B R 3"],
     directions: Float[Tensor, "B R 3"],
     distances: Float[Tensor, "B R S"],
@@ -31,7 +31,7 @@ def density_first_march(
 
 
 def _one(
-    field: TensorField, origins: Tensor, directions: Tensor, distances: Tensor, lengths: Tensor
+    field: SceneField, origins: Tensor, directions: Tensor, distances: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rays of one object: (R, 3), (R, 3), (R, S), (R, S)."""
     samples = distances.shape[1]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import Field, OctreeField, PlaneField, TensorField
+from manyfields.fields import Field, OctreeField, PlaneField, SceneField
 from manyfields.rendering.compositing import compositing_weights
 from manyfields.rendering.density_first import density_first_march
 
@@ -67,7 +67,7 @@ def is_fused(field: Field, samples: int, *tensors: Tensor) -> bool:
     """Whether `march` has a fused form for this field, so many samples of a ray, and gradients as asked for now."""
     from manyfields.rendering import fused_cpu
 
-    if isinstance(field, TensorField):
+    if isinstance(field, SceneField):
         return True
     on_cpu = not torch.is_grad_enabled() and fused_cpu.takes(field, *tensors)
     return on_cpu or (isinstance(field, PlaneField) and _takes_triton(field, samples, *tensors))
@@ -92,7 +92,7 @@ def march(
     from manyfields.rendering import fused_cpu, fused_triton
 
     rays = (origins, directions, distances, lengths)
-    if isinstance(field, TensorField):
+    if isinstance(field, SceneField):
         return density_first_march(field, *rays)
     if not torch.is_grad_enabled() and fused_cpu.takes(field, *rays):
         return fused_cpu.march(field, *rays)
@@ -111,7 +111,7 @@ def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B 
     if fused_cpu.takes(field, points):
         return fused_cpu.densities(field, points)
     with torch.no_grad():
-        return field.density(points) if isinstance(field, TensorField) else field(points).density
+        return field.density(points) if isinstance(field, SceneField) else field(points).density
 
 
 def march_error(

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from manyfields.cameras import Rays
-from manyfields.fields import Field, TensorField
+from manyfields.fields import Field, SceneField
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
 from manyfields.rendering.fused import composite, densities, is_fused, march, march_error
@@ -59,7 +59,7 @@ def render(
 
 def _as_fields_see(field: Field, rays: Rays) -> Rays:
     """The rays in the space of the field's grids, where its bounds and guide are too: distances are those of there."""
-    maps = field.maps if isinstance(field, TensorField) else None
+    maps = field.maps if isinstance(field, SceneField) else None
     return rays if maps is None else warped(rays, maps)
 
 

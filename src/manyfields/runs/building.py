@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import torch
 
-from manyfields.fields import FusedPlanes, OctreeFamily, TensorFamily, resolution_of
+from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFamily, resolution_of
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fitting.factor_fitter import FactorFitter
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.scene_learning import Scene
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.fitting.tensor_fitter import TensorFitter
-from manyfields.fitting.tensor_learning import Scene
 from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
@@ -26,7 +27,7 @@ GUIDE_SIDE = 64
 
 
 def device(settings: FitSettings) -> torch.device:
-    """Where fitting runs: a GPU where there is one, but octrees and tensor fields, whose steps are made for CPUs."""
+    """Where fitting runs: a GPU where there is one, but octrees and scenes of grids, whose steps are made for CPUs."""
     return torch.device("cuda" if torch.cuda.is_available() and not settings.alone else "cpu")
 
 
@@ -49,6 +50,8 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
         return SharedPart(OctreeFamily(settings.octree.family(), generator), None)
     if settings.tensorf is not None:
         return SharedPart(TensorFamily(settings.tensorf.family(settings.hull or GUIDE_SIDE), generator), None)
+    if settings.factor is not None:
+        return SharedPart(FactorFamily(settings.factor.family(settings.hull or GUIDE_SIDE), generator), None)
     channels = 3 if autoencoder is None else autoencoder.channels
     shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()
@@ -88,10 +91,25 @@ def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     return TensorFitter(shared, data, scenes, settings.sampler, settings.tensorf, settings.seed, half)
 
 
+def new_factor_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> FactorFitter:
+    """A fitter with random grids for each scene. `shared`: as in `new_octree_fitter`."""
+    settings = record.settings
+    assert settings.factor is not None
+    shared = shared or new_shared(settings, data.objects)
+    scenes = []
+    for item in data.objects:
+        draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
+        scenes.append(Scene(shared.family.new_grids(item.bounds, draw)))
+    half = takes_half(settings, data.device)
+    return FactorFitter(shared, data, scenes, settings.sampler, settings.factor, settings.seed, half)
+
+
 def new_single_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> StageFitter:
     """A fitter of objects that share nothing but a small network (`FitSettings.alone`)."""
     if record.settings.tensorf is not None:
         return new_tensor_fitter(record, data, shared)
+    if record.settings.factor is not None:
+        return new_factor_fitter(record, data, shared)
     return new_octree_fitter(record, data, shared)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fields import FusedPlanes, OctreeFamily, TensorFamily
+from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFamily
+from manyfields.runs.compress_factors import FactorWaves, factor_shape
 from manyfields.runs.compress_micro import MicroWaves, micro_shape
 from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
 from manyfields.runs.compress_set import SetWaves, set_settings, set_shape
@@ -63,9 +64,10 @@ def compress(
 
     "transform": fused planes by latents, with one decoder and one set of tables for all objects (`price`: the lambda,
     what a thousand bytes are worth as a share of an object's error; `transform`: other members of SetSettings to
-    change). Tensor planes (VM) by latents, an entropy model and a decoder of each scene (`size`: S, H or L; `price`:
-    the lambda of the rate-distortion loss; `variants`: of `compress_transform.VARIANTS`; `transform`: other members of
-    TransformSettings). Both are learned from views; `steps`: of each object, those of the settings when None.
+    change). Tensor planes (VM), or basis grids of factor fields, by latents, an entropy model and a decoder of each
+    scene (`size`: S, H or L; `price`: the lambda of the rate-distortion loss; `variants`: of
+    `compress_transform.VARIANTS`; `transform`: other members of TransformSettings). All are learned from views;
+    `steps`: of each object, those of the settings when None.
 
     `learn_from`, for tensor planes: runs of other scenes, from whose planes one codec for all scenes is learned in
     `learn_steps` (those of the size when None), or a collection that holds such a codec, which is taken as it is. A
@@ -145,14 +147,14 @@ def _codebook_shape(
     """What the new collection's properties say of its making."""
     if steps < 0:
         raise ConfigError(f"steps {steps}: 0 or more")
-    if isinstance(source.shared_part.family, TensorFamily):
+    if isinstance(source.shared_part.family, TensorFamily | FactorFamily):
         raise ConfigError(f"{source.path}: its family has no micro planes, which codec 'vq' is for; take 'transform'")
     shape = octree_shape if _is_octree(source) else micro_shape
     return shape(source, bits, groups, steps, seed)
 
 
 def _usual_codec(source: Collection, views: bool) -> str:
-    if isinstance(source.shared_part.family, TensorFamily):
+    if isinstance(source.shared_part.family, TensorFamily | FactorFamily):
         return "transform"
     return "vq" if _is_octree(source) or not views or source.shared_part.autoencoder is not None else "transform"
 
@@ -166,6 +168,8 @@ def _transform_shape(
     steps: int | None,
     seed: int,
 ) -> dict[str, Any]:
+    if _is_factor(source):
+        return factor_shape(transform_settings(size, price, variants, steps, changes), seed)
     if not isinstance(source.shared_part.family, FusedPlanes):
         return transform_shape(source, transform_settings(size, price, variants, steps, changes), seed)
     if variants or size != "S":
@@ -175,8 +179,14 @@ def _transform_shape(
 
 def _waves(source: Collection, codec: str) -> Callable[..., Waves]:
     if codec == "transform":
+        if _is_factor(source):
+            return FactorWaves
         return SetWaves if isinstance(source.shared_part.family, FusedPlanes) else TransformWaves
     return OctreeWaves if _is_octree(source) else MicroWaves
+
+
+def _is_factor(source: Collection) -> bool:
+    return isinstance(source.shared_part.family, FactorFamily)
 
 
 def _is_octree(source: Collection) -> bool:

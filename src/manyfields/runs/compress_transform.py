@@ -6,8 +6,7 @@ from typing import Any
 
 from manyfields.collection import Collection
 from manyfields.collection.objects import TRANSFORM
-from manyfields.compression import CodedScene
-from manyfields.compression.transform_parts import part_sizes
+from manyfields.compression import CodedScene, FactorTransformCodec, TransformCodec
 from manyfields.errors import ConfigError
 from manyfields.fields import TensorCodes, TensorConfig
 from manyfields.fitting.transform_learned import LearnedTransform
@@ -91,8 +90,10 @@ def size_breakdown(collection: Collection) -> dict[str, float]:
     "network" is the shared part, divided by the scenes, and so is "codec" where it was learned from other scenes.
     """
     total: dict[str, float] = {}
+    codec = collection.codec
+    assert isinstance(codec, TransformCodec | FactorTransformCodec)
     for name in collection.ids:
-        for part, size in part_sizes(collection.layers(name)[0]).items():
+        for part, size in codec.part_sizes(collection.layers(name)[0]).items():
             total[part] = total.get(part, 0.0) + size / len(collection)
     if common_of(collection) is not None:
         total["codec"] = collection.sizes()["codec"] / len(collection)

@@ -48,8 +48,8 @@ def _is_of(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         kinds = (int, float) if hint is float else int
         return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-    if hint == tuple[float, ...]:
-        return isinstance(value, tuple) and all(_is_of(each, float) for each in value)
+    if hint in (tuple[float, ...], tuple[int, ...]):
+        return isinstance(value, tuple) and all(_is_of(each, get_args(hint)[0]) for each in value)
     return isinstance(value, get_origin(hint) or hint)
 
 
@@ -58,7 +58,7 @@ def _in_words(hint: Any) -> str:
         return " or ".join(_in_words(each) for each in get_args(hint))
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(get_args(hint))
-    if hint == tuple[float, ...]:
-        return "a list of numbers"
+    if hint in (tuple[float, ...], tuple[int, ...]):
+        return f"a list of {'whole ' if hint == tuple[int, ...] else ''}numbers"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
     return words.get(hint, "a list of phases")

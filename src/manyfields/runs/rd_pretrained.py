@@ -7,9 +7,10 @@ from typing import Any
 
 from manyfields.collection.tensors import write_part
 from manyfields.compression import CodedScene, TransformCodec
+from manyfields.compression.factor_scene import CodedFactors
 from manyfields.compression.transform_latents import kept_latents
 from manyfields.errors import ConfigError
-from manyfields.fields import TensorGrids
+from manyfields.fields import FactorGrids, TensorConfig, TensorGrids
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_learned import LearnedTransform
@@ -29,6 +30,8 @@ class PretrainedSweep(TransformSweep):
 
     def __init__(self, source: RdSource, steps: int | None, seed: int) -> None:
         super().__init__(source, source.learn_steps, seed)
+        if not isinstance(source.collection.shared_part.family.config, TensorConfig):
+            raise ConfigError(f"{source.run}: codecs that are learned from other scenes are for tensor fields alone")
         self.others = OtherScenes(source.collection, source.others)
         for other in self.others.collections:
             if common_of(other) is not None:
@@ -48,10 +51,10 @@ class PretrainedSweep(TransformSweep):
         return {**super().begin(settings, folder, progress), "codec": codec.bytes}
 
     def coded(
-        self, item: FittingObject, grids: TensorGrids, settings: TransformSettings, told: Told
-    ) -> tuple[CodedScene, float]:
+        self, item: FittingObject, grids: TensorGrids | FactorGrids, settings: TransformSettings, told: Told
+    ) -> tuple[CodedScene | CodedFactors, float]:
         learned = self._learned
-        assert learned is not None
+        assert learned is not None and isinstance(grids, TensorGrids)
         scene = learned.coded(grids, settings)
         if self.steps:
             sampler, settings = self.source.record.settings.sampler.at(1.0), replace(settings, steps=self.steps)

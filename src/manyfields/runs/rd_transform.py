@@ -6,17 +6,27 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from manyfields._io import write_atomic
-from manyfields.compression import CodedScene, TransformCodec
+from manyfields.compression import CodedScene, FactorTransformCodec, TransformCodec
+from manyfields.compression.factor_scene import CodedFactors
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
 from manyfields.evaluation.scores import mean_scores
-from manyfields.fields import TensorCodes, TensorConfig, TensorGrids, family_config
+from manyfields.fields import (
+    FactorCodes,
+    FactorConfig,
+    FactorGrids,
+    TensorCodes,
+    TensorConfig,
+    TensorGrids,
+    family_config,
+)
 from manyfields.fitting.data import FittingObject
+from manyfields.fitting.factor_transform import FactorTransformFitter, check_settings
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_settings import TransformSettings
 from manyfields.latents import SharedPart
@@ -32,7 +42,7 @@ Told = Callable[[int, dict[str, float]], None]
 
 
 class TransformSweep(Sweep):
-    """Scenes of planes (kind 'vm') by Neural NeRF Compression. The network is that of the run, in 8 bits.
+    """Scenes of planes (kind 'vm') or of basis grids by Neural NeRF Compression. The network: the run's, in 8 bits.
 
     Where it learns, each scene has its own, and of the run's there is only the config.
     """
@@ -43,11 +53,16 @@ class TransformSweep(Sweep):
     def __init__(self, source: RdSource, steps: int | None, seed: int, variants: tuple[str, ...] = ()) -> None:
         """`variants`: of `compress_transform.VARIANTS`."""
         config = source.collection.shared_part.family.config
-        if not isinstance(config, TensorConfig) or config.kind != "vm":
-            raise ConfigError(f"{source.run}: this codec is for tensor fields of kind 'vm'")
         self.source, self.seed = source, seed
         self.settings = transform_settings("S", None, variants, steps, {})
-        self.codec = TransformCodec(config)
+        self.codec: Any
+        if isinstance(config, FactorConfig):
+            check_settings(self.settings)
+            self.codec = FactorTransformCodec(config)
+        elif isinstance(config, TensorConfig) and config.kind == "vm":
+            self.codec = TransformCodec(config)
+        else:
+            raise ConfigError(f"{source.run}: this codec is for tensor fields of kind 'vm', and factor fields")
         self.network, self.shared = as_stored(source.collection.shared_part)
         self.config = self.network.split(b"\n", 1)[0]
         self.half = takes_half(source.record.settings, torch.device("cpu"))
@@ -59,7 +74,7 @@ class TransformSweep(Sweep):
         scores, seconds, estimated = [], 0.0, 0.0
         for name in self.source.objects:
             codes = self.source.collection[name].code()
-            assert isinstance(codes, TensorCodes)
+            assert isinstance(codes, TensorCodes | FactorCodes)
             item = self.source.item(name)
             began = time.monotonic()
 
@@ -70,10 +85,10 @@ class TransformSweep(Sweep):
             ((data,),) = self.codec.encode([scene])
             seconds += time.monotonic() - began
             estimated += size_of_latents
-            write_atomic(folder / f"{name}.mftc", data)
+            write_atomic(folder / f"{name}.{data[:4].decode().lower()}", data)
             found = self.codec.decode([[data]])
             scores.append(self.source.scores(name, self.shared, found, found.grids[0].box))
-            for part, size in part_sizes(data).items():
+            for part, size in self.codec.part_sizes(data).items():
                 parts[part] = parts.get(part, 0.0) + size / len(self.source.objects)
         count = len(self.source.objects)
         return Point(parts, mean_scores(scores), seconds / count, estimated / count)
@@ -85,10 +100,13 @@ class TransformSweep(Sweep):
         return {name: len(data)}
 
     def coded(
-        self, item: FittingObject, grids: TensorGrids, settings: TransformSettings, told: Told
-    ) -> tuple[CodedScene, float]:
+        self, item: FittingObject, grids: TensorGrids | FactorGrids, settings: TransformSettings, told: Told
+    ) -> tuple[CodedScene | CodedFactors, float]:
         """One object, and the bytes that its latents are estimated to take."""
         sampler = self.source.record.settings.sampler.at(1.0)
+        if isinstance(grids, FactorGrids):
+            factors = FactorTransformFitter(self.shared, item, grids, sampler, settings, self.seed, half=self.half)
+            return factors.run(told), factors.estimated_bytes()
         fitter = TransformFitter(self.shared, item, grids, sampler, settings, self.seed, half=self.half)
         return fitter.run(told), fitter.estimated_bytes()
 

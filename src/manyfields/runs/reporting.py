@@ -28,6 +28,7 @@ from manyfields.evaluation.report import (
     write_report,
 )
 from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.fields import FactorFamily
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut, as_bytes
 from manyfields.runs.plane_maps import plane_maps
@@ -189,7 +190,8 @@ def _notes(collection: Collection) -> tuple[str, ...]:
     if settings := made.get("transform"):
         sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
-        return (*notes, f"Tensor planes are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
+        what = "Basis grids" if isinstance(collection.shared_part.family, FactorFamily) else "Tensor planes"
+        return (*notes, f"{what} are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
     if settings := made.get("set"):
         what = f"one decoder of {settings['levels']} levels and one set of tables for the whole set"
         how = f"lambda {settings['price']:g}, {settings['steps']} steps of each object's latents"

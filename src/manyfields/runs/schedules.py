@@ -60,6 +60,11 @@ def tensors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
     return (replace(phase, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0),)
 
 
+def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
+    """Basis grids and coefficients of each scene, and the networks, together: the authors' rates."""
+    return (replace(tensors(epochs, fields_rate)[0], name="factors"),)
+
+
 def latent_stage1() -> tuple[Phase, ...]:
     warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(

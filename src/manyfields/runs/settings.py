@@ -10,6 +10,7 @@ from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
+from manyfields.runs.factor_settings import FactorSettings, factor_presets
 from manyfields.runs.kinds import build, build_over, check_kinds
 from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.schedules import (
@@ -26,6 +27,12 @@ from manyfields.runs.tensor_settings import TensorSettings
 
 WEIGHTS = 66
 """Numbers in layer 0 that groups of weights may fill."""
+PARTS = {
+    "octree": ("octrees", "octree"),
+    "tensorf": ("tensor fields", "tensorf"),
+    "factor": ("factor fields", "factor-fields"),
+}
+"""Settings of one family alone: what they are of, and a preset that has them."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -43,6 +50,8 @@ class FitSettings:
     """Of a fit of octrees; None: fused planes. Such a fit has one stage, and heeds no setting of planes."""
     tensorf: TensorSettings | None = None
     """Of a fit of tensor fields: likewise."""
+    factor: FactorSettings | None = None
+    """Of a fit of factor fields: likewise."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -93,10 +102,10 @@ class FitSettings:
             )
         if self.alone and self.space != "rgb":
             raise ConfigError(f"{self.family_name}: its fields render RGB; leave space at rgb")
-        if self.octree is not None and self.tensorf is not None:
-            raise ConfigError("octree and tensorf: a fit has one family; leave one of the two away")
-        if self.tensorf is not None and (len(self.stage1) > 1 or len(self.stage2) > 1):
-            raise ConfigError("tensorf: its schedule is that of one phase; give stage1 and stage2 one each")
+        if sum(part is not None for part in (self.octree, self.tensorf, self.factor)) > 1:
+            raise ConfigError("octree, tensorf and factor: a fit has one family; leave the others away")
+        if self.family_name in ("tensorf", "factor-fields") and (len(self.stage1) > 1 or len(self.stage2) > 1):
+            raise ConfigError(f"{self.family_name}: its schedule is that of one phase; give stage1 and stage2 one each")
         if not self.stage1 or not self.stage2:
             raise ConfigError("stage1 and stage2 need at least one phase each")
         if self.hull and self.space == "latent":
@@ -112,12 +121,14 @@ class FitSettings:
         """As stored: a name of `fields.families`, and of the first preset with it."""
         if self.tensorf is not None:
             return "tensorf"
+        if self.factor is not None:
+            return "factor-fields"
         return "fused-planes" if self.octree is None else "octree"
 
     @property
     def alone(self) -> bool:
         """Whether objects share nothing but a small network, and are all fitted in one stage."""
-        return self.octree is not None or self.tensorf is not None
+        return self.family_name != "fused-planes"
 
     def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
         """The config of fused planes, for so many objects of stage 1 and channels of the latent space."""
@@ -205,6 +216,7 @@ def presets() -> dict[str, FitSettings]:
             stage2=octrees(indices=True, fields_rate=0.0),
         ),
         **tensor_presets(base),
+        **factor_presets(base),
         "macro-only": replace(
             base,
             preset="macro-only",
@@ -240,7 +252,7 @@ def chosen_settings(
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
     both = {**config, **changes}
-    for name in ("octree", "tensorf"):
+    for name in PARTS:
         if isinstance(config.get(name), dict) and isinstance(changes.get(name), dict):
             both[name] = {**config[name], **changes[name]}
     # The first preset of a family has the family's name; with bits, octrees are those with codebooks.
@@ -288,11 +300,13 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
             value = build(Sampler, value, f"{where}.{name}")
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
             value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
-        if name in ("octree", "tensorf") and value is not None:
+        if name in PARTS and value is not None:
             before = getattr(settings, name)
             if before is None:
-                what = {"octree": "octrees", "tensorf": "tensor fields"}[name]
-                raise ConfigError(f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {name!r}")
+                what, preset = PARTS[name]
+                raise ConfigError(
+                    f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {preset!r}"
+                )
             value = build_over(before, value, f"{where}.{name}")
         values[name] = value
     check_kinds(FitSettings, values, where)

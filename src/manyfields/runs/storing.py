@@ -9,8 +9,10 @@ import torch
 
 from manyfields.collection import Collection, ObjectRecord
 from manyfields.compression import CodedScene, TransformMicroCodec, VqMicroCodec
-from manyfields.fields import Codes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
+from manyfields.compression.factor_scene import CodedFactors
+from manyfields.fields import Codes, FactorCodes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
 from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.factor_transform import FactorTransformFitter
 from manyfields.fitting.latent_fitter import fit_latents
 from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
 from manyfields.fitting.octree_fitter import OctreeFitter
@@ -49,6 +51,9 @@ def store_objects(
         learned = None if common_of(collection) is None else learned_of(collection)
         scenes = transform_coded(collection, objects, each_scene, record, shape, collection.path, silent, learned)
         encoded = codec.encode(scenes)
+    elif isinstance(codes, FactorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
+        each_field = [codes[row] for row in range(len(codes))]
+        encoded = codec.encode(factors_coded(collection, objects, each_field, record, shape))
     elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
         each = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
@@ -182,4 +187,28 @@ def transform_coded(
 
         scenes.append(fitter.run(tell))
         save_importance(folder, item.id, fitter.importance)
+    return scenes
+
+
+def factors_coded(
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: Sequence[FactorCodes],
+    record: RunRecord,
+    shape: dict[str, Any],
+    progress: Progress = silent,
+) -> list[CodedFactors]:
+    """Scenes of factor fields (each B = 1), coded against the training views of `objects`. `shape`: transform, seed."""
+    settings, scenes = TransformSettings(**shape["transform"]), []
+    sampler = record.settings.sampler.at(1.0)
+    half = takes_half(record.settings, torch.device("cpu"))
+    for item, code in zip(objects, codes, strict=True):
+        fitter = FactorTransformFitter(
+            collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"], half=half
+        )
+
+        def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
+            progress(f"coding {name}", step, settings.steps, **losses)
+
+        scenes.append(fitter.run(tell))
     return scenes
