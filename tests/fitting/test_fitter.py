@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError
-from manyfields.fitting import fitter as module
+from manyfields.fitting import set_fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.fitter import Fitter, roughness
 from manyfields.fitting.phases import Phase
