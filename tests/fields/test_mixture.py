@@ -161,8 +161,8 @@ def test_fields_are_those_of_scenes_alone():
     ("change", "message"),
     [
         ({"coefficients": "none"}, "coefficients 'none': latent, layers or shared"),
-        ({"bases": 0}, "bases 0: must be above 0"),
-        ({"hidden_layers": -1}, "hidden_layers -1: not below 0"),
+        ({"bases": 0}, "bases 0: must be at least 1"),
+        ({"hidden_layers": -1}, "hidden_layers -1: must be at least 0"),
         ({"w0": 0.0}, "w0, density_gain and density_steepness: above 0"),
     ],
 )

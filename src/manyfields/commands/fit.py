@@ -10,7 +10,7 @@ import tyro
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
 from manyfields.commands._progress import progress, to_stderr
 
-Family = Literal["fused-planes", "octree", "tensorf", "factor-fields"]
+Family = Literal["fused-planes", "octree", "tensorf", "factor-fields", "mixture"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,11 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
-    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf,factor-fields}")] = None
+    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,...}")] = None
     """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); tensor
-    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper); or basis grids and coefficients for each scene
-    (presets factor-fields, factor-fields-paper)."""
+    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper); basis grids and coefficients for each scene
+    (presets factor-fields, factor-fields-paper); or averages of networks that objects share (presets mixture,
+    mixture-paper): one of fused-planes, octree, tensorf, factor-fields, mixture."""
     bits: OptionalCount = None
     """Of octrees: bits of each corner's index into a codebook of its level, 1 to 10; the preset's if not given."""
     preset: str | None = None

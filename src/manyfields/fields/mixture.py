@@ -1,9 +1,10 @@
 """Mixtures of implicit functions (mNIF, You et al. 2023): an object is a weighted average of networks that all share.
 
-    a = T phi + 1/M,   W_i = sum_m a_m^i W_m^i,   b_i = sum_m a_m^i b_m^i      (equations 8 to 10)
+    a = (T phi + 1) / M,   W_i = sum_m a_m^i W_m^i,   b_i = sum_m a_m^i b_m^i      (equations 8 to 10)
 
 The networks are averaged first, one product of matrices for each layer, and the average is evaluated: a point costs the
-same whatever M is. A latent vector phi is all that an object owns.
+same whatever M is. A latent vector phi is all that an object owns. T is M times that of the paper, which is the same
+but for the rates that it learns by.
 """
 
 import torch
@@ -18,7 +19,7 @@ from manyfields.fields.samples import Samples
 from manyfields.fields.siren import evaluate, siren_start
 
 START_SPREAD = 0.5
-"""How far new objects differ from each other, of how large the average network is."""
+"""Spread of M times the coefficients of new objects, whose mean is 1."""
 GREY = 0.5  # colour of a value of 0
 
 
@@ -39,15 +40,14 @@ class MixtureFamily(nn.Module):
         if config.coefficients == "latent":
             self.projection = nn.Linear(config.latent, count * len(config.sizes))
             with torch.no_grad():
-                # A latent vector of N(0, 1) moves coefficients by START_SPREAD / M.
-                spread = START_SPREAD / count / config.latent**0.5
-                self.projection.weight.normal_(0.0, spread, generator=generator)
-                self.projection.bias.fill_(1.0 / count)
+                # M times the coefficients, so that one rate suits every M; those of N(0, 1) differ by START_SPREAD.
+                self.projection.weight.normal_(0.0, START_SPREAD / config.latent**0.5, generator=generator)
+                self.projection.bias.fill_(1.0)
         self.register_buffer("start", torch.zeros(config.code_size))
 
     def new_codes(self, count: int, generator: torch.Generator | None = None) -> Codes:
         """Random codes, to learn together with the shared part: (B = count)."""
-        scale = 1.0 if self.projection is not None else START_SPREAD / self.config.bases
+        scale = 1.0 if self.projection is not None else START_SPREAD
         return Codes({"latent": scale * torch.randn(count, self.config.code_size, generator=generator)})
 
     def average_codes(self, count: int) -> Codes:
@@ -67,9 +67,8 @@ class MixtureFamily(nn.Module):
         """Weights of the M bases in each of the L layers (input and output layer included)."""
         layers, count = len(self.config.sizes), self.config.bases
         if self.projection is not None:
-            return self.projection(latents).view(-1, layers, count)
-        own = latents.view(len(latents), -1, count) + 1.0 / count
-        return own.expand(-1, layers, -1)
+            return self.projection(latents).view(-1, layers, count) / count
+        return ((latents.view(len(latents), -1, count) + 1.0) / count).expand(-1, layers, -1)
 
     def networks(self, latents: Float[Tensor, "B H"]) -> list[Float[Tensor, "B _"]]:
         """The numbers of each object's own network, layer by layer: all that evaluation needs."""

@@ -33,18 +33,16 @@ class MixtureConfig:
     density_steepness: float = 10.0
     density_shift: float = 3.0
     guide_side: int = 32
-    """Of scenes: cells along one side of the guide over an object's box."""
+    """Of scenes: cells along one side of the guide over an object's box; 0: samples are not guided."""
 
     def __post_init__(self) -> None:
         if self.signal not in SIGNALS:
             raise ConfigError(f"signal {self.signal!r}: one of {', '.join(SIGNALS)}")
         if self.coefficients not in ("latent", "layers", "shared"):
             raise ConfigError(f"coefficients {self.coefficients!r}: latent, layers or shared")
-        for name in ("width", "bases", "latent", "guide_side"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be above 0")
-        if self.hidden_layers < 0:
-            raise ConfigError(f"hidden_layers {self.hidden_layers}: not below 0")
+        for name, least in (("width", 1), ("bases", 1), ("latent", 1), ("hidden_layers", 0), ("guide_side", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be at least {least}")
         if min(self.w0, self.density_gain, self.density_steepness) <= 0:
             raise ConfigError("w0, density_gain and density_steepness: above 0")
 

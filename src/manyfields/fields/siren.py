@@ -2,7 +2,7 @@
 
     h_0 = x,   h_{i+1} = sin(w0 (W_i h_i + b_i)),   values = W_out h + b_out
 
-The numbers of a layer are one row, its matrix (outputs, inputs) before its bias, so that mixing networks is mixing rows.
+The numbers of a layer are one row, its matrix (outputs, inputs) before its bias: to mix networks is to mix rows.
 """
 
 from collections.abc import Sequence

@@ -12,8 +12,8 @@ from manyfields.collection.objects import open_shared_part, shared_config, share
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingData, FittingObject, image_size
-from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.set_fitter import SetFitter
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
@@ -52,7 +52,7 @@ def fit(
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
-    `family` is "fused-planes", "octree", "tensorf" or "factor-fields", and chooses the preset where none is named.
+    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is named.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
@@ -146,8 +146,7 @@ def _start(
         raise ViewError(f"{data}: no object of stage 1 could be read")
     if settings.wave is None:
         # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
-        shapes = settings.family(len(first), 3).code_shapes()  # channels are no part of a code
-        record.settings = replace(settings, wave=objects_at_once(first[0], shapes))
+        record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
     if forecast := plan_steps(record, first, minutes, progress):
         say(forecast)
     return record, {views.id: views for views in kept}, first
@@ -210,7 +209,7 @@ def fit_wave(
 
 
 def _finish_jointly(
-    run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
+    run: Path, record: RunRecord, objects: list[FittingObject], fitter: SetFitter, progress: Progress
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)

@@ -7,21 +7,15 @@ from typing import Any, Literal
 
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
-from manyfields.fields import FusedPlanesConfig
+from manyfields.fields import FusedPlanesConfig, MixtureConfig
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.runs.factor_settings import FactorSettings, factor_presets
 from manyfields.runs.kinds import build, build_over, check_kinds
-from manyfields.runs.octree_settings import OctreeSettings
-from manyfields.runs.schedules import (
-    latent_stage1,
-    latent_stage2,
-    micro_alone,
-    octrees,
-    rays_stage1,
-    rays_stage2,
-    rays_together,
-)
+from manyfields.runs.mixture_presets import mixture_presets
+from manyfields.runs.octree_settings import OctreeSettings, octree_presets
+from manyfields.runs.plane_presets import plane_presets
+from manyfields.runs.schedules import rays_stage1, rays_stage2
 from manyfields.runs.tensor_presets import tensor_presets
 from manyfields.runs.tensor_settings import TensorSettings
 
@@ -31,8 +25,9 @@ PARTS = {
     "octree": ("octrees", "octree"),
     "tensorf": ("tensor fields", "tensorf"),
     "factor": ("factor fields", "factor-fields"),
+    "mixture": ("mixture", "mixture"),
 }
-"""Settings of one family alone: what they are of, and a preset that has them."""
+"""Settings of one family alone: what they are of, and the family, which is also a preset that has them."""
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -52,6 +47,8 @@ class FitSettings:
     """Of a fit of tensor fields: likewise."""
     factor: FactorSettings | None = None
     """Of a fit of factor fields: likewise."""
+    mixture: MixtureConfig | None = None
+    """Of a fit of mixtures of scenes, which has two stages as that of fused planes, and heeds no setting of planes."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -100,10 +97,12 @@ class FitSettings:
             raise ConfigError(
                 "octree.bits and a phase with indices belong together: preset octree-vq with bits, octree without"
             )
-        if self.alone and self.space != "rgb":
+        if self.family_name != "fused-planes" and self.space != "rgb":
             raise ConfigError(f"{self.family_name}: its fields render RGB; leave space at rgb")
-        if sum(part is not None for part in (self.octree, self.tensorf, self.factor)) > 1:
-            raise ConfigError("octree, tensorf and factor: a fit has one family; leave the others away")
+        if sum(getattr(self, name) is not None for name in PARTS) > 1:
+            raise ConfigError(f"{', '.join(PARTS)}: a fit has one family; leave the others away")
+        if self.mixture is not None and (self.mixture.signal != "scenes" or self.start == "hull"):
+            raise ConfigError("mixture: views are of scenes, whose latent vectors start at their average")
         if self.family_name in ("tensorf", "factor-fields") and (len(self.stage1) > 1 or len(self.stage2) > 1):
             raise ConfigError(f"{self.family_name}: its schedule is that of one phase; give stage1 and stage2 one each")
         if not self.stage1 or not self.stage2:
@@ -119,16 +118,18 @@ class FitSettings:
     @property
     def family_name(self) -> str:
         """As stored: a name of `fields.families`, and of the first preset with it."""
-        if self.tensorf is not None:
-            return "tensorf"
-        if self.factor is not None:
-            return "factor-fields"
-        return "fused-planes" if self.octree is None else "octree"
+        return next((family for name, (_, family) in PARTS.items() if getattr(self, name) is not None), "fused-planes")
 
     @property
     def alone(self) -> bool:
         """Whether objects share nothing but a small network, and are all fitted in one stage."""
-        return self.family_name != "fused-planes"
+        return self.family_name not in ("fused-planes", "mixture")
+
+    def code_shapes(self, stage1_objects: int) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor of one object's code, for families that share all they can."""
+        if self.mixture is not None:
+            return self.mixture.code_shapes()
+        return self.family(stage1_objects, 3).code_shapes()  # channels are no part of a code
 
     def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
         """The config of fused planes, for so many objects of stage 1 and channels of the latent space."""
@@ -163,73 +164,14 @@ class FitSettings:
 
 
 def presets() -> dict[str, FitSettings]:
-    """The variants of the paper's tables, by name."""
+    """The variants of the families, by name; the first of a family has the family's name."""
     base = FitSettings()
-    weights, micro = base.stage2
-    # Nothing of the code is frozen beside these micro planes: they learn at the rate that such planes learned best at.
-    alone = micro_alone(epochs=24, rate=0.05)
-    all_micro = replace(
-        base, micro_features=32, macro_features=0, base_planes=0, stage1=(rays_together(epochs=20),), stage2=(alone,)
-    )
-    octree = replace(
-        base,
-        preset="octree",
-        octree=OctreeSettings(),
-        final_sampler=Sampler(guided=32, supersampling=2),
-        wave=4,
-        stage1=octrees(),
-        stage2=octrees(fields_rate=0.0),
-    )
     return {
-        "fused-planes": base,
-        "latent": replace(
-            base,
-            preset="latent",
-            space="latent",
-            weight_groups=1,
-            activation="softplus",
-            span="cube",
-            hull=0,
-            view_degree=0,
-            sampler=Sampler(16, 16),
-            final_sampler=Sampler(32, 32),
-            stage1=latent_stage1(),
-            stage2=latent_stage2(),
-        ),
-        "tri-planes": replace(
-            all_micro,
-            preset="tri-planes",
-            activation="softplus",
-            span="cube",
-            hull=0,
-            view_degree=0,
-            sampler=Sampler(32, 32),
-            final_sampler=Sampler(48, 48),
-        ),
-        "micro-only": replace(all_micro, preset="micro-only"),
-        "octree": octree,
-        "octree-vq": replace(
-            octree,
-            preset="octree-vq",
-            octree=OctreeSettings(bits=6),
-            stage1=octrees(indices=True),
-            stage2=octrees(indices=True, fields_rate=0.0),
-        ),
+        **plane_presets(base),
+        **octree_presets(base),
         **tensor_presets(base),
         **factor_presets(base),
-        "macro-only": replace(
-            base,
-            preset="macro-only",
-            micro_features=0,
-            macro_features=32,
-            base_planes=50,
-            stage1=(rays_together(epochs=20),),
-            stage2=(replace(weights, epochs=micro.epochs, final_rate=micro.final_rate),),
-        ),
-        **{
-            f"m{count}": replace(base, preset=f"m{count}", base_planes=count, weight_groups=1)
-            for count in (1, 25, 50, 75)
-        },
+        **mixture_presets(base),
     }
 
 
