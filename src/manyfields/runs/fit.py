@@ -52,7 +52,7 @@ def fit(
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
-    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is named.
+    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its

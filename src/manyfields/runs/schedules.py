@@ -69,7 +69,7 @@ def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
     """Latent vectors of objects, and with `shared` the networks that are averaged and the projection, together."""
     phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=1e-2)
     phase = replace(phase, rays_per_object=512, final_rate=0.03, coarse_share=0.0)
-    return (replace(phase, base_rate=5e-4, fields_rate=1e-3) if shared else phase,)
+    return (replace(phase, base_rate=1e-3, fields_rate=1e-3) if shared else phase,)
 
 
 def latent_stage1() -> tuple[Phase, ...]:
