@@ -163,7 +163,7 @@ def test_fields_are_those_of_scenes_alone():
         ({"coefficients": "none"}, "coefficients 'none': latent, layers or shared"),
         ({"bases": 0}, "bases 0: must be at least 1"),
         ({"hidden_layers": -1}, "hidden_layers -1: must be at least 0"),
-        ({"w0": 0.0}, "w0, density_gain and density_steepness: above 0"),
+        ({"w0": 0.0}, "spread, w0, density_gain and density_steepness: above 0"),
     ],
 )
 def test_sizes_without_meaning_are_refused(change, message):

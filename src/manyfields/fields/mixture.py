@@ -40,14 +40,15 @@ class MixtureFamily(nn.Module):
         if config.coefficients == "latent":
             self.projection = nn.Linear(config.latent, count * len(config.sizes))
             with torch.no_grad():
-                # M times the coefficients, so that one rate suits every M; those of N(0, 1) differ by START_SPREAD.
-                self.projection.weight.normal_(0.0, START_SPREAD / config.latent**0.5, generator=generator)
+                # M times the coefficients, so that one rate suits every M; those of random codes differ by START_SPREAD.
+                spread = START_SPREAD / config.spread / config.latent**0.5
+                self.projection.weight.normal_(0.0, spread, generator=generator)
                 self.projection.bias.fill_(1.0)
         self.register_buffer("start", torch.zeros(config.code_size))
 
     def new_codes(self, count: int, generator: torch.Generator | None = None) -> Codes:
         """Random codes, to learn together with the shared part: (B = count)."""
-        scale = 1.0 if self.projection is not None else START_SPREAD
+        scale = self.config.spread if self.projection is not None else START_SPREAD
         return Codes({"latent": scale * torch.randn(count, self.config.code_size, generator=generator)})
 
     def average_codes(self, count: int) -> Codes:

@@ -10,7 +10,8 @@ from manyfields.fields import Codes, FusedPlanes, PlaneField
 from manyfields.fitting.data import Batch
 from manyfields.fitting.guides import Guides
 from manyfields.fitting.phases import MARGIN, Phase
-from manyfields.fitting.set_fitter import Seen, SetFitter, Step
+from manyfields.fitting.ray_fitter import RayFitter
+from manyfields.fitting.set_fitter import Seen, Step
 from manyfields.latents.shared_part import SharedPart
 
 PLACES_OUTSIDE = 512
@@ -26,7 +27,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 @dataclass
-class Fitter(SetFitter):
+class Fitter(RayFitter):
     """Fits planes: those of objects in `store`, base planes and networks in `shared`."""
 
     shared: SharedPart[FusedPlanes]

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from manyfields.fields import MixtureFamily, MixtureField
 from manyfields.fitting.guides import Guides
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.set_fitter import Seen, SetFitter, Step
+from manyfields.fitting.ray_fitter import RayFitter
+from manyfields.fitting.set_fitter import Seen, Step
 from manyfields.latents.shared_part import SharedPart
 
 PLACES_OUTSIDE = 512
@@ -22,7 +23,7 @@ SHORT_STRETCH = 0.05
 
 
 @dataclass
-class MixtureFitter(SetFitter):
+class MixtureFitter(RayFitter):
     """Fits the latent vectors in `store`, and the bases and the projection in `shared`."""
 
     shared: SharedPart[MixtureFamily]
@@ -33,9 +34,7 @@ class MixtureFitter(SetFitter):
             self.guides = Guides(self.data.objects, len(hulls[0]), self.data.device)
 
     def parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
-        family = self.shared.family
-        projection = [] if family.projection is None else list(family.projection.parameters())
-        return {"base": (list(family.bases), phase.base_rate), "fields": (projection, phase.fields_rate)}
+        return parts_of(self.shared.family, phase)
 
     def look(self, step: Step) -> Seen:
         phase = step.phase
@@ -68,3 +67,9 @@ class MixtureFitter(SetFitter):
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
             density = fields(points).density
         return ((1.0 - torch.exp(-density * SHORT_STRETCH)) * outside).mean()
+
+
+def parts_of(family: MixtureFamily, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
+    """What learns of a mixture, and how fast."""
+    projection = [] if family.projection is None else list(family.projection.parameters())
+    return {"base": (list(family.bases), phase.base_rate), "fields": (projection, phase.fields_rate)}

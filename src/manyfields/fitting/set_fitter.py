@@ -1,27 +1,37 @@
 """The fitting loop of objects that share what they can: steps for the shared part and the codes of a stage or wave.
 
-`Fitter` (fused planes) and `MixtureFitter` say which parts learn, what a field is made of, and what is compared with
-what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
+`Fitter` (fused planes), `MixtureFitter` and `SignalFitter` say which parts learn, what is made of a code, and what is
+compared with what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from manyfields.cameras import Cameras
 from manyfields.errors import RunError
 from manyfields.fields import Codes
 from manyfields.fitting import checkpoints
 from manyfields.fitting.code_store import CodeStore
-from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
-from manyfields.fitting.guides import STEPS_BETWEEN, Guides
+from manyfields.fitting.data import rows_of_step, stable_seed
+from manyfields.fitting.guides import STEPS_BETWEEN
 from manyfields.fitting.phases import Phase
-from manyfields.latents.shared_part import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.latents.shared_part import SharedPart
+from manyfields.rendering import Sampler
+
+
+class Drawn(Protocol):
+    """The objects of a stage or wave, whatever is known of each."""
+
+    device: torch.device
+
+    def __len__(self) -> int: ...
+
+
+D = TypeVar("D", bound=Drawn)
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a step made of it: fields, losses, and the guides (by object of the step) that its fields are good for."""
+    """What a step made of it: fields, losses, and the guides (by object of the step) that its fields tell all about."""
 
     field: Any
     losses: dict[str, Tensor]
@@ -47,7 +57,7 @@ class Seen:
 
 
 @dataclass
-class SetFitter(ABC):
+class SetFitter(ABC, Generic[D]):
     """Fits `store` (codes) and the learning parts of `shared` to `data`, phase after phase.
 
     Every random choice of a step comes from (seed, phase, step), so the state after a step depends on the state before
@@ -55,14 +65,13 @@ class SetFitter(ABC):
     """
 
     shared: SharedPart[Any]
-    data: FittingData
+    data: D
     store: CodeStore
     sampler: Sampler
     seed: int = 0
     half: bool = False
     """Mixed precision: networks in bf16, compositing and codes in float32."""
     optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
-    guides: Guides | None = field(default=None, init=False)
 
     @abstractmethod
     def parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
@@ -71,6 +80,10 @@ class SetFitter(ABC):
     @abstractmethod
     def look(self, step: Step) -> Seen:
         """Render what a step drew and compare."""
+
+    def taught(self, step: Step, seen: Seen) -> None:
+        """Told every few steps, once gradients are known and before anything moves, what a step has seen."""
+        return
 
     def moved(self, taken: Tensor) -> None:
         """Told after a step which objects' codes have moved."""
@@ -88,8 +101,6 @@ class SetFitter(ABC):
         fused = device in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=fused) if groups else None
         self.store.reset_moments()
-        if self.guides is not None:
-            self.guides.reset()
 
     def step(self, phase: Phase, index: int) -> dict[str, float]:
         """One optimisation step; returns its losses."""
@@ -97,12 +108,11 @@ class SetFitter(ABC):
         rows = rows_of_step(len(self.data), phase.objects_per_step, index, stable_seed(self.seed, phase.name))
         taken = torch.tensor(rows, device=self.data.device)
         codes = self.store.take(taken)
-        seen = self.look(Step(phase, index, rows, taken, codes, generator))
+        drawn = Step(phase, index, rows, taken, codes, generator)
+        seen = self.look(drawn)
         torch.stack(list(seen.losses.values())).sum().backward()
-        if self.guides is not None and index % STEPS_BETWEEN == 0:
-            with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-                self.guides.refresh(seen.field, self.data.bounds[taken], seen.whole, generator)
         if index % STEPS_BETWEEN == 0:
+            self.taught(drawn, seen)
             self._check_finite(codes, phase, index)
         factor = phase.rate_factor(index)
         if self.optimizer is not None:
@@ -124,23 +134,6 @@ class SetFitter(ABC):
                     "more; fit again with lower rates in its phase"
                 )
 
-    def ray_error(self, step: Step, fields: Any) -> Tensor:
-        """Of the colours of random rays of all training views: what a family in RGB space learns from."""
-        phase, taken = step.phase, step.taken
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_of_a_step(len(self.data)), step.generator)
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            return phase.rgb * color_error(
-                fields,
-                rays,
-                colors,
-                self.sampler.at(step.index / max(1, phase.steps)),
-                bounds=self.data.bounds[taken],
-                guide=None if self.guides is None else self.guides.values[taken],
-                background=self.shared.background,
-                weights=weights,
-                generator=step.generator,
-            )
-
     def run(
         self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
     ) -> None:
@@ -154,22 +147,12 @@ class SetFitter(ABC):
         """The codes of some objects as they are now."""
         return self.store.all()[rows]
 
-    @torch.no_grad()
-    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
-        """Views (V,) of one object as it is now: a quick look, in the precision of the fit."""
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            guide = None if self.guides is None else self.guides.values[row : row + 1]
-            cameras = cameras.to(self.data.device)
-            bounds = self.data.bounds[row : row + 1]
-            return self.shared.pictures(self.codes_of([row]), cameras[None], bounds, sampler, guide=guide)
-
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""
         return {
             **checkpoints.pack("shared", self.shared.state_dict()),
             **checkpoints.pack("codes", self.store.state()),
             **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
-            **({} if self.guides is None else {"guides": self.guides.values}),
         }
 
     def load_shared(self, tensors: dict[str, Tensor]) -> None:
@@ -180,13 +163,7 @@ class SetFitter(ABC):
         """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
         self.load_shared(tensors)
         self.store.load(checkpoints.unpack("codes", tensors))
-        if self.guides is not None:
-            self.guides.values.copy_(tensors["guides"])
         if not optimizer:
             self.store.reset_moments()
         elif self.optimizer is not None:
             checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
-
-    def describe(self) -> dict[str, Any]:
-        """What this fitter works on, for logs."""
-        return {"objects": len(self.data), "views": self.data.views, "bf16": self.half, "device": str(self.data.device)}

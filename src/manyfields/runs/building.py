@@ -14,8 +14,8 @@ from manyfields.fitting.mixture_fitter import MixtureFitter
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.scene_learning import Scene
-from manyfields.fitting.set_fitter import SetFitter
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.fitting.tensor_fitter import TensorFitter
 from manyfields.latents import SharedPart, load_autoencoder
@@ -124,7 +124,7 @@ def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) ->
     return new_fitter(record, shared, data, average=True)
 
 
-def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> SetFitter:
+def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> RayFitter:
     """A fitter of planes or mixtures with new codes: random ones, or those of the average object."""
     settings = record.settings
     shared = shared.to(data.device)

@@ -13,7 +13,7 @@ from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingData, FittingObject, image_size
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.set_fitter import SetFitter
+from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.latents import SharedPart
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
@@ -209,7 +209,7 @@ def fit_wave(
 
 
 def _finish_jointly(
-    run: Path, record: RunRecord, objects: list[FittingObject], fitter: SetFitter, progress: Progress
+    run: Path, record: RunRecord, objects: list[FittingObject], fitter: RayFitter, progress: Progress
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
