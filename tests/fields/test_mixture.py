@@ -67,7 +67,7 @@ def test_the_average_network_is_the_average_of_networks(signal, coefficients):
     if signal == "scenes":
         seen = family.field(family.new_codes(3, torch.Generator().manual_seed(2)))(points)
         assert np.allclose(seen.channels.detach().numpy(), expected[..., :3] + 0.5, atol=1e-5)
-        raised = 10.0 * expected[..., 3] - 3.0
+        raised = 20.0 * expected[..., 3] - 3.0
         density = 25.0 * (np.where(raised > 0, raised, np.expm1(raised)) + 1.0)
         assert np.allclose(seen.density.detach().numpy(), density, rtol=1e-4)
     else:
@@ -163,7 +163,7 @@ def test_fields_are_those_of_scenes_alone():
         ({"coefficients": "none"}, "coefficients 'none': latent, layers or shared"),
         ({"bases": 0}, "bases 0: must be at least 1"),
         ({"hidden_layers": -1}, "hidden_layers -1: must be at least 0"),
-        ({"w0": 0.0}, "spread, w0, density_gain and density_steepness: above 0"),
+        ({"w0": 0.0}, "code_spread, start_spread, w0, density_gain and density_steepness: above 0"),
     ],
 )
 def test_sizes_without_meaning_are_refused(change, message):

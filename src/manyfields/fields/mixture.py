@@ -18,8 +18,6 @@ from manyfields.fields.mixture_config import MixtureConfig
 from manyfields.fields.samples import Samples
 from manyfields.fields.siren import evaluate, siren_start
 
-START_SPREAD = 0.5
-"""Spread of M times the coefficients of new objects, whose mean is 1."""
 GREY = 0.5  # colour of a value of 0
 
 
@@ -40,15 +38,15 @@ class MixtureFamily(nn.Module):
         if config.coefficients == "latent":
             self.projection = nn.Linear(config.latent, count * len(config.sizes))
             with torch.no_grad():
-                # M times the coefficients, so that one rate suits every M; those of random codes differ by START_SPREAD.
-                spread = START_SPREAD / config.spread / config.latent**0.5
+                # M times the coefficients, so that one rate suits every M.
+                spread = config.start_spread / config.code_spread / config.latent**0.5
                 self.projection.weight.normal_(0.0, spread, generator=generator)
                 self.projection.bias.fill_(1.0)
         self.register_buffer("start", torch.zeros(config.code_size))
 
     def new_codes(self, count: int, generator: torch.Generator | None = None) -> Codes:
         """Random codes, to learn together with the shared part: (B = count)."""
-        scale = self.config.spread if self.projection is not None else START_SPREAD
+        scale = self.config.code_spread if self.projection is not None else self.config.start_spread
         return Codes({"latent": scale * torch.randn(count, self.config.code_size, generator=generator)})
 
     def average_codes(self, count: int) -> Codes:

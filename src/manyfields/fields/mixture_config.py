@@ -27,13 +27,14 @@ class MixtureConfig:
     coefficients: Literal["latent", "layers", "shared"] = "latent"
     """Projected from the code, one for each layer and base; the code itself, one for each layer and base; the code
     itself, one for each base. The paper's table 4."""
-    spread: float = 1.0
-    """Standard deviation of random codes. T starts as much larger as they are smaller: steps of gradient descent on the
-    code alone, at a rate of 1, then move coefficients as many times further, squared."""
+    code_spread: float = 1.0
+    """Standard deviation of random codes."""
+    start_spread: float = 0.5
+    """Of M times the coefficients that random codes give, whose mean is 1."""
     w0: float = 30.0
     density_gain: float = 25.0
     """Of scenes: density is gain * (ELU(steepness * value - shift) + 1)."""
-    density_steepness: float = 10.0
+    density_steepness: float = 20.0
     density_shift: float = 3.0
     guide_side: int = 32
     """Of scenes: cells along one side of the guide over an object's box; 0: samples are not guided."""
@@ -46,8 +47,8 @@ class MixtureConfig:
         for name, least in (("width", 1), ("bases", 1), ("latent", 1), ("hidden_layers", 0), ("guide_side", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least {least}")
-        if min(self.spread, self.w0, self.density_gain, self.density_steepness) <= 0:
-            raise ConfigError("spread, w0, density_gain and density_steepness: above 0")
+        if min(self.code_spread, self.start_spread, self.w0, self.density_gain, self.density_steepness) <= 0:
+            raise ConfigError("code_spread, start_spread, w0, density_gain and density_steepness: above 0")
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

@@ -27,14 +27,19 @@ class SignalSettings:
     derivatives, or without. Or latent vectors are kept, and learn with the shared part (auto-decoding)."""
     inner_steps: int = 3
     inner_rate: float = 1.0
+    start_spread: float = 0.01
+    """Standard deviation of the random vectors that inner steps start from, and of M times the coefficients that these
+    give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable."""
     stored_steps: int = 3
     """Inner steps that make the latent vectors that are stored."""
 
     def __post_init__(self) -> None:
         if self.adaptation not in ("meta", "meta-first-order", "auto-decoding"):
             raise ConfigError(f"adaptation {self.adaptation!r}: meta, meta-first-order or auto-decoding")
-        if self.side < 4 or min(self.inner_steps, self.stored_steps) < 1 or self.inner_rate <= 0:
-            raise ConfigError("side: at least 4; inner_steps and stored_steps: at least 1; inner_rate: above 0")
+        if self.side < 4 or min(self.inner_steps, self.stored_steps) < 1:
+            raise ConfigError("side: at least 4; inner_steps and stored_steps: at least 1")
+        if min(self.inner_rate, self.start_spread) <= 0:
+            raise ConfigError("inner_rate and start_spread: above 0")
 
     @property
     def meta(self) -> bool:

@@ -55,7 +55,7 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
     if settings.factor is not None:
         return SharedPart(FactorFamily(settings.factor.family(settings.hull or GUIDE_SIDE), generator), None)
     if settings.mixture is not None:
-        return SharedPart(MixtureFamily(settings.mixture, generator), None)
+        return SharedPart(MixtureFamily(settings.mixture_config(), generator), None)
     channels = 3 if autoencoder is None else autoencoder.channels
     shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()

@@ -1,11 +1,12 @@
-"""The presets of mixtures of scenes: sampled by guides for a CPU, and as in the paper."""
+"""The presets of mixtures: scenes, images and voxels, each for a CPU and as in the paper."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from manyfields.fields import MixtureConfig
+from manyfields.fitting.adaptation import SignalSettings
 from manyfields.rendering import Sampler
-from manyfields.runs.schedules import mixtures
+from manyfields.runs.schedules import mixtures, signals
 
 if TYPE_CHECKING:
     from manyfields.runs.settings import FitSettings
@@ -18,7 +19,7 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     guided = replace(
         base,
         preset="mixture",
-        mixture=MixtureConfig(),
+        mixture=MixtureConfig(w0=20.0),
         sampler=Sampler(guided=18),
         final_sampler=Sampler(guided=24),
         wave=16,
@@ -48,5 +49,44 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
             final_sampler=spread,
             stage1=(paper,),
             stage2=(replace(paper, epochs=200, base_rate=0.0, fields_rate=0.0),),
+        ),
+        **_signal_presets(base),
+    }
+
+
+def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
+    plain = replace(base, hull=0, wave=256)
+    kept = SignalSettings(side=64, adaptation="auto-decoding")
+    images = MixtureConfig("images", 3, 64, 128, 256)
+    voxels = MixtureConfig("voxels", 4, 64, 128, 256, w0=15.0)
+    paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
+    learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
+    return {
+        "mixture-images": replace(
+            plain, preset="mixture-images", mixture=images, signals=kept, stage1=signals(60), stage2=signals(200, False)
+        ),
+        "mixture-voxels": replace(
+            plain,
+            preset="mixture-voxels",
+            mixture=voxels,
+            signals=replace(kept, side=32),
+            stage1=signals(400),
+            stage2=signals(200, False),
+        ),
+        "mixture-images-paper": replace(
+            plain,
+            preset="mixture-images-paper",
+            mixture=MixtureConfig("images", 5, 128, 384, 512),
+            signals=SignalSettings(side=64),
+            stage1=learned,
+            stage2=signals(200, False),
+        ),
+        "mixture-voxels-paper": replace(
+            plain,
+            preset="mixture-voxels-paper",
+            mixture=MixtureConfig("voxels", 5, 128, 512, 1024),
+            signals=SignalSettings(side=64),
+            stage1=(replace(learned[0], epochs=400),),
+            stage2=signals(200, False),
         ),
     }

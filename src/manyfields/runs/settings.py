@@ -8,6 +8,7 @@ from typing import Any, Literal
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig, MixtureConfig
+from manyfields.fitting.adaptation import SignalSettings
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.runs.factor_settings import FactorSettings, factor_presets
@@ -28,6 +29,7 @@ PARTS = {
     "mixture": ("mixture", "mixture"),
 }
 """Settings of one family alone: what they are of, and the family, which is also a preset that has them."""
+NESTED = {**PARTS, "signals": ("images or voxels", "mixture-images")}
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -48,7 +50,9 @@ class FitSettings:
     factor: FactorSettings | None = None
     """Of a fit of factor fields: likewise."""
     mixture: MixtureConfig | None = None
-    """Of a fit of mixtures of scenes, which has two stages as that of fused planes, and heeds no setting of planes."""
+    """Of a fit of mixtures, which has two stages as that of fused planes, and heeds no setting of planes."""
+    signals: SignalSettings | None = None
+    """Of mixtures of images or voxels, which are fitted to folders of images or of meshes."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -101,8 +105,13 @@ class FitSettings:
             raise ConfigError(f"{self.family_name}: its fields render RGB; leave space at rgb")
         if sum(getattr(self, name) is not None for name in PARTS) > 1:
             raise ConfigError(f"{', '.join(PARTS)}: a fit has one family; leave the others away")
-        if self.mixture is not None and (self.mixture.signal != "scenes" or self.start == "hull"):
-            raise ConfigError("mixture: views are of scenes, whose latent vectors start at their average")
+        if self.mixture is not None and self.start == "hull":
+            raise ConfigError("mixture: its codes start at their average; set start to 'average'")
+        if (self.signals is not None) != (self.mixture is not None and self.mixture.signal != "scenes"):
+            raise ConfigError(
+                "mixture.signal and signals belong together: presets mixture-images and mixture-voxels have both, "
+                "mixture, of scenes, has no signals"
+            )
         if self.family_name in ("tensorf", "factor-fields") and (len(self.stage1) > 1 or len(self.stage2) > 1):
             raise ConfigError(f"{self.family_name}: its schedule is that of one phase; give stage1 and stage2 one each")
         if not self.stage1 or not self.stage2:
@@ -117,13 +126,23 @@ class FitSettings:
 
     @property
     def family_name(self) -> str:
-        """As stored: a name of `fields.families`, and of the first preset with it."""
+        """Of the first preset with it, and as stored: there mixtures of images and voxels are mixtures too."""
+        if self.mixture is not None and self.mixture.signal != "scenes":
+            return f"mixture-{self.mixture.signal}"
         return next((family for name, (_, family) in PARTS.items() if getattr(self, name) is not None), "fused-planes")
 
     @property
     def alone(self) -> bool:
         """Whether objects share nothing but a small network, and are all fitted in one stage."""
-        return self.family_name not in ("fused-planes", "mixture")
+        return self.mixture is None and self.family_name != "fused-planes"
+
+    def mixture_config(self) -> MixtureConfig:
+        """The family's config of a fit of mixtures: codes start close together where inner steps set them apart."""
+        assert self.mixture is not None
+        if self.signals is None or not self.signals.meta:
+            return self.mixture
+        spread = self.signals.start_spread
+        return replace(self.mixture, code_spread=spread, start_spread=spread)
 
     def code_shapes(self, stage1_objects: int) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor of one object's code, for families that share all they can."""
@@ -194,7 +213,7 @@ def chosen_settings(
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
     both = {**config, **changes}
-    for name in PARTS:
+    for name in NESTED:
         if isinstance(config.get(name), dict) and isinstance(changes.get(name), dict):
             both[name] = {**config[name], **changes[name]}
     # The first preset of a family has the family's name; with bits, octrees are those with codebooks.
@@ -242,10 +261,10 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
             value = build(Sampler, value, f"{where}.{name}")
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
             value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
-        if name in PARTS and value is not None:
+        if name in NESTED and value is not None:
             before = getattr(settings, name)
             if before is None:
-                what, preset = PARTS[name]
+                what, preset = NESTED[name]
                 raise ConfigError(
                     f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {preset!r}"
                 )

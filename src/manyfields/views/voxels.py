@@ -7,13 +7,15 @@ voxel to voxel through faces gets past them (Laine 2013, "A topological approach
 surface add what is thinner than the lines are apart.
 """
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from manyfields.errors import MeshError
-from manyfields.views.mesh_sources import find_meshes
+from manyfields.views.mesh_sources import MeshSource, find_meshes
 from manyfields.views.meshes import read_mesh
 from manyfields.views.signals import SignalSet
 from manyfields.views.surface_samples import Triangles
@@ -27,6 +29,7 @@ SIDES = (4, 128)
 def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
     """The meshes of a folder as `side`^3 voxels of the cube [-1, 1]^3, [x, y, z].
 
+    A folder of folders that have manifests is all of these together.
     Meshes that cannot be read are reported in `problems`, and so are those without an interior: open ones, whose
     inside is outside too. Raises MeshError where none is left, or for a side that is not from 4 to 128.
     """
@@ -34,7 +37,7 @@ def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
         raise MeshError(f"voxels: {side} a side; from {SIDES[0]} to {SIDES[1]}")
     folder = Path(folder)
     kept, solids, problems = [], [], []
-    for source in find_meshes(folder):
+    for source in _sources(folder):
         try:
             mesh = read_mesh(source.path, yaw_deg=source.yaw_deg)
             solid, surface = solid_voxels(Triangles.of_mesh(mesh), side)
@@ -53,6 +56,18 @@ def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
     values = 255 * np.stack(solids).astype(np.uint8).reshape(len(kept), side**3, 1)
     labels: list[str | None] = [source.object_class for source in kept]
     return SignalSet([each.id for each in kept], values, side, labels, [each.group for each in kept], folder, problems)
+
+
+def _sources(folder: Path) -> list[MeshSource]:
+    inner = sorted(path.parent for path in folder.glob("*/manifest.json"))
+    if not inner or (folder / "manifest.json").is_file():
+        return find_meshes(folder)
+    found = [source for each in inner for source in find_meshes(each)]
+    times = Counter(source.id for source in found)
+    return [
+        source if times[source.id] == 1 else replace(source, id=f"{source.object_class}-{source.id}")
+        for source in found
+    ]
 
 
 def solid_voxels(triangles: Triangles, side: int) -> tuple[Bool[np.ndarray, "S S S"], Bool[np.ndarray, "S S S"]]:
