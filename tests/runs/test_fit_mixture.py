@@ -103,8 +103,8 @@ def test_settings_go_through_json_and_are_checked():
     [
         ("tensorf", {"mixture": {"bases": 9}}, "settings.mixture: the preset 'tensorf' has no mixture"),
         ("mixture", {"mixture": {"bases": 3.5}}, "settings.mixture.bases: 3.5 is not a whole number"),
-        ("mixture", {"mixture": {"signal": "images"}}, "mixture: views are of scenes"),
-        ("mixture", {"start": "hull"}, "start at their average"),
+        ("mixture", {"mixture": {"signal": "images"}}, "mixture.signal and signals belong together"),
+        ("mixture", {"start": "hull"}, "its codes start at their average"),
         ("mixture", {"space": "latent", "hull": 0}, "mixture: its fields render RGB"),
     ],
 )
