@@ -98,7 +98,7 @@ def test_what_learns_beats_what_does_not(images, tmp_path):
     assert found[150] > found[1] + 3
 
 
-@pytest.mark.parametrize(("stage", "step"), [("stage 1", 4), ("stage 2.1", 2)])
+@pytest.mark.parametrize(("stage", "step"), [("stage 1", 4), ("stage 2.1", 2), ("codes 1.2", 1)])
 def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes, stage, step):
     class Killed(BaseException):
         pass
@@ -107,7 +107,8 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes
         if name == f"{stage}: instances" and done == step:
             raise Killed
 
-    (tmp_path / "c.json").write_text(json.dumps({**TINY, "signals": {"side": 8, "adaptation": "auto-decoding"}}))
+    signals = {"side": 8, "adaptation": "meta" if stage.startswith("codes") else "auto-decoding", "refine": True}
+    (tmp_path / "c.json").write_text(json.dumps({**TINY, "signals": signals}))
     given = {"family": "mixture-images", "config": tmp_path / "c.json", "stage1_objects": 6}
     fit(images, tmp_path / "whole", **given)
     with pytest.raises(Killed):
@@ -132,6 +133,19 @@ def test_a_resumed_run_misses_what_is_gone(images, tmp_path):
     (images / "i4.png").unlink()
     with pytest.raises(ViewError, match="i4 of this run is no longer there"):
         fit(images, tmp_path / "run", resume=True)
+
+
+def test_vectors_of_meta_learning_learn_on_if_asked(images, tmp_path):
+    psnr = {}
+    for refine in (False, True):
+        changes = {**TINY, "signals": {"side": 8, "adaptation": "meta", "refine": refine}}
+        changes["mixture"] = {**TINY["mixture"], "bases": 16, "latent": 12}
+        changes["stage1"] = [{**TINY["stage1"][0], "steps": 60}]
+        changes["stage2"] = [{**SMALL, "rays_per_object": 64, "steps": 60}]
+        (tmp_path / "c.json").write_text(json.dumps(changes))
+        fit(images, tmp_path / str(refine), family="mixture-images", config=tmp_path / "c.json")
+        psnr[refine] = {name: own["psnr"] for name, own in evaluate(tmp_path / str(refine))["stages"].items()}
+    assert all(psnr[True][stage] > psnr[False][stage] + 0.5 for stage in ("stage1", "stage2"))
 
 
 def test_voxels_of_meshes(meshes, tmp_path, config):

@@ -32,6 +32,8 @@ class SignalSettings:
     give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable."""
     stored_steps: int = 3
     """Inner steps that make the latent vectors that are stored."""
+    refine: bool = False
+    """Whether vectors that a few steps have made learn on, by the phases of stage 2, before they are stored."""
 
     def __post_init__(self) -> None:
         if self.adaptation not in ("meta", "meta-first-order", "auto-decoding"):

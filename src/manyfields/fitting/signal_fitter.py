@@ -1,13 +1,14 @@
 """The fitting loop of mixtures of images or voxels: meta-learning, or auto-decoding (mNIF, algorithms 1 and 2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from manyfields.fields import Codes, MixtureFamily
 from manyfields.fitting.adaptation import SignalSettings, adapted, errors
+from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.mixture_fitter import parts_of
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.set_fitter import Seen, SetFitter, Step
@@ -45,6 +46,11 @@ class SignalFitter(SetFitter[SignalData]):
         second_order = self.settings.adaptation == "meta" and torch.is_grad_enabled()
         rate = self.settings.inner_rate
         return adapted(self.shared.family, latents, points, values, steps=steps, rate=rate, second_order=second_order)
+
+    def keeping(self) -> "SignalFitter":
+        """A fitter by auto-decoding that starts from the latent vectors that this one has now."""
+        store = CodeStore(self.codes_of(range(len(self.data))))
+        return replace(self, store=store, settings=replace(self.settings, adaptation="auto-decoding"))
 
     def codes_of(self, rows: Sequence[int]) -> Codes:
         """The codes of some instances: as they have learned, or adapted to all of their cells from the average."""

@@ -56,22 +56,24 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
 
 def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     plain = replace(base, hull=0, wave=256)
-    kept = SignalSettings(side=64, adaptation="auto-decoding")
-    images = MixtureConfig("images", 3, 64, 128, 256)
-    voxels = MixtureConfig("voxels", 4, 64, 128, 256, w0=15.0)
     paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
     learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
     return {
         "mixture-images": replace(
-            plain, preset="mixture-images", mixture=images, signals=kept, stage1=signals(60), stage2=signals(200, False)
+            plain,
+            preset="mixture-images",
+            mixture=MixtureConfig("images", 4, 64, 256, 512),
+            signals=SignalSettings(side=64, refine=True),
+            stage1=signals(60),
+            stage2=signals(150, False),
         ),
         "mixture-voxels": replace(
             plain,
             preset="mixture-voxels",
-            mixture=voxels,
-            signals=replace(kept, side=32),
+            mixture=MixtureConfig("voxels", 4, 64, 256, 512, w0=15.0),
+            signals=SignalSettings(side=32, refine=True),
             stage1=signals(400),
-            stage2=signals(200, False),
+            stage2=signals(150, False),
         ),
         "mixture-images-paper": replace(
             plain,

@@ -74,9 +74,9 @@ def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
 
 def signals(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
     """Likewise of images and voxels. Without `shared` an epoch is a step: all instances of a wave are in each."""
-    phase = Phase("instances", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=3e-2, code_decay=1e-6)
-    phase = replace(phase, views_per_object=1, objects_per_step=32, rays_per_object=1024, coarse_share=0.0)
-    return (replace(phase, base_rate=3e-4, fields_rate=1e-3) if shared else replace(phase, objects_per_step=256),)
+    phase = Phase("instances", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=1e-2, code_decay=1e-6)
+    phase = replace(phase, views_per_object=1, objects_per_step=16, rays_per_object=512, coarse_share=0.0)
+    return (replace(phase, base_rate=1e-3, fields_rate=3e-3) if shared else replace(phase, objects_per_step=256),)
 
 
 def latent_stage1() -> tuple[Phase, ...]:

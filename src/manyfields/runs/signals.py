@@ -96,7 +96,10 @@ def go_on(run: Path, record: RunRecord, found: SignalSet, progress: Progress) ->
         if not meta_learned(record):  # meta-learning starts from 0, also what it has never seen
             fitter.shared.family.remember_average(fitter.store.all())
         collection = publish(run, record, fitter.shared)
-        store_instances(collection, fitter, 1)
+        if not meta_learned(record):
+            store_instances(collection, fitter, 1)
+    # What meta-learning has seen is adapted like what it has not, and like that passed over where it is stored already.
+    add_instances(run, record, collection, picked_by_id(found, record.stage1), "codes 1", progress, stage=1)
     add_instances(run, record, collection, picked_by_id(found, record.stage2), "stage 2", progress)
     record.finished = True
     record.save(run)
@@ -117,7 +120,13 @@ def add_signals(run: Path, record: RunRecord, data: Path, progress: Progress, sa
 
 
 def add_instances(
-    run: Path, record: RunRecord, collection: Collection, found: SignalSet, name: str, progress: Progress
+    run: Path,
+    record: RunRecord,
+    collection: Collection,
+    found: SignalSet,
+    name: str,
+    progress: Progress,
+    stage: int = 2,
 ) -> None:
     """Fit and store those that are not there yet, wave by wave, against the shared part as it is."""
     size = wave_of(record)
@@ -126,9 +135,10 @@ def add_instances(
         if not wave:
             continue
         fitter = new_signal_fitter(record, open_shared_part(collection), _of(found, wave, record), average=True)
-        if not meta_learned(record):
-            _train(run, record, fitter, phases_of_wave(record, len(wave)), f"{name}.{number}", progress)
-        store_instances(collection, fitter, 2)
+        if phases := phases_of_wave(record, len(wave)):
+            fitter = fitter.keeping()
+            _train(run, record, fitter, phases, f"{name}.{number}", progress)
+        store_instances(collection, fitter, stage)
         progress(name, min(start + size, len(found)), len(found))
 
 
@@ -191,7 +201,7 @@ def wave_of(record: RunRecord) -> int:
 
 def phases_of_wave(record: RunRecord, count: int) -> list[Phase]:
     """What stage 2 does with a wave: nothing where a few steps from anew are all there is."""
-    if meta_learned(record):
+    if meta_learned(record) and not (record.settings.signals and record.settings.signals.refine):
         return []
     phases = [replace(phase, objects_per_step=min(count, phase.objects_per_step)) for phase in record.settings.stage2]
     return [phase.planned(count, count) for phase in phases]
