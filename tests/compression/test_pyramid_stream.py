@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,12 @@ def test_parts_with_right_checksums_and_other_bytes_never_crash(pyramids, part, 
         return
     assert grids.resolution == pyramids.RESOLUTION
     assert all(bool(tensor.isfinite().all()) for tensor in grids.tensors)
+
+
+def test_a_forward_facing_scene_keeps_its_map(pyramids):
+    made = replace(pyramids.scene(), map=torch.arange(16.0).view(4, 4))
+    found = decode_scene(encode_scene(made), pyramids.CONFIG)
+    assert torch.equal(found.map, made.map) and torch.equal(found.grids(0).map, made.map)
 
 
 def test_other_files_and_families_are_named(pyramids):
