@@ -23,7 +23,7 @@ class Sample(Command):
     label: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
     """Class of the objects; all classes, as often as they occur, if not given."""
     way: Literal["diffusion", "gaussian", "neighbours"] = "diffusion"
-    """diffusion: what was learned; gaussian: the naive prior, to compare with; neighbours: between two that are known."""
+    """diffusion: what was learned; gaussian: the naive prior, to compare with; neighbours: between known objects."""
     scheduler: Literal["ddpm", "ddim", "dpm"] = "dpm"
     """Of diffusion: ddpm is the paper's."""
     steps: OptionalCount = None

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,22 @@ AfterStep = Callable[[int, float], None]
 
 
 class Learner:
-    """A denoiser and all that its steps need. `vectors` (N, D) and their classes, 0 to `classes` - 1."""
+    """A denoiser and all that its steps need. `vectors` (N, D) and their classes, 0 to `classes` - 1.
+
+    `ranks`: coordinates of each group, in order (one group when empty).
+    """
 
     def __init__(
-        self, vectors: Float[Tensor, "N D"], labels: Int[Tensor, " N"], classes: int, settings: PriorSettings
+        self,
+        vectors: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        classes: int,
+        settings: PriorSettings,
+        ranks: Sequence[int] = (),
     ) -> None:
         self.settings = settings
         self.vectors, self.labels, self.classes = vectors, labels, classes
-        self.mixtures = NeighbourDraws(vectors, labels, settings.neighbours, settings.mix)
+        self.mixtures = NeighbourDraws(vectors, labels, settings.neighbours, settings.mix, ranks, settings.exchange)
         self.generator = torch.Generator().manual_seed(settings.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)

@@ -3,6 +3,8 @@
 drawn = (1 - a) object + a neighbour, a uniform in [0, most]        (mNIF, equation 11, with most = 1)
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -25,35 +27,56 @@ def nearest_of_class(vectors: Float[Tensor, "N D"], labels: Int[Tensor, " N"], c
 
 
 class NeighbourDraws:
-    """Mixtures of objects (vectors (N, D) with their classes) and one of their nearest neighbours each."""
+    """Mixtures of objects (vectors (N, D) with their classes) and one of their nearest neighbours each.
+
+    `ranks`: how many coordinates belong together; a share `exchange` of mixtures has each group but the first from, or
+    from halfway to, any object of the class: planes over a box are stretched with it, which is an object too.
+    """
 
     def __init__(
-        self, vectors: Float[Tensor, "N D"], labels: Int[Tensor, " N"], neighbours: int = 5, most: float = 1.0
+        self,
+        vectors: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        neighbours: int = 5,
+        most: float = 1.0,
+        ranks: Sequence[int] = (),
+        exchange: float = 0.0,
     ) -> None:
         self.vectors = vectors
+        self.labels = labels
         self.most = most
+        self.exchange = exchange
+        self.groups = [] if not ranks else list(torch.arange(vectors.shape[1]).split(list(ranks)))[1:]
         self.nearest = nearest_of_class(vectors, labels, neighbours)
         self.rows_of = {int(label): (labels == label).nonzero().squeeze(1) for label in labels.unique()}
 
     def draw(self, labels: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B D"]:
         """One mixture of each class."""
-        place = torch.rand(len(labels), generator=generator)
-        own = torch.stack([self._pick(int(label), float(at)) for label, at in zip(labels, place, strict=True)])
-        return self.mixed(own, generator)
+        return self.mixed(self._any_of(labels, generator), generator)
 
     def mixed(self, rows: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B D"]:
         """Mixtures of the objects in these rows."""
         which = torch.randint(self.nearest.shape[1], rows.shape, generator=generator)
         share = self.most * torch.rand(len(rows), 1, generator=generator)
-        return torch.lerp(self.vectors[rows], self.vectors[self.nearest[rows, which]], share)
+        found = torch.lerp(self.vectors[rows], self.vectors[self.nearest[rows, which]], share)
+        for group in self.groups if self.exchange else []:
+            other = self.vectors[self._any_of(self.labels[rows], generator)][:, group]
+            share = torch.rand(len(rows), 1, generator=generator)
+            share *= torch.rand(len(rows), 1, generator=generator) < self.exchange
+            found[:, group] = torch.lerp(found[:, group], other, share)
+        return found
 
-    def _pick(self, label: int, place: float) -> Tensor:
-        rows = self.rows_of[label]
-        return rows[min(int(place * len(rows)), len(rows) - 1)]
+    def _any_of(self, labels: Tensor, generator: torch.Generator) -> Int[Tensor, " B"]:
+        """A row of each class."""
+        places, rows = torch.rand(len(labels), generator=generator).tolist(), []
+        for label, place in zip(labels.tolist(), places, strict=True):
+            known = self.rows_of[label]
+            rows.append(int(known[min(int(place * len(known)), len(known) - 1)]))
+        return torch.tensor(rows)
 
 
 def bilinear_grid(corners: Float[Tensor, "4 D"], side: int) -> Float[Tensor, "G D"]:
-    """Vectors of a grid of `side` x `side`, row after row, between corners (top left, top right, bottom ...)."""
+    """Vectors of a grid, row after row, between four: top left, top right, bottom left, bottom right."""
     shares = torch.linspace(0, 1, side)
     left = torch.lerp(corners[0], corners[2], shares.unsqueeze(1))
     right = torch.lerp(corners[1], corners[3], shares.unsqueeze(1))

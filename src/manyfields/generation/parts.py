@@ -19,16 +19,19 @@ from manyfields.latents import SharedPart
 
 Parts = Mapping[str, Tensor]
 
-BOX_SHARE = 0.3  # of the spread that each other part has: six numbers of a box say less than planes
 GROWN = 5  # texels: micro planes count where the hull casts its shadow, and two texels around it
 THINNEST = 0.02  # least extent of a box
 
 
 class ObjectParts(Protocol):
-    """From codes of a family to parts and back. `layers`: how many layers of an object the parts make."""
+    """From codes of a family to parts and back.
+
+    `layers`: how many layers of an object the parts make. `groups`: names of parts that belong together, and may be
+    taken from another object than the rest.
+    """
 
     layers: int
-    shares: dict[str, float]
+    groups: tuple[tuple[str, ...], ...]
 
     def of(self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"]) -> Parts:
         """Parts (B, n) of objects, in float32."""
@@ -60,7 +63,8 @@ class CodeParts:
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes = dict(shapes)
         self.layers = 1
-        self.shares = {**dict.fromkeys(self.shapes, 1.0), "box": BOX_SHARE}
+        # What fills the cube may not fit into another's box.
+        self.groups: tuple[tuple[str, ...], ...] = ((*self.shapes, "box"),)
 
     def of(self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"]) -> Parts:
         tensors = cast(Codes, codes).tensors
@@ -94,7 +98,10 @@ class FusedParts:
             *(["shape"] if self.config.hull else []),
             "box",
         ]
-        self.shares = {name: BOX_SHARE if name == "box" else 1.0 for name in self.names}
+        # Planes over the box are stretched with it; those over the cube are not.
+        stretched = self.config.span == "box"
+        inner = tuple(name for name in self.names if name != "box")
+        self.groups: tuple[tuple[str, ...], ...] = (inner, ("box",)) if stretched else ((*inner, "box"),)
 
     def of(self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"]) -> Parts:
         tensors = cast(Codes, codes).tensors

@@ -24,6 +24,9 @@ class PriorSettings:
     mix: float = 0.5
     """Objects are mixed with up to this share of a neighbour while learning; 0: never."""
     neighbours: int = 5
+    """Nearest others that objects are mixed with."""
+    exchange: float = 0.5
+    """Share of objects that learn with coordinates of another object's group of parts, such as its box."""
     unlabelled: float = 0.1
     """Share of objects whose class is not told, for guidance."""
     held_out: float = 0.0
@@ -33,7 +36,13 @@ class PriorSettings:
     def __post_init__(self) -> None:
         if min(self.rank, self.width, self.blocks, self.steps, self.batch, self.neighbours) < 1:
             raise ConfigError("a prior needs rank, width, blocks, steps, batch and neighbours of at least 1")
-        for name, most in (("mix", 1.0), ("unlabelled", 1.0), ("held_out", 0.9), ("average", 0.99999)):
+        for name, most in (
+            ("mix", 1.0),
+            ("exchange", 1.0),
+            ("unlabelled", 1.0),
+            ("held_out", 0.9),
+            ("average", 0.99999),
+        ):
             if not 0.0 <= getattr(self, name) <= most:
                 raise ConfigError(f"{name} {getattr(self, name)}: from 0 to {most:g}")
         if not self.rate > 0:

@@ -39,8 +39,9 @@ def distances_of(solid: UInt8[Tensor, "G G G"]) -> Float[Tensor, "S S S"]:
     side = solid.shape[-1]
     inside = solid.numpy() > 0
     reach = REACH * side
-    inward = distance_transform_edt(inside) if not inside.all() else np.full(inside.shape, reach)
-    outward = distance_transform_edt(~inside) if inside.any() else np.full(inside.shape, reach)
+    # Beyond the box is air.
+    inward = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1, 1:-1]
+    outward = distance_transform_edt(~inside) if inside.any() else np.full(inside.shape, np.inf)
     # Centres of cells next to the surface are half a cell from it.
     signed = np.where(inside, inward - 0.5, 0.5 - outward).clip(-reach, reach)
     values = torch.from_numpy(signed.astype(np.float32))

@@ -52,7 +52,7 @@ def train_prior(
     if not space.rank:
         raise RunError(f"{folder}: its objects do not differ, so there is nothing to draw from")
     classes, labels = classes_of([collection.entry(name).label for name in ids])
-    learner = Learner(vectors, labels, len(classes), settings)
+    learner = Learner(vectors, labels, len(classes), settings, space.ranks)
     checkpoint = folder / CHECKPOINT
     if resume and checkpoint.exists():
         learner.load(checkpoint)
@@ -122,7 +122,7 @@ def _learned_space(
     first = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:SPACE_FROM]
     known = taken_apart(first)
     space = LinearSpace.learn(
-        {name: torch.cat([each[name] for each in known]) for name in known[0]}, parts.shares, rank
+        {name: torch.cat([each[name] for each in known]) for name in known[0]}, parts.groups, rank
     )
     rows = dict(zip(first, torch.cat([space.coordinates(each) for each in known]), strict=True))
     del known
