@@ -97,7 +97,7 @@ class Bench:
         return Objects(*codes_and_boxes(self.collection, ids))
 
     def drawn(self, way: str, count: int | None = None) -> Objects:
-        vectors = self.prior.sample(count or self.samples, 1, way=way)
+        vectors, _ = self.prior.sample(count or self.samples, 1, way=way)
         return Objects(*self.prior.codes(vectors, self.prior.parts(self.collection.shared_part)))
 
     @torch.no_grad()
@@ -119,10 +119,9 @@ class Bench:
         return torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
 
     def _rendered(self, objects: Objects, row: int, cameras: Cameras) -> UInt8[np.ndarray, "V H W 3"]:
-        shared, box, level = self.collection.shared_part, objects.boxes[row : row + 1], self.prior.settings.level
-        code = objects.codes[row]
+        shared, box = self.collection.shared_part, objects.boxes[row : row + 1]
         # Layer 0 is shown with its hull, as samples of it are stored.
-        level = None if level is None else level + 1
+        code, level = objects.codes[row], self.prior.parts(shared).layers
         seen = render_code(shared, code, shared.guide(code, box, level), cameras, box, self.sampler, level)
         assert seen.images is not None
         return (seen.images[0].permute(0, 2, 3, 1).numpy() * 255.0).round().astype(np.uint8)

@@ -32,13 +32,15 @@ def test_it_is_read_as_it_was_written(prior, tmp_path):
     for name in ("shared_hash", "settings", "classes", "ids", "held_out"):
         assert getattr(again, name) == getattr(prior, name)
     for way in WAYS:
-        assert torch.equal(again.sample(5, 3, way=way), prior.sample(5, 3, way=way))
+        assert torch.equal(again.sample(5, 3, way=way)[0], prior.sample(5, 3, way=way)[0])
     assert again.save(tmp_path).file == entry.file
 
 
 def test_classes(prior):
     assert prior.classes == ["boat", None]
-    assert prior.sample(4, 0, "boat").shape == (4, 4)
+    vectors, classes = prior.sample(4, 0, "boat")
+    assert vectors.shape == (4, 4) and classes == ["boat"] * 4
+    assert set(prior.sample(40, 0)[1]) == {"boat", None}
     with pytest.raises(ConfigError, match="did you mean 'boat'"):
         prior.sample(4, 0, "boot")
     with pytest.raises(ConfigError, match="known are boat"):

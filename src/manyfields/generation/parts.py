@@ -91,7 +91,7 @@ class FusedParts:
             raise ConfigError(f"level {level}: objects of this family show with {known} of their layers")
         self.whole = level is None or level == count
         # A hull comes with any level: without it samples would be placed all through the box.
-        self.layers = count if self.whole else count - 1
+        self.layers = sum(self.whole or names != ("micro",) for names in self.config.layers)
         self.names = [
             *(["weights"] if self.config.macro_features else []),
             *(["micro"] if self.config.micro_features and self.whole else []),

@@ -78,8 +78,8 @@ class Prior:
         scheduler: Scheduler = "dpm",
         steps: int | None = None,
         guidance: float = 1.0,
-    ) -> Float[Tensor, "B D"]:
-        """Coordinates of `count` new objects of a class; of all classes, as often as they are, when None.
+    ) -> tuple[Float[Tensor, "B D"], list[str | None]]:
+        """Coordinates of `count` new objects, and their classes: `label`, or all, as often as they are, when None.
 
         Raises ConfigError for a class that the prior does not know.
         """
@@ -89,7 +89,8 @@ class Prior:
         else:
             labels = torch.full((count,), self._class_number(label))
         options = {"scheduler": scheduler, "steps": steps, "guidance": guidance} if way == "diffusion" else {}
-        return self.draws(way, **options).draw(labels, generator)
+        vectors = self.draws(way, **options).draw(labels, generator)
+        return vectors, [self.classes[number] for number in labels.tolist()]
 
     def codes(self, vectors: Float[Tensor, "B D"], parts: ObjectParts) -> tuple[Codes, Float[Tensor, "B 2 3"]]:
         """Codes and boxes of objects with these coordinates. `parts`: `parts_of` the shared part."""

@@ -56,7 +56,7 @@ def sample(
         raise ConfigError(f"{count} samples of {size} pixels and {films} films: at least 1, 1 and 0")
     source = open_collection(run)
     trained = open_prior(source, prior)
-    vectors = trained.sample(count, seed, label, way, scheduler, steps, guidance)
+    vectors, classes = trained.sample(count, seed, label, way, scheduler, steps, guidance)
     target = create_collection(
         out,
         shared=source.shared(),
@@ -74,7 +74,7 @@ def sample(
             }
         },
     )
-    _store(target, trained, vectors, label, seed, progress)
+    _store(target, trained, vectors, classes, seed, progress)
     images = []
     for number, name in enumerate(target.ids):
         images.append(view_of(target, target[name].code(), torch.as_tensor(target.entry(name).bounds), size))
@@ -134,7 +134,12 @@ def view_of(
 
 
 def _store(
-    target: Collection, prior: Prior, vectors: Float[Tensor, "B D"], label: str | None, seed: int, progress: Progress
+    target: Collection,
+    prior: Prior,
+    vectors: Float[Tensor, "B D"],
+    classes: Sequence[str | None],
+    seed: int,
+    progress: Progress,
 ) -> None:
     parts: ObjectParts = prior.parts(target.shared_part)
     codec = codec_of(target.shared_part)
@@ -146,7 +151,7 @@ def _store(
             record = ObjectRecord(
                 id=f"sample-{seed}-{start + row:05d}",
                 layers=layers[: parts.layers],
-                label=label,
+                label=classes[start + row],
                 bounds=boxes[row].double().numpy(),
                 metrics={"nearest": float(nearest[start + row])},
             )
