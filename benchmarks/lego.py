@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from lego_rows import Point, delta_rows, point_rows, saved_row, transform_rows
+from lego_rows import NAMES, Point, delta_rows, point_rows, row_name, saved_row, transform_rows
 
 from manyfields import runs
 from manyfields.collection import open_collection
@@ -38,8 +38,17 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 TINY = {"first": 16, "last": 32, "hidden": 16, "density_components": 4, "appearance_components": 8}
 NEAR = 0.1  # dB from the best model that the uncompressed one may be
+OTHERS = {"vq-tensorf": "vq", "vq-tensorf-kept": "vq_kept", "re-tensorf": "re"}
+NEEDED = ("pyramid", "transform", "vq-tensorf")
 WITHOUT = ("no-mask", "no-importance")  # switches with a curve of their own
-CURVES = ("transform", "vq-tensorf", "vq-tensorf-kept", "re-tensorf", *(f"transform-{name}" for name in WITHOUT))
+CURVES = (
+    "pyramid",
+    "transform",
+    "vq-tensorf",
+    "vq-tensorf-kept",
+    "re-tensorf",
+    *(f"transform-{name}" for name in WITHOUT),
+)
 LAMBDAS = (0.0002, 0.001, 0.005)  # of variants: three of those of the curve
 
 
@@ -105,31 +114,32 @@ def sweep(run: Path, out: Path, codecs: dict[str, Sequence[float]], **options: A
     """Curves of some codecs at some values (their own where there are none); all that there is now."""
     with progress("rd") as report:
         for codec, values in codecs.items():
-            kept = runs.rd(run, out, codec=codec, values=values, progress=report, **options)
+            steps = None if codec == "pyramid" else options["steps"]
+            kept = runs.rd(run, out, codec=codec, values=values, progress=report, **{**options, "steps": steps})
     return kept
 
 
 def curve_rows(kept: dict[str, Any], fit_seconds: float, note: str) -> list[Record]:
-    points: dict[str, list[Point]] = {name: kept["curves"][name]["points"] for name in CURVES}
-    ours, both = points["transform"], points["vq-tensorf"] + points["vq-tensorf-kept"]
+    points: dict[str, list[Point]] = {name: curve["points"] for name, curve in kept["curves"].items() if name in CURVES}
     rows = [
         new_record("lego.curves.uncompressed.psnr", kept["uncompressed"]["psnr"], "dB", note),
         new_record("lego.curves.uncompressed.bytes", kept["uncompressed"]["bytes"], "bytes", note),
-        *transform_rows(kept, fit_seconds, note),
-        *delta_rows("lego.transform.{}_vs_vq", points["vq-tensorf"], ours, note),
-        *delta_rows("lego.transform.{}_vs_vq_kept", points["vq-tensorf-kept"], ours, note),
-        *delta_rows(
-            "lego.transform.{}_vs_vq_best", both, ours, f"{note}; the best points of both curves of VQ-TensoRF"
-        ),
-        *delta_rows("lego.transform.{}_vs_re", points["re-tensorf"], ours, note),
-        # Piecewise, which cannot swing between points.
-        *delta_rows("lego.transform.{}_pchip_vs_vq", points["vq-tensorf"], ours, note, "pchip"),
-        *delta_rows("lego.transform.{}_pchip_vs_vq_best", both, ours, note, "pchip"),
     ]
+    for curve, name in NAMES.items():
+        rows += transform_rows(kept, curve, name, fit_seconds, note)
+        for other in ("vq-tensorf", "vq-tensorf-kept", "re-tensorf"):
+            if other in points:
+                against = f"lego.{name}.{{}}_vs_{OTHERS[other]}"
+                rows += delta_rows(against, points[other], points[curve], note)
+                # Piecewise, which cannot swing between points.
+                rows += delta_rows(f"{against}_pchip", points[other], points[curve], note, "pchip")
+    rows += delta_rows("lego.transform.{}_vs_convolutional", points["transform"], points["pyramid"], note, "pchip")
     for switch in WITHOUT:
-        name = f"lego.transform.{switch.removeprefix('no-')}.bytes_saved_percent"
-        rows.append(saved_row(name, points[f"transform-{switch}"], ours, f"{note}; at equal PSNR, against {switch}"))
-    return rows + point_rows(kept, CURVES, note)
+        name, without = f"lego.{switch.removeprefix('no-')}.bytes_saved_percent", points.get(f"transform-{switch}")
+        if without:
+            how = f"{note}; of the convolutional codec at equal PSNR, against {switch}"
+            rows.append(saved_row(name, without, points["transform"], how, "pchip"))
+    return rows + point_rows(kept, [name for name in CURVES if name in points], note)
 
 
 def variant_rows(kept: dict[str, Any], variants: Sequence[str], note: str) -> list[Record]:
@@ -139,8 +149,8 @@ def variant_rows(kept: dict[str, Any], variants: Sequence[str], note: str) -> li
         curve = kept["curves"][f"transform-{variant}"]["points"]
         values = {point["value"] for point in curve}
         ours = [point for point in kept["curves"]["transform"]["points"] if point["value"] in values]
-        name = variant.replace("-", "_")
-        rows += delta_rows(f"lego.transform_{name}.{{}}_vs_transform", ours, curve, note, "pchip")
+        name = row_name(f"transform-{variant}")
+        rows += delta_rows(f"lego.{name}.{{}}_vs_convolutional", ours, curve, note, "pchip")
     return rows + point_rows(kept, [f"transform-{variant}" for variant in variants], note)
 
 
@@ -184,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measured(given: argparse.Namespace) -> list[Record]:
-    """Rows of curves or variants. Of curves only when all of them are there."""
+    """Rows of curves or variants. Of curves only when those that are compared are there."""
     out = given.work / f"rd-{given.run.name}"
     options = {"steps": given.steps, "views": given.views}
     lambdas = LAMBDAS[1:] if given.small else LAMBDAS
@@ -193,11 +203,11 @@ def measured(given: argparse.Namespace) -> list[Record]:
         codecs = dict.fromkeys(["transform", *(f"transform-{variant}" for variant in variants)], lambdas)
         kept = sweep(given.run, out, codecs, **options)
         return variant_rows(kept, variants, note_of(given.run, kept, given.steps))
-    few = {"vq-tensorf": (4, 8), "vq-tensorf-kept": (0.3, 0.7), "re-tensorf": (0.1, 0.3)}
+    few = {"pyramid": (0.01, 0.1), "vq-tensorf": (4, 8), "vq-tensorf-kept": (0.3, 0.7), "re-tensorf": (0.1, 0.3)}
     kept = sweep(
         given.run, out, {name: few.get(name, lambdas) if given.small else () for name in given.codecs}, **options
     )
-    if missing := [name for name in CURVES if name not in kept["curves"]]:
+    if missing := [name for name in NEEDED if name not in kept["curves"]]:
         print(f"no rows yet: {', '.join(missing)} still to be measured")
         return []
     return curve_rows(kept, fitted(given.run).seconds, note_of(given.run, kept, given.steps))

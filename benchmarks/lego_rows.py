@@ -12,10 +12,14 @@ from manyfields.evaluation.record import Record, new_record
 SMALLER = 20  # times than what is not compressed: where the paper has its own model
 KNOBS = {
     "lambda": "lambda",
+    "step": "step",
     "bits of a codebook": "bits",
     "share of importance kept": "kept",
     "share of texels left": "left",
 }
+
+NAMES = {"pyramid": "transform", "transform": "convolutional"}
+"""Of curves in rows: `transform` is the codec that `compress` takes, beside the paper's with its convolutions."""
 
 Point = dict[str, Any]
 """As `rd` keeps it."""
@@ -55,7 +59,7 @@ def point_rows(kept: dict[str, Any], curves: Sequence[str], note: str) -> list[R
     for name in curves:
         curve = kept["curves"][name]
         for point in curve["points"]:
-            start = f"lego.{_slug(name)}.{KNOBS[curve['knob']]}_{_slug(format(point['value'], '.6f').rstrip('0'))}"
+            start = f"lego.{row_name(name)}.{KNOBS[curve['knob']]}_{_slug(format(point['value'], '.6f').rstrip('0'))}"
             rows += [
                 new_record(f"{start}.psnr", point["psnr"], "dB", note),
                 new_record(f"{start}.bytes", point["bytes"], "bytes", note),
@@ -92,9 +96,9 @@ def saved_row(name: str, without: list[Point], whole: list[Point], note: str, me
     return new_record(name, None if rate.value is None else -float(rate.value), "%", rate.note)
 
 
-def transform_rows(kept: dict[str, Any], fit_seconds: float, note: str) -> list[Record]:
-    """What the curve `transform` is asked to show."""
-    whole, points = kept["uncompressed"], kept["curves"]["transform"]["points"]
+def transform_rows(kept: dict[str, Any], curve: str, name: str, fit_seconds: float, note: str) -> list[Record]:
+    """What transform coding is asked to show, of one of its curves, as rows `lego.NAME`."""
+    whole, points = kept["uncompressed"], kept["curves"][curve]["points"]
     wanted = whole["bytes"] / SMALLER
     against = f"{note}; uncompressed {whole['bytes']:.0f} B, {whole['psnr']:.3f} dB"
     found = psnr_at(points, wanted)
@@ -102,37 +106,52 @@ def transform_rows(kept: dict[str, Any], fit_seconds: float, note: str) -> list[
         sizes = [point["bytes"] for point in points]
         loss, how = None, f"none: {wanted:.0f} B is not between {min(sizes):.0f} and {max(sizes):.0f} B"
     else:
-        named = " and ".join(f"lambda {p['value']:g} ({p['bytes']:.0f} B, {p['psnr']:.3f} dB)" for p in found.between)
+        named = " and ".join(
+            f"{kept['curves'][curve]['knob']} {p['value']:g} ({p['bytes']:.0f} B, {p['psnr']:.3f} dB)"
+            for p in found.between
+        )
         loss, how = whole["psnr"] - found.psnr, f"between {named} over log bytes"
     seconds = [point["seconds"] for point in points]
     compared = f"{note}; median of {len(seconds)} points, {min(seconds):.0f} to {max(seconds):.0f} s; fit"
     coded = [point for point in points if point["parts"]["latents"]]
-    errors = [100 * abs(point["estimated"] / point["parts"]["latents"] - 1) for point in coded]
+    errors = [100 * abs(p["estimated"] / p["parts"]["latents"] - 1) for p in coded if p["estimated"] is not None]
     return [
-        new_record(f"lego.transform.loss_db_at_{SMALLER}x", loss, "dB", f"{against}; {how}"),
+        new_record(f"lego.{name}.loss_db_at_{SMALLER}x", loss, "dB", f"{against}; {how}"),
         new_record(
-            "lego.transform.seconds_over_fit", median(seconds) / fit_seconds, "ratio", f"{compared} {fit_seconds:.0f} s"
+            f"lego.{name}.seconds_over_fit", median(seconds) / fit_seconds, "ratio", f"{compared} {fit_seconds:.0f} s"
         ),
         new_record(
-            "lego.transform.estimate_error_percent",
+            f"lego.{name}.estimate_error_percent",
             max(errors, default=None),
             "%",
             f"{note}; latents, the largest of {len(errors)} points",
         ),
-        *_part_rows(min(points, key=lambda point: abs(math.log(point["bytes"] / wanted))), note),
+        *_part_rows(min(points, key=lambda point: abs(math.log(point["bytes"] / wanted))), name, note),
     ]
 
 
-def _part_rows(point: Point, note: str) -> list[Record]:
+def _part_rows(point: Point, name: str, note: str) -> list[Record]:
     """One point, as the paper's table 3 and by all parts of the file."""
-    note = f"{note}; lambda {point['value']:g}, the point nearest to {SMALLER} times smaller"
+    note = f"{note}; {point['value']:g}, the point nearest to {SMALLER} times smaller"
     parts = point["parts"]
-    table = {"planes": parts["latents"], "decoder": parts["decoder"]}
+    table = {
+        "planes": parts["latents"],
+        "decoder": parts.get("decoder", 0) + parts.get("mixes", 0) + parts.get("gains", 0),
+    }
     table["other"] = point["bytes"] - sum(table.values())
-    rows = [new_record(f"lego.transform.size.{name}", value, "bytes", note) for name, value in table.items()]
+    rows = [new_record(f"lego.{name}.size.{part}", value, "bytes", note) for part, value in table.items()]
     return rows + [
-        new_record(f"lego.transform.size.parts.{_slug(name)}", value, "bytes", note) for name, value in parts.items()
+        new_record(f"lego.{name}.size.parts.{_slug(part)}", value, "bytes", note) for part, value in parts.items()
     ]
+
+
+def row_name(curve: str) -> str:
+    """
+    >>> row_name("pyramid"), row_name("transform-no-mask"), row_name("vq-tensorf")
+    ('transform', 'convolutional_no_mask', 'vq_tensorf')
+    """
+    first, *rest = curve.split("-")
+    return _slug("-".join([NAMES.get(first, first), *rest]))
 
 
 def _slug(name: str) -> str:

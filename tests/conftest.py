@@ -74,6 +74,12 @@ def tensors():
 
 
 @pytest.fixture(scope="session")
+def pyramids():
+    """The module `_pyramids.py`: tiny scenes by pyramids of latents."""
+    return _load("_pyramids")
+
+
+@pytest.fixture(scope="session")
 def scenes():
     """The module `_scenes.py`: tiny scenes in transform coding."""
     return _load("_scenes")

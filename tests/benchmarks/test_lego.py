@@ -92,13 +92,16 @@ def test_from_views_to_rows(load, shapes, tmp_path, capsys):
     found = {row["name"]: row for row in json.loads(results.read_text())}
     kept = json.loads((tmp_path / "work" / "rd-tiny" / "rd.json").read_text())
     point = kept["curves"]["transform"]["points"][0]
-    assert found["lego.transform.lambda_0_001.bytes"]["value"] == point["bytes"]
+    assert found["lego.convolutional.lambda_0_001.bytes"]["value"] == point["bytes"]
     assert found["lego.vq_tensorf.bits_4.psnr"]["value"] == kept["curves"]["vq-tensorf"]["points"][0]["psnr"]
-    assert {"lego.re_tensorf.left_0_1.psnr", "lego.transform_end_to_end.lambda_0_005.seconds"} <= set(found)
+    assert found["lego.transform.step_0_01.bytes"]["value"] == kept["curves"]["pyramid"]["points"][0]["bytes"]
+    assert {"lego.re_tensorf.left_0_1.psnr", "lego.convolutional_end_to_end.lambda_0_005.seconds"} <= set(found)
     assert found["lego.uncompressed.bytes"]["value"] == kept["uncompressed"]["bytes"]
-    parts = sum(found[f"lego.transform.size.{name}"]["value"] for name in ("planes", "decoder", "other"))
+    parts = sum(found[f"lego.convolutional.size.{name}"]["value"] for name in ("planes", "decoder", "other"))
     assert parts in [point["bytes"] for point in kept["curves"]["transform"]["points"]]
     # Two steps from zeros leave only zeros, which take no bytes: there is nothing to compare an estimate with.
-    assert found["lego.transform.estimate_error_percent"]["value"] is None
-    assert found["lego.transform.loss_db_at_20x"]["value"] is None  # a decoder alone is larger than so small a scene
-    assert "1 of" in found["lego.transform.seconds_over_fit"]["note"]
+    assert found["lego.convolutional.estimate_error_percent"]["value"] is None
+    assert (
+        found["lego.convolutional.loss_db_at_20x"]["value"] is None
+    )  # a decoder alone is larger than so small a scene
+    assert "1 of" in found["lego.convolutional.seconds_over_fit"]["note"]

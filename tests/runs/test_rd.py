@@ -140,7 +140,7 @@ def test_some_of_the_views(fitted, tmp_path):
 def test_what_does_not_fit_is_refused(folder):
     with pytest.raises(RunError, match="a curve 'vq-tensorf' that was made otherwise"):
         rd(folder / "run", folder / "rd", values=[2], steps=3)
-    with pytest.raises(ConfigError, match="codec 'zip': one of transform, .*, vq-tensorf, .*re-tensorf"):
+    with pytest.raises(ConfigError, match="codec 'zip': one of pyramid, transform, .*, vq-tensorf, .*re-tensorf"):
         rd(folder / "run", folder / "rd", codec="zip")
     with pytest.raises(ConfigError, match="no object 'cat'"):
         rd(folder / "run", folder / "rd", objects=["cat"])

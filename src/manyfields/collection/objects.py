@@ -15,6 +15,7 @@ from manyfields.compression import (
     FactorCodec,
     FactorTransformCodec,
     OctreeCodec,
+    PyramidCodec,
     RawCodec,
     TensorCodec,
     TransformCodec,
@@ -43,6 +44,7 @@ ENCODER = "autoencoder.encoder."
 EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
 CODEC = "float16"
 VQ_MICRO = "vq-micro"
+PYRAMID = PyramidCodec.name
 TRANSFORM = TransformCodec.name
 TRANSFORM_MICRO = TransformMicroCodec.name
 
@@ -154,7 +156,14 @@ def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
     return TransformCodec(family.config, CommonTransform.from_tensors(tensors, config) if tensors else None)
 
 
+def _open_pyramid(collection: Collection, config: dict[str, Any]) -> Codec:
+    if not isinstance(family := collection.shared_part.family, TensorFamily):
+        raise ValueError("its family is not that of tensor fields")
+    return PyramidCodec(family.config)
+
+
 CODECS = {
+    PYRAMID: _open_pyramid,
     CODEC: _open_plain,
     VQ_MICRO: _open_vq_micro,
     TRANSFORM: _open_transform,

@@ -20,9 +20,12 @@ from manyfields.commands.eval import Eval
 from manyfields.commands.extract import Extract
 from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
+from manyfields.commands.interpolate import Interpolate
 from manyfields.commands.inventory import Inventory
+from manyfields.commands.prior import Prior
 from manyfields.commands.rd import Rd
 from manyfields.commands.render import Render
+from manyfields.commands.sample import Sample
 from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
@@ -40,6 +43,9 @@ COMMANDS: dict[str, type[Command]] = {
     "compress": Compress,
     "rd": Rd,
     "render": Render,
+    "prior": Prior,
+    "sample": Sample,
+    "interpolate": Interpolate,
     "stream": Stream,
     "shape": Shape,
     "extract": Extract,

@@ -21,11 +21,12 @@ class Compress(Command):
     """Run folder that `manyfields fit` made, or any collection."""
     out: OutFolder
     """Folder for the new collection; the run stays as it is."""
-    codec: Literal["vq", "transform"] | None = None
+    codec: Literal["vq", "transform", "pyramid"] | None = None
     """transform: fused planes by latents, with one decoder and one set of tables for all objects; or tensor planes and
     basis grids (families tensorf, factor-fields), with a decoder and tables of each scene. vq: micro planes,
-    or features of octrees, by learned codebooks. If not given: vq for octrees, for fields in a latent space and where
-    views are gone, else transform."""
+    or features of octrees, by learned codebooks. pyramid: tensor planes in steps that suit what training views are
+    sensitive to; nothing learns, so it takes seconds. If not given: vq for octrees, for fields in a latent space and
+    where views are gone, pyramid for tensor planes, else transform."""
     bits: tuple[int, ...] = (6,)
     """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None
@@ -36,7 +37,7 @@ class Compress(Command):
     price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT")] = None
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
     an object has uncompressed (0.08 if not given). Tensor planes: what a bit for each number of the planes is worth
-    in squared error (0.001)."""
+    in squared error (0.001). pyramid: the step of latents (0.012)."""
     variants: tuple[Variant, ...] = ()
     """transform of tensor planes: what the paper compares with: all latents coded (no-mask), errors of planes that
     count alike everywhere (no-importance), latents that start at noise (gaussian), that an encoder makes, or that are
@@ -62,7 +63,7 @@ class Compress(Command):
         from manyfields import runs
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
-        from manyfields.compression import FactorTransformCodec, TransformCodec
+        from manyfields.compression import FactorTransformCodec, PyramidCodec, TransformCodec
         from manyfields.evaluation.units import format_bytes
 
         if self.threads is not None:
@@ -89,7 +90,7 @@ class Compress(Command):
         after = made.sizes()
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
-        if isinstance(made.codec, TransformCodec | FactorTransformCodec):
+        if isinstance(made.codec, TransformCodec | FactorTransformCodec | PyramidCodec):
             from manyfields.runs.compress_transform import size_breakdown
 
             parts = size_breakdown(made).items()

@@ -28,7 +28,8 @@ class Rd(Command):
     """Folder for the curves, and the files of their points."""
     codec: str = "vq-tensorf"
     """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
-    pruned by removing and re-including texels (the knob: share of texels left). transform: latents, an entropy model
+    pruned by removing and re-including texels (the knob: share of texels left). pyramid: latents in steps that suit
+    what pictures are sensitive to, in seconds (the knob: the step). transform: latents, an entropy model
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
     transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
     transform-pretrained: by a codec that is learned from other scenes."""

@@ -10,6 +10,7 @@ from manyfields.compression.codec import Codec
 from manyfields.compression.factor_codec import FactorCodec
 from manyfields.compression.factor_transform_codec import FactorTransformCodec
 from manyfields.compression.octree_codec import OctreeCodec
+from manyfields.compression.pyramid_codec import PyramidCodec
 from manyfields.compression.raw import RawCodec
 from manyfields.compression.tensor_codec import TensorCodec
 from manyfields.compression.transform_codec import TransformCodec
@@ -28,6 +29,7 @@ __all__ = [
     "RawCodec",
     "SizeTable",
     "TensorCodec",
+    "PyramidCodec",
     "TransformCodec",
     "VqLevel",
     "TransformMicroCodec",

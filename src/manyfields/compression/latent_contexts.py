@@ -41,7 +41,7 @@ class LatentTables:
         return self.frequencies.shape[1] // 2
 
     @staticmethod
-    def learn(objects: Sequence[tuple[Levels, Masks]], reach: int) -> "LatentTables":
+    def learn(objects: Sequence[tuple[Levels, Masks]], reach: int, classes: int = CLASSES) -> "LatentTables":
         """From the latents of some objects, coarse levels first; larger ones than `reach` count as `reach`."""
         levels, channels = len(objects[0][0]), objects[0][0][0].shape[-1]
         counts = np.zeros((levels, channels, RANGES * RANGES, 2 * reach + 1))
@@ -51,7 +51,7 @@ class LatentTables:
                 own = own.clip(-reach, reach)
                 ranges = ranges_of(own)[here]
                 np.add.at(counts[level], (channel[None], ranges, own[here] + reach), 1)
-        chosen, summed = shared_classes(counts.reshape(-1, 2 * reach + 1), CLASSES)
+        chosen, summed = shared_classes(counts.reshape(-1, 2 * reach + 1), classes)
         frequencies = np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed])
         return LatentTables(chosen.reshape(levels, channels, RANGES, RANGES), frequencies)
 

@@ -109,7 +109,7 @@ def nearest_latents(
 
     Each level takes what is left of the planes, averaged to its samples (Burt and Adelson 1983), as near as it can.
     """
-    averaged, levels, sum_so_far = _averages(planes, texels, len(mixes)), [], None
+    averaged, levels, sum_so_far = averages(planes, texels, len(mixes)), [], None
     for level, (wanted, here) in enumerate(zip(averaged, latents_that_count(texels, len(mixes)), strict=True)):
         if sum_so_far is not None:
             sum_so_far = finer(sum_so_far, kernels[level - 1], wanted.shape[-1])
@@ -127,7 +127,7 @@ def bilinear_kernel(features: int) -> Float[Tensor, "F F 3 3"]:
     return torch.eye(features)[..., None, None] * (line[:, None] * line)
 
 
-def _averages(planes: Tensor, texels: Tensor, levels: int) -> list[Float[Tensor, "3 F _h _w"]]:
+def averages(planes: Tensor, texels: Tensor, levels: int) -> list[Float[Tensor, "3 F _h _w"]]:
     """Planes at the samples of all levels, coarse first: averages of the texels that count around each."""
     sums, weights = (planes * texels[..., None]).permute(0, 3, 1, 2).float(), texels[:, None].float()
     found, kernel = [sums], bilinear_kernel(1) / STRIDE**2

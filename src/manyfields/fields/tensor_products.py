@@ -5,6 +5,7 @@ between.
 """
 
 import torch
+import torch.nn.functional as functional
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -21,8 +22,10 @@ def products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, "N
     Bilinear between texels of planes, linear between those of vectors; places outside are moved to the border.
     Gradients reach the factors, not the places.
     """
-    if _compiled(factors, places):
-        return _Compiled.apply(False, places.detach().contiguous(), *factors.tensors)
+    if compiled_for(places, *factors.tensors):
+        made = _Compiled.apply(False, places.detach().contiguous(), *_whole_lanes(factors))
+        count = factors.components
+        return made if count % LANES == 0 else made.unflatten(1, (len(factors.planes) or 1, -1))[..., :count].flatten(1)
     if not factors.planes:
         z, y, x = (_on_line(v, places[:, a]) for v, a in zip(factors.vectors, VECTOR_AXES, strict=True))
         return z * y * x
@@ -36,13 +39,15 @@ def products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, "N
 
 def summed_products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
     """The sum of `products`."""
-    if _compiled(factors, places):
-        return _Compiled.apply(True, places.detach().contiguous(), *factors.tensors)
+    if compiled_for(places, *factors.tensors):
+        return _Compiled.apply(True, places.detach().contiguous(), *_whole_lanes(factors))
     return products(factors, places).sum(-1)
 
 
-def _compiled(factors: Factors, places: Tensor) -> bool:
-    return factors.components % LANES == 0 and compiled_for(places, *factors.tensors)
+def _whole_lanes(factors: Factors) -> list[Tensor]:
+    """Planes and vectors with zeros up to a multiple of 16 components: many times faster than the plain form."""
+    missing = -factors.components % LANES
+    return [functional.pad(tensor, (0, missing)) if missing else tensor for tensor in factors.tensors]
 
 
 def _on_plane(

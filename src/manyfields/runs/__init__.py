@@ -8,8 +8,10 @@ from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.pictures import render_object, render_stream
+from manyfields.runs.prior import train_prior
 from manyfields.runs.rd import rd
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sampling import interpolate, sample
 from manyfields.runs.settings import FitSettings, presets, settings_to_json
 from manyfields.runs.shapes import ShapeReport, extract_surface, fit_shape
 
@@ -26,9 +28,12 @@ __all__ = [
     "extract_surface",
     "fit",
     "fit_shape",
+    "interpolate",
     "presets",
     "rd",
     "render_object",
     "render_stream",
+    "sample",
     "settings_to_json",
+    "train_prior",
 ]

@@ -12,6 +12,7 @@ from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFam
 from manyfields.runs.compress_factors import FactorWaves, factor_shape
 from manyfields.runs.compress_micro import MicroWaves, micro_shape
 from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
+from manyfields.runs.compress_pyramid import PyramidWaves, pyramid_shape
 from manyfields.runs.compress_set import SetWaves, set_settings, set_shape
 from manyfields.runs.compress_transform import (
     LearnedTransformWaves,
@@ -27,7 +28,7 @@ from manyfields.runs.trainer import Progress, silent
 from manyfields.runs.transform_others import OtherScenes
 from manyfields.views import ObjectViews, read_views, usable_views
 
-CODECS = ("vq", "transform")
+CODECS = ("vq", "transform", "pyramid")
 BITS = (6,)
 STEPS = 300
 
@@ -53,8 +54,11 @@ def compress(
 ) -> Collection:
     """Write the objects of a run to the new collection `out`, in fewer bytes.
 
-    `codec`: "vq" or "transform"; when None, what is best for the family: "vq" for octrees, for fields in a latent space
-    and where views are not at hand, else "transform".
+    `codec`: "vq", "transform" or "pyramid"; when None, what is best for the family: "vq" for octrees, for fields in a
+    latent space and where views are not at hand, "pyramid" for tensor planes, else "transform".
+
+    "pyramid", for tensor planes (VM): latents in steps that suit what training views are sensitive to, in one pass of
+    seconds (`price`: the step; `transform`: other members of PyramidSettings to change).
 
     "vq": micro planes go by codebooks that all objects share; features of octrees by codebooks of each object's levels.
     `bits`: of the codebooks of each stage (more stages: each stores what the ones before left). `groups`: how many
@@ -84,10 +88,16 @@ def compress(
     if folder.resolve() == Path(run).resolve():
         raise RunError(f"{folder}: compressing writes a new collection; give another folder than that of the run")
     views = {} if record is None else _views(source, record, say)
-    codec = codec or _usual_codec(source, bool(views))
+    codec = codec or ("transform" if others or variants or size != "S" else _usual_codec(source, bool(views)))
     if others is not None and codec != "transform":
         raise ConfigError(f"learn_from: for codec 'transform', not {codec!r}")
-    if codec == "transform":
+    if codec == "pyramid":
+        if not views:
+            raise ConfigError(
+                f"{source.path}: codec 'pyramid' looks at the views that scenes were fitted to: restore them"
+            )
+        shape = pyramid_shape(source, price, transform or {}, seed)
+    elif codec == "transform":
         if others is None:
             shape = _transform_shape(source, size, price, variants, transform or {}, steps, seed)
         else:
@@ -154,7 +164,9 @@ def _codebook_shape(
 
 
 def _usual_codec(source: Collection, views: bool) -> str:
-    if isinstance(source.shared_part.family, TensorFamily | FactorFamily):
+    if isinstance(source.shared_part.family, TensorFamily):
+        return "pyramid"
+    if _is_factor(source):
         return "transform"
     return "vq" if _is_octree(source) or not views or source.shared_part.autoencoder is not None else "transform"
 
@@ -178,6 +190,8 @@ def _transform_shape(
 
 
 def _waves(source: Collection, codec: str) -> Callable[..., Waves]:
+    if codec == "pyramid":
+        return PyramidWaves
     if codec == "transform":
         if _is_factor(source):
             return FactorWaves

@@ -6,7 +6,7 @@ from typing import Any
 
 from manyfields.collection import Collection
 from manyfields.collection.objects import TRANSFORM
-from manyfields.compression import CodedScene, FactorTransformCodec, TransformCodec
+from manyfields.compression import CodedScene, FactorTransformCodec, PyramidCodec, TransformCodec
 from manyfields.errors import ConfigError
 from manyfields.fields import TensorCodes, TensorConfig
 from manyfields.fitting.transform_learned import LearnedTransform
@@ -91,7 +91,7 @@ def size_breakdown(collection: Collection) -> dict[str, float]:
     """
     total: dict[str, float] = {}
     codec = collection.codec
-    assert isinstance(codec, TransformCodec | FactorTransformCodec)
+    assert isinstance(codec, TransformCodec | FactorTransformCodec | PyramidCodec)
     for name in collection.ids:
         for part, size in codec.part_sizes(collection.layers(name)[0]).items():
             total[part] = total.get(part, 0.0) + size / len(collection)

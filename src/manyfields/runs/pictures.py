@@ -97,9 +97,11 @@ def _orbit(
     return (pictures.images[0].permute(0, 2, 3, 1).numpy() * 255.0).round().astype(np.uint8)
 
 
-def contact_sheet(images: UInt8[np.ndarray, "V H W 3"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Images side by side in a grid about as wide as high; empty places are white."""
-    columns = math.ceil(math.sqrt(len(images)))
+def contact_sheet(
+    images: UInt8[np.ndarray, "V H W 3"], columns: int | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Images side by side in a grid of `columns`, about as wide as high when None; empty places are white."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     height, width = images.shape[1:3]
     sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
@@ -122,15 +124,18 @@ def _write(path: Path, images: UInt8[np.ndarray, "V H W 3"]) -> None:
     if path.suffix.lower() in FILMS:
         _write_film(path, images)
     else:
-        _write_still(path, contact_sheet(images))
+        write_picture(path, contact_sheet(images))
 
 
-def _write_still(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
+def write_picture(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Write a still (.png, .jpg). Raises ConfigError for another ending."""
     import io
 
     from PIL import Image
 
     stream = io.BytesIO()
+    if path.suffix.lower() not in STILLS:
+        raise ConfigError(f"{path}: cannot write a picture; use {', '.join(STILLS)}")
     Image.fromarray(image).save(stream, STILLS[path.suffix.lower()], quality=95)
     write_atomic(path, stream.getvalue())
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from manyfields.runs.compress_transform import VARIANTS
 from manyfields.runs.rd_pretrained import PretrainedSweep
+from manyfields.runs.rd_pyramid import PyramidSweep
 from manyfields.runs.rd_source import RdSource
 from manyfields.runs.rd_sweep import Sweep
 from manyfields.runs.rd_tensor_files import ReTensorSweep, VqKeptSweep, VqTensorSweep
@@ -13,6 +14,7 @@ from manyfields.runs.rd_transform import TransformSweep
 PRETRAINED = "transform-pretrained"
 
 CODECS: dict[str, Callable[[RdSource, int | None, int], Sweep]] = {
+    "pyramid": PyramidSweep,
     "transform": TransformSweep,
     **{f"transform-{name}": partial(TransformSweep, variants=(name,)) for name in VARIANTS},
     # Both, as the baselines fine-tune them.

@@ -192,6 +192,9 @@ def _notes(collection: Collection) -> tuple[str, ...]:
         price = f"lambda {settings['price']:g}, {settings['steps']} steps"
         what = "Basis grids" if isinstance(collection.shared_part.family, FactorFamily) else "Tensor planes"
         return (*notes, f"{what} are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
+    if settings := made.get("pyramid"):
+        what = f"pyramids of {settings['levels']} levels of latents, steps of {settings['price']:g}"
+        return (*notes, f"Tensor planes are stored by {what}, in directions that pictures are sensitive to.")
     if settings := made.get("set"):
         what = f"one decoder of {settings['levels']} levels and one set of tables for the whole set"
         how = f"lambda {settings['price']:g}, {settings['steps']} steps of each object's latents"

@@ -10,6 +10,7 @@ import torch
 from manyfields.collection import Collection, ObjectRecord
 from manyfields.compression import CodedScene, TransformMicroCodec, VqMicroCodec
 from manyfields.compression.factor_scene import CodedFactors
+from manyfields.compression.pyramid_scene import PyramidScene
 from manyfields.fields import Codes, FactorCodes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.factor_transform import FactorTransformFitter
@@ -18,6 +19,8 @@ from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stor
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.fitting.plane_loss import PlaneLoss
+from manyfields.fitting.pyramid_fitter import pyramid_of
+from manyfields.fitting.pyramid_settings import PyramidSettings
 from manyfields.fitting.set_settings import SetSettings
 from manyfields.fitting.transform_fitter import TransformFitter
 from manyfields.fitting.transform_learned import LearnedTransform
@@ -51,6 +54,10 @@ def store_objects(
         learned = None if common_of(collection) is None else learned_of(collection)
         scenes = transform_coded(collection, objects, each_scene, record, shape, collection.path, silent, learned)
         encoded = codec.encode(scenes)
+    elif isinstance(codes, TensorCodes) and "pyramid" in (shape := collection.properties.get("compressed", {})):
+        encoded = codec.encode(
+            pyramid_coded(collection, objects, [codes[row] for row in range(len(codes))], record, shape)
+        )
     elif isinstance(codes, FactorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
         each_field = [codes[row] for row in range(len(codes))]
         encoded = codec.encode(factors_coded(collection, objects, each_field, record, shape))
@@ -187,6 +194,23 @@ def transform_coded(
 
         scenes.append(fitter.run(tell))
         save_importance(folder, item.id, fitter.importance)
+    return scenes
+
+
+def pyramid_coded(
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: Sequence[TensorCodes],
+    record: RunRecord,
+    shape: dict[str, Any],
+    progress: Progress = silent,
+) -> list[PyramidScene]:
+    """Scenes of tensor fields (each B = 1) as pyramids, from training views of `objects`. `shape`: pyramid, seed."""
+    settings, scenes = PyramidSettings(**shape["pyramid"]), []
+    sampler = record.settings.sampler.at(1.0)
+    for row, (item, code) in enumerate(zip(objects, codes, strict=True)):
+        progress(f"coding {item.id}", row, len(objects))
+        scenes.append(pyramid_of(collection.shared_part, item, code.grids[0], sampler, settings, shape["seed"]))
     return scenes
 
 

@@ -1,0 +1,58 @@
+"""`manyfields prior`: learn what the objects of a run have in common as a distribution, to draw new ones."""
+
+from dataclasses import dataclass
+
+from manyfields.commands._command import Command, OptionalCount, RunFolder
+from manyfields.commands._progress import progress
+
+
+@dataclass(frozen=True)
+class Prior(Command):
+    """Learn a prior over the codes of a run: a distribution that `manyfields sample` draws new objects from."""
+
+    folder: RunFolder
+    """Run folder that `manyfields fit` made, or any collection; the prior is stored in it."""
+    level: OptionalCount = None
+    """Layers of an object that are drawn: 1 for weights, shape and box alone; all of them if not given."""
+    steps: int = 3000
+    """Steps of learning."""
+    width: int = 512
+    """Of the denoising network; the paper has 4096."""
+    blocks: int = 4
+    """Of the denoising network."""
+    mix: float = 0.5
+    """While learning, objects are mixed with up to this share of a neighbour; 0: never. Small sets need it."""
+    held_out: float = 0.0
+    """Share of groups that the prior never sees, to compare samples with."""
+    resume: bool = False
+    """Go on from the checkpoint of a call that was interrupted."""
+    seed: int = 0
+    """Same seed, same machine: same prior."""
+    threads: OptionalCount = None
+    """CPU threads for torch; its own choice if not given."""
+
+    def run(self) -> int:
+        import torch
+
+        from manyfields import runs
+        from manyfields.commands._run_folder import open_run
+        from manyfields.generation import PriorSettings
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        open_run(self.folder)
+        settings = PriorSettings(
+            level=self.level,
+            steps=self.steps,
+            width=self.width,
+            blocks=self.blocks,
+            mix=self.mix,
+            held_out=self.held_out,
+            seed=self.seed,
+        )
+        with progress("prior") as report:
+            print(runs.train_prior(self.folder, settings, resume=self.resume, progress=report))
+        return 0
+
+    def resume_hint(self) -> str:
+        return f"manyfields prior {self.folder} --resume with the same flags"

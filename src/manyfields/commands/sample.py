@@ -1,0 +1,70 @@
+"""`manyfields sample`: new objects from the prior of a run, as a collection and a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from manyfields.commands._command import Command, OptionalCount, OptionalFile, RunFolder
+from manyfields.commands._progress import progress
+
+
+@dataclass(frozen=True)
+class Sample(Command):
+    """Draw new objects from the prior of a run; they are stored as a collection with the same shared part."""
+
+    folder: RunFolder
+    """Run folder in which `manyfields prior` was called."""
+    out: Path
+    """Folder for the collection of samples, and for samples.png."""
+    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 16
+    """How many objects."""
+    label: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
+    """Class of the objects; all classes, as often as they occur, if not given."""
+    way: Literal["diffusion", "gaussian", "neighbours"] = "diffusion"
+    """diffusion: what was learned; gaussian: the naive prior, to compare with; neighbours: between known objects."""
+    scheduler: Literal["ddpm", "ddim", "dpm"] = "dpm"
+    """Of diffusion: ddpm is the paper's."""
+    steps: OptionalCount = None
+    """Of diffusion: 1000 (ddpm), 100 (ddim) or 30 (dpm) if not given."""
+    guidance: float = 1.0
+    """Of diffusion: above 1, samples lean towards the class."""
+    prior: OptionalFile = None
+    """Prior to draw from; the one that was trained last if not given."""
+    size: int = 128
+    """Width and height in pixels of a sample in the picture."""
+    films: int = 0
+    """Orbit videos of so many samples."""
+    seed: int = 0
+    """Same seed, same machine: same objects."""
+    threads: OptionalCount = None
+    """CPU threads for torch; its own choice if not given."""
+
+    def run(self) -> int:
+        import torch
+
+        from manyfields import runs
+        from manyfields.commands._run_folder import open_run
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        open_run(self.folder)
+        with progress("sample") as report:
+            made = runs.sample(
+                self.folder,
+                self.out,
+                count=self.count,
+                seed=self.seed,
+                label=self.label,
+                way=self.way,
+                scheduler=self.scheduler,
+                steps=self.steps,
+                guidance=self.guidance,
+                prior=self.prior,
+                size=self.size,
+                films=self.films,
+                progress=report,
+            )
+        print(f"{self.out}: {len(made):,} objects; {self.out / 'samples.png'} shows them")
+        return 0

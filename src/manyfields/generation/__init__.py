@@ -1,0 +1,28 @@
+"""Priors: distributions over the codes of a set, to draw new objects from.
+
+codes ──► parts whose means are objects ──► coordinates in a linear space ──► diffusion, Gaussian, neighbours
+                                                                                    │
+new objects ◄── codes ◄── parts ◄──────────────────────────────────────── drawn coordinates
+"""
+
+from manyfields.generation.learning import Learner
+from manyfields.generation.linear_space import LinearSpace
+from manyfields.generation.neighbours import bilinear_grid
+from manyfields.generation.parts import CodeParts, FusedParts, ObjectParts, parts_of
+from manyfields.generation.prior import WAYS, Prior, classes_of, read_prior
+from manyfields.generation.settings import PriorSettings
+
+__all__ = [
+    "WAYS",
+    "CodeParts",
+    "FusedParts",
+    "Learner",
+    "LinearSpace",
+    "ObjectParts",
+    "Prior",
+    "PriorSettings",
+    "bilinear_grid",
+    "classes_of",
+    "parts_of",
+    "read_prior",
+]

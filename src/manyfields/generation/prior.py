@@ -1,0 +1,169 @@
+"""A trained prior and its file: space, network, and the coordinates of the objects it was learned from.
+
+`prior-<hash>.safetensors` beside a collection, as its shared part: tensors, and a JSON config in the metadata that
+names the shared part whose codes it draws. Nothing executes on load. One file draws in three ways: by diffusion, by a
+Gaussian, and between neighbours.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from manyfields.collection.checksums import sha256
+from manyfields.collection.manifest import FileEntry
+from manyfields.collection.tensors import part_config, part_tensors, write_part
+from manyfields.errors import CollectionError, ConfigError
+from manyfields.fields import Codes
+from manyfields.generation.denoiser import Denoiser
+from manyfields.generation.diffusion import DiffusionDraws, Scheduler
+from manyfields.generation.gaussian import GaussianDraws
+from manyfields.generation.linear_space import LinearSpace
+from manyfields.generation.neighbours import NeighbourDraws
+from manyfields.generation.parts import ObjectParts, parts_of
+from manyfields.generation.settings import PriorSettings
+from manyfields.latents import SharedPart
+
+KIND = "prior"
+VERSION = 1
+WIDEST, DEEPEST = 16384, 64
+
+Way = Literal["diffusion", "gaussian", "neighbours"]
+WAYS: tuple[Way, ...] = ("diffusion", "gaussian", "neighbours")
+
+
+class Draws(Protocol):
+    """Any prior over coordinates."""
+
+    def draw(self, labels: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B D"]:
+        """One sample of each class; the same labels and generator give the same samples."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prior:
+    """`vectors` (N, D) and `labels` (N,) are those of `ids`, the objects that it was learned from."""
+
+    shared_hash: str
+    settings: PriorSettings
+    space: LinearSpace
+    network: Denoiser
+    vectors: Float[Tensor, "N D"]
+    labels: Int[Tensor, " N"]
+    classes: list[str | None]
+    ids: list[str]
+    held_out: list[str]
+
+    def draws(self, way: Way = "diffusion", **options: Any) -> Draws:
+        """A way to draw; `options` of diffusion: scheduler, steps, guidance. Raises ConfigError for another way."""
+        if way == "diffusion":
+            return DiffusionDraws(self.network, **options)
+        if way == "gaussian":
+            return GaussianDraws(self.vectors, self.labels)
+        if way == "neighbours":
+            return NeighbourDraws(self.vectors, self.labels, self.settings.neighbours)
+        raise ConfigError(f"{way!r} is no way to draw; use one of {', '.join(WAYS)}")
+
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        label: str | None = None,
+        way: Way = "diffusion",
+        scheduler: Scheduler = "dpm",
+        steps: int | None = None,
+        guidance: float = 1.0,
+    ) -> tuple[Float[Tensor, "B D"], list[str | None]]:
+        """Coordinates of `count` new objects, and their classes: `label`, or all, as often as they are, when None.
+
+        Raises ConfigError for a class that the prior does not know.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        if label is None:
+            labels = self.labels[torch.randint(len(self.labels), (count,), generator=generator)]
+        else:
+            labels = torch.full((count,), self._class_number(label))
+        options = {"scheduler": scheduler, "steps": steps, "guidance": guidance} if way == "diffusion" else {}
+        vectors = self.draws(way, **options).draw(labels, generator)
+        return vectors, [self.classes[number] for number in labels.tolist()]
+
+    def codes(self, vectors: Float[Tensor, "B D"], parts: ObjectParts) -> tuple[Codes, Float[Tensor, "B 2 3"]]:
+        """Codes and boxes of objects with these coordinates. `parts`: `parts_of` the shared part."""
+        return parts.codes(self.space.parts(vectors))
+
+    def parts(self, shared: SharedPart) -> ObjectParts:
+        """How objects of the shared part are taken apart by this prior."""
+        return parts_of(shared, self.settings.level)
+
+    def _class_number(self, label: str) -> int:
+        if label in self.classes:
+            return self.classes.index(label)
+        known = [name for name in self.classes if name is not None]
+        if not known:
+            raise ConfigError(f"label {label!r} is not known: the objects of this prior have no labels; leave it away")
+        near = difflib.get_close_matches(label, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)[:10])}"
+        raise ConfigError(f"label {label!r} is not one that this prior was trained on: {hint}")
+
+    def save(self, folder: Path) -> FileEntry:
+        """Write `prior-<hash>.safetensors`; equal priors have equal names."""
+        network = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        space = {f"space.{name}": tensor for name, tensor in self.space.tensors().items()}
+        config = {
+            "prior": VERSION,
+            "shared": self.shared_hash,
+            "settings": asdict(self.settings),
+            "space": self.space.config(),
+            "classes": self.classes,
+            "ids": self.ids,
+            "held_out": self.held_out,
+        }
+        return write_part(folder, KIND, {**network, **space, "vectors": self.vectors, "labels": self.labels}, config)
+
+
+def read_prior(path: Path) -> Prior:
+    """Read a prior's file. Raises CollectionError where it is damaged, hostile or of another kind."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CollectionError(f"{path}: cannot be read ({error.strerror})") from error
+    if not path.name.startswith(f"{KIND}-{sha256(data)[:16]}"):
+        raise CollectionError(f"{path}: its SHA-256 is not the one in its name; it is damaged or was renamed")
+    config, tensors = part_config(data, str(path)), part_tensors(data, str(path))
+    if config.get("prior") != VERSION:
+        raise CollectionError(f"{path}: is no prior that this version of manyfields reads")
+    try:
+        settings = PriorSettings(**config["settings"])
+        space = LinearSpace.from_tensors(_of("space.", tensors), config["space"])
+        vectors, labels = tensors["vectors"].float(), tensors["labels"].long()
+        classes, ids = list(config["classes"]), [str(name) for name in config["ids"]]
+        if vectors.shape != (len(ids), space.rank) or labels.shape != (len(ids),) or not ids:
+            raise CollectionError("its coordinates are not those of its objects")
+        if not bool(((labels >= 0) & (labels < len(classes))).all()) or not bool(vectors.isfinite().all()):
+            raise CollectionError("its coordinates or classes have no meaning")
+        if settings.width > WIDEST or settings.blocks > DEEPEST:
+            raise CollectionError(f"a network of {settings.blocks} blocks of width {settings.width} is not built")
+        network = Denoiser(space.rank, len(classes), settings.width, settings.blocks)
+        network.load_state_dict({name: tensor.float() for name, tensor in _of("network.", tensors).items()})
+        network.eval().requires_grad_(False)
+        held_out = [str(name) for name in config["held_out"]]
+        return Prior(str(config["shared"]), settings, space, network, vectors, labels, classes, ids, held_out)
+    except (CollectionError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CollectionError(f"{path}: the prior cannot be built from its file ({error})") from error
+
+
+def classes_of(labels: Sequence[str | None]) -> tuple[list[str | None], Int[Tensor, " N"]]:
+    """The classes that occur, sorted (None last), and the number of each object's."""
+    classes: list[str | None] = [*sorted({label for label in labels if label is not None})]
+    if None in labels:
+        classes.append(None)
+    return classes, torch.tensor([classes.index(label) for label in labels])
+
+
+def _of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

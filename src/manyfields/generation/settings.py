@@ -1,0 +1,49 @@
+"""How a prior is learned."""
+
+from dataclasses import dataclass
+
+from manyfields.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """Sizes are for CPUs; the paper's denoiser has width 4096 and 4 blocks, learned with batches of 32."""
+
+    level: int | None = None
+    """Layers of an object that are drawn: 1 is weights alone (with shape and box); None: all."""
+    rank: int = 256
+    """Coordinates of an object, at most."""
+    width: int = 512
+    blocks: int = 4
+    steps: int = 3000
+    batch: int = 64
+    rate: float = 5e-4
+    """Of Adam; it falls to 0 by a cosine."""
+    average: float = 0.99
+    """Decay of the moving average of the network, which samples are drawn with."""
+    mix: float = 0.5
+    """Objects are mixed with up to this share of a neighbour while learning; 0: never."""
+    neighbours: int = 5
+    """Nearest others that objects are mixed with."""
+    exchange: float = 0.5
+    """Share of objects that learn with coordinates of another object's group of parts, such as its box."""
+    unlabelled: float = 0.1
+    """Share of objects whose class is not told, for guidance."""
+    held_out: float = 0.0
+    """Share of groups that the prior never sees."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.rank, self.width, self.blocks, self.steps, self.batch, self.neighbours) < 1:
+            raise ConfigError("a prior needs rank, width, blocks, steps, batch and neighbours of at least 1")
+        for name, most in (
+            ("mix", 1.0),
+            ("exchange", 1.0),
+            ("unlabelled", 1.0),
+            ("held_out", 0.9),
+            ("average", 0.99999),
+        ):
+            if not 0.0 <= getattr(self, name) <= most:
+                raise ConfigError(f"{name} {getattr(self, name)}: from 0 to {most:g}")
+        if not self.rate > 0:
+            raise ConfigError(f"rate {self.rate}: above 0")

@@ -1,0 +1,85 @@
+"""A prior's file: what is written is read, and nothing else is."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from manyfields.collection.checksums import sha256
+from manyfields.errors import CollectionError, ConfigError
+from manyfields.generation import WAYS, Learner, LinearSpace, Prior, PriorSettings, classes_of, read_prior
+
+SETTINGS = PriorSettings(width=16, blocks=1, steps=3, batch=4)
+
+
+@pytest.fixture
+def prior() -> Prior:
+    parts = {"latent": torch.randn(10, 6, generator=torch.Generator().manual_seed(0))}
+    space = LinearSpace.learn(parts, (("latent",),), 4)
+    vectors = space.coordinates(parts)
+    classes, labels = classes_of(["boat", None] * 5)
+    network = Learner(vectors, labels, 2, SETTINGS, space.ranks).run()
+    return Prior("ab" * 32, SETTINGS, space, network, vectors, labels, classes, [f"o{n}" for n in range(10)], ["x"])
+
+
+def test_it_is_read_as_it_was_written(prior, tmp_path):
+    entry = prior.save(tmp_path)
+    again = read_prior(tmp_path / entry.file)
+    assert entry.file == f"prior-{entry.sha256[:16]}.safetensors"
+    for name in ("shared_hash", "settings", "classes", "ids", "held_out"):
+        assert getattr(again, name) == getattr(prior, name)
+    for way in WAYS:
+        assert torch.equal(again.sample(5, 3, way=way)[0], prior.sample(5, 3, way=way)[0])
+    assert again.save(tmp_path).file == entry.file
+
+
+def test_classes(prior):
+    assert prior.classes == ["boat", None]
+    vectors, classes = prior.sample(4, 0, "boat")
+    assert vectors.shape == (4, 4) and classes == ["boat"] * 4
+    assert set(prior.sample(40, 0)[1]) == {"boat", None}
+    with pytest.raises(ConfigError, match="did you mean 'boat'"):
+        prior.sample(4, 0, "boot")
+    with pytest.raises(ConfigError, match="known are boat"):
+        prior.sample(4, 0, "zeppelin")
+    with pytest.raises(ConfigError, match="have no labels; leave it away"):
+        replace(prior, classes=[None, None]).sample(4, 0, "boat")
+    with pytest.raises(ConfigError, match="no way to draw"):
+        prior.sample(4, way="wishes")
+
+
+def test_a_renamed_or_damaged_file(prior, tmp_path):
+    path = tmp_path / prior.save(tmp_path).file
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CollectionError, match="damaged or was renamed"):
+        read_prior(path)
+    with pytest.raises(CollectionError, match="cannot be read"):
+        read_prior(tmp_path / "prior-0000.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prior": 9}, "no prior that this version"),
+        ({"ids": ["one"]}, "not those of its objects"),
+        ({"settings": {"width": 10**9, "blocks": 1}}, "is not built"),
+        ({"settings": {"wit": 1}}, "cannot be built"),
+        ({"classes": ["boat"]}, "have no meaning"),
+        ({"space": [{"parts": [["latent", 7]], "spread": 1.0}]}, "not one of 7 numbers"),
+    ],
+)
+def test_hostile_configs(prior, tmp_path, change, message):
+    path = tmp_path / prior.save(tmp_path).file
+    with safe_open(path, "pt") as file:
+        config = json.loads(file.metadata()["config"]) | change
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    data = save(tensors, {"config": json.dumps(config)})
+    forged = tmp_path / f"prior-{sha256(data)[:16]}.safetensors"
+    forged.write_bytes(data)
+    with pytest.raises(CollectionError, match=message):
+        read_prior(forged)
