@@ -39,7 +39,11 @@ def seen_run(tmp_path_factory, shapes):
 
 
 def test_a_run_is_compressed_measured_and_added_to(seen_run, new_data, tmp_path):
-    made = compress(seen_run, tmp_path / "out", transform=SMALL)
+    told = []
+    made = compress(seen_run, tmp_path / "out", transform=SMALL, progress=lambda *what, **_: told.append(what))
+    views = sum(len(each["views"]) for each in RunRecord.load(seen_run).held_out.values())
+    measured = [what for what in told if what[0] == "measuring held-out views"]
+    assert measured == [("measuring held-out views", number + 1, views) for number in range(views)] and views > 0
     assert isinstance(made.codec, PyramidCodec) and made.properties["compressed"]["pyramid"]["price"] == 0.05
     before = open_collection(seen_run)
     assert made.shared_hash == before.shared_hash

@@ -38,6 +38,13 @@ def test_figures_equal_an_independent_psnr(run, data):
     assert json.loads(json.dumps(figures)) == figures
 
 
+def test_progress_counts_views(run):
+    seen = []
+    evaluate(run, progress=lambda phase, done, total, **_: seen.append((phase, done, total)))
+    views = sum(len(each["views"]) for each in RunRecord.load(run).held_out.values())
+    assert seen == [("held-out views", number + 1, views) for number in range(views)]
+
+
 def test_layer_0_alone(run, data):
     figures = evaluate(run, level=1)
     for name, scores in figures["objects"].items():

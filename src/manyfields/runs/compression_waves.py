@@ -41,6 +41,7 @@ class Waves(ABC):
         self.folder = folder
         self.shape = shape
         self.progress = progress
+        self.measured = self.to_measure = 0  # held-out views
         self.target = open_collection(folder) if (folder / "collection.json").exists() else None
 
     @abstractmethod
@@ -50,6 +51,7 @@ class Waves(ABC):
     def all(self) -> Collection:
         """Compress what is not stored yet."""
         ids = [name for name in self.source.ids if self.target is None or name not in self.target]
+        self.to_measure = sum(len(self._held_out(name)) for name in ids if name in self.views)
         at_once = 1 if self.one_by_one else OBJECTS_AT_ONCE
         for start in range(0, len(ids), at_once):
             wave = ids[start : start + at_once]
@@ -105,10 +107,16 @@ class Waves(ABC):
         assert self.target is not None
         metrics = {}
         if self.record is not None and views is not None:
-            held = self.record.held_out.get(name, {}).get("views", [])
-            test = [views.names.index(view) for view in held]
+            test = [views.names.index(view) for view in self._held_out(name)]
             box = torch.as_tensor(entry.bounds)
-            metrics = measure_layers(self.target, layers, box, views, test, self.record.size)
+            metrics = measure_layers(self.target, layers, box, views, test, self.record.size, self._seen)
         if "stage" in entry.metrics:
             metrics["stage"] = entry.metrics["stage"]
         return ObjectRecord(name, layers, entry.label, entry.group, entry.world_to_object, entry.bounds, metrics)
+
+    def _held_out(self, name: str) -> list[str]:
+        return [] if self.record is None else self.record.held_out.get(name, {}).get("views", [])
+
+    def _seen(self, views: int) -> None:
+        self.measured += views
+        self.progress("measuring held-out views", self.measured, self.to_measure)

@@ -57,7 +57,14 @@ def held_out_views(
     """Every stored object that has held-out views, with its renderings of them at each level (None: all layers)."""
     sources: dict[int, dict[str, ObjectViews]] = {}
     ids = [name for name in collection if record.held_out.get(name, {}).get("views")]
-    for number, name in enumerate(ids):
+    total, done = sum(len(record.held_out[name]["views"]) for name in ids) * len(levels), 0
+
+    def seen(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("held-out views", done, total)
+
+    for name in ids:
         held = record.held_out[name]
         folder = record.data[held["source"]]
         if held["source"] not in sources:
@@ -71,9 +78,11 @@ def held_out_views(
         views = [source.names.index(view) for view in held["views"]]
         yield (
             item,
-            [render_codes(collection, item.code(level), bounds, source, views, record.size, level) for level in levels],
+            [
+                render_codes(collection, item.code(level), bounds, source, views, record.size, level, seen)
+                for level in levels
+            ],
         )
-        progress("held-out views", number + 1, len(ids))
 
 
 def _stage(collection: Collection, name: str) -> str:

@@ -1,6 +1,6 @@
 """Held-out views of stored objects beside what their bytes render."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,13 @@ from manyfields.fitting.data import load_views
 from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler
 from manyfields.views import ObjectViews, composite
+
+Seen = Callable[[int], None]
+"""Told how many more views are rendered."""
+
+
+def not_told(count: int) -> None:
+    """A `Seen` for callers who do not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,11 @@ def render_codes(
     views: Sequence[int],
     size: tuple[int, int],
     level: int | None = None,
+    seen: Seen = not_told,
 ) -> HeldOut:
     """Render the held-out views `views` of one object (codes: B = 1), without jitter, in float32."""
     shared, sampler = collection.shared_part, stored_sampler(collection)
-    return render_held_out(shared, sampler, codes, bounds, source, views, size, level)
+    return render_held_out(shared, sampler, codes, bounds, source, views, size, level, seen)
 
 
 @torch.no_grad()
@@ -57,6 +65,7 @@ def render_held_out(
     views: Sequence[int],
     size: tuple[int, int],
     level: int | None = None,
+    seen: Seen = not_told,
 ) -> HeldOut:
     """`render_codes` for a shared part that no collection holds."""
     rgba, cameras = load_views(source, views, size)
@@ -64,9 +73,10 @@ def render_held_out(
     guide = shared.guide(codes, box, level)
     parts = []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        seen = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=guide)
-        assert seen.images is not None
-        parts.append(seen.images[0].clamp(0, 1))
+        drawn = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=guide)
+        assert drawn.images is not None
+        parts.append(drawn.images[0].clamp(0, 1))
+        seen(len(part))
     truth = torch.from_numpy(composite(rgba.numpy())).float() / 255.0
     names = [source.names[index] for index in views]
     return HeldOut(names, truth, rgba[..., 3].float() / 255.0, torch.cat(parts).permute(0, 2, 3, 1).contiguous())
@@ -80,6 +90,7 @@ def measure_codes(
     views: Sequence[int],
     size: tuple[int, int],
     coarse: bool = True,
+    seen: Seen = not_told,
 ) -> dict[str, float]:
     """PSNR of the held-out views, of the whole object and, with `coarse`, of its coarser levels.
 
@@ -87,7 +98,7 @@ def measure_codes(
     """
     if not views:
         return {}
-    whole = mean_scores(render_codes(collection, codes, bounds, source, views, size).scores())
+    whole = mean_scores(render_codes(collection, codes, bounds, source, views, size, seen=seen).scores())
     metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
     for level in collection.shared_part.family.config.coarse_levels if coarse else ():
         first = render_codes(collection, codes, bounds, source, views, size, level)
@@ -102,11 +113,12 @@ def measure_layers(
     source: ObjectViews,
     views: Sequence[int],
     size: tuple[int, int],
+    seen: Seen = not_told,
 ) -> dict[str, float]:
     """`measure_codes` of what an object's layers decode to, also of the first of them where a codec has more layers
     than its family."""
     codec = collection.codec
-    metrics = measure_codes(collection, codec.decode([layers]), bounds, source, views, size)
+    metrics = measure_codes(collection, codec.decode([layers]), bounds, source, views, size, seen=seen)
     for count in range(len(collection.shared_part.family.config.layers), len(layers) if metrics else 0):
         first = measure_codes(collection, codec.decode([layers[:count]]), bounds, source, views, size, coarse=False)
         metrics[f"layer{count - 1}_psnr"] = first["psnr"]

@@ -1,0 +1,81 @@
+"""A forward-facing scene as tensor planes in normalised device coordinates, and through `compress`.
+
+    python benchmarks/forward_facing.py --mesh ../shared/data/models/detail/BoomBox.glb --work W --minutes 4
+
+Renders the mesh from a plane of 8 x 8 cameras (W/<mesh>), fits the preset `tensorf` with `scene: forward` (W/run; one
+that is there is taken as it is), codes the run by the codec `pyramid` at three steps (W/step-S), and measures held-out
+views from the stored bytes. Rows go to benchmarks/results/forward_facing.json.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from factor_fields import psnr, total_bytes
+
+from manyfields.collection import Collection, open_collection
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs.record import FILE
+
+RESULTS = Path(__file__).parent / "results" / "forward_facing.json"
+VIEWS = Path(__file__).parents[1] / "tests" / "_forward_facing.py"
+SIDE, SIZE = 8, 160
+STEPS = (0.004, 0.008, 0.012)
+
+
+def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
+    views, folder = work / mesh.stem, work / "run"
+    if not views.exists():
+        # In a process of its own: vtk and Triton each bring an LLVM and do not stand each other.
+        subprocess.run([sys.executable, VIEWS, mesh, views, str(SIDE), str(SIZE)], check=True)
+    if (folder / FILE).exists() and RunRecord.load(folder).finished:
+        return open_collection(folder)
+    (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
+    if (folder / FILE).exists():
+        return fit(views, folder, resume=True, report=False)
+    return fit(views, folder, preset="tensorf", config=work / "config.json", minutes=minutes, report=False)
+
+
+def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
+    """Of the run, then of each step."""
+    record = RunRecord.load(Path(run.path))
+    seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
+    held_out = sum(len(each["views"]) for each in record.held_out.values())
+    note = (
+        f"{mesh.stem}, {SIDE * SIDE} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
+        f"{seconds:.0f} s, {torch.get_num_threads()} threads"
+    )
+    before, name = total_bytes(run), "forward_facing"
+    yield new_record(f"{name}.psnr", psnr(run), "dB", note)
+    yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
+    for step in STEPS:
+        made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step)
+        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}"
+        yield new_record(f"{own}.bytes", total_bytes(made), "bytes", how)
+        yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
+        yield new_record(f"{own}.loss_db", psnr(run) - psnr(made), "dB", how)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mesh", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(arguments.threads)
+    run = fitted(arguments.mesh, arguments.work, arguments.minutes)
+    for row in rows(arguments.mesh, run, arguments.work):
+        write_records(arguments.results, [row])
+        print(f"{row.name:40} {row.value:12.3f} {row.unit:5} {row.note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
