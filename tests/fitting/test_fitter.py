@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError
-from manyfields.fitting import fitter as module
+from manyfields.fitting import ray_fitter
+from manyfields.fitting import set_fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.fitter import Fitter, roughness
 from manyfields.fitting.phases import Phase
@@ -169,13 +170,13 @@ def test_coarse_steps_leave_the_fine_layer_alone(make_fitter):
 def test_targets_of_rays_are_the_pixels_they_go_through(make_fitter, tiny_views, monkeypatch):
     fitter = make_fitter("rgb")
     seen = {}
-    real = module.color_error
+    real = ray_fitter.color_error
 
     def watched(field, rays, colors, *arguments, **options):
         seen.update(rays=rays, target=colors)
         return real(field, rays, colors, *arguments, **options)
 
-    monkeypatch.setattr(module, "color_error", watched)
+    monkeypatch.setattr(ray_fitter, "color_error", watched)
     fitter.begin(RAYS)
     fitter.step(RAYS, 0)
     rows = module.rows_of_step(3, 2, 0, module.stable_seed(0, "rays"))

@@ -10,7 +10,9 @@ import tyro
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
 from manyfields.commands._progress import progress, to_stderr
 
-Family = Literal["fused-planes", "octree", "tensorf", "factor-fields"]
+Family = Literal["fused-planes", "octree", "tensorf", "factor-fields", "mixture", "mixture-images", "mixture-voxels"]
+
+Adaptation = Literal["meta", "meta-first-order", "auto-decoding"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,16 @@ class Fit(Command):
     """In stage 2: fine-tune the shared part as in the paper (joint), or fit codes alone (frozen; the default)."""
     autoencoder: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Latent space of the preset latent: compact (in the package; the default), taesd, sd, or a path of weights."""
-    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,tensorf,factor-fields}")] = None
+    family: Annotated[Family | None, tyro.conf.arg(metavar="{fused-planes,octree,...}")] = None
     """Fused planes, whose objects share all they can; an octree for each object (presets octree, octree-vq); tensor
-    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper); or basis grids and coefficients for each scene
-    (presets factor-fields, factor-fields-paper)."""
+    planes for each scene (presets tensorf, tensorf-cp, tensorf-paper); basis grids and coefficients for each scene
+    (presets factor-fields, factor-fields-paper); or averages of networks that objects share (presets mixture,
+    mixture-paper): one of fused-planes, octree, tensorf, factor-fields, mixture. And mixture-images and mixture-voxels,
+    whose DATA is a folder of images, or of meshes."""
+    adaptation: Annotated[Adaptation | None, tyro.conf.arg(metavar="{meta,meta-first-order,auto-decoding}")] = None
+    """Of images and voxels: how instances get their latent vectors; the preset's if not given."""
+    side: OptionalCount = None
+    """Of images and voxels: pixels or voxels along a side; the preset's (64 and 32) if not given."""
     bits: OptionalCount = None
     """Of octrees: bits of each corner's index into a codebook of its level, 1 to 10; the preset's if not given."""
     preset: str | None = None
@@ -55,6 +63,8 @@ class Fit(Command):
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        given = {"adaptation": self.adaptation, "side": self.side}
+        signals = {name: value for name, value in given.items() if value is not None}
         with progress("fit") as report:
             runs.fit(
                 self.data,
@@ -67,6 +77,7 @@ class Fit(Command):
                 autoencoder=self.autoencoder,
                 family=self.family,
                 preset=self.preset,
+                signals=signals or None,
                 octree=None if self.bits is None else {"bits": self.bits},
                 config=self.config,
                 report=not self.no_report,
@@ -75,7 +86,7 @@ class Fit(Command):
             )
         print(
             f"collection in {self.out}"
-            if self.no_report
+            if not (self.out / "report.html").exists()
             else f"collection in {self.out}, its report in {self.out / 'report.html'}"
         )
         return 0

@@ -6,6 +6,8 @@ from manyfields.fields.factor_grids import FactorCodes, FactorGrids
 from manyfields.fields.families import Family, ObjectCodes, family_config, family_from_config
 from manyfields.fields.fused_planes import FusedPlanes, PlaneField, harmonics
 from manyfields.fields.fused_planes_config import FusedPlanesConfig
+from manyfields.fields.mixture import MixtureFamily, MixtureField
+from manyfields.fields.mixture_config import MixtureConfig
 from manyfields.fields.octree import Octree
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily, OctreeField
@@ -28,6 +30,9 @@ __all__ = [
     "FusedPlanes",
     "FusedPlanesConfig",
     "ObjectCodes",
+    "MixtureConfig",
+    "MixtureFamily",
+    "MixtureField",
     "Octree",
     "OctreeCodes",
     "OctreeConfig",

@@ -11,6 +11,8 @@ from manyfields.fields.codes import Codes
 from manyfields.fields.factor_fields import FactorConfig, FactorFamily
 from manyfields.fields.fused_planes import FusedPlanes
 from manyfields.fields.fused_planes_config import FusedPlanesConfig
+from manyfields.fields.mixture import MixtureFamily
+from manyfields.fields.mixture_config import MixtureConfig
 from manyfields.fields.octree_codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.fields.octree_field import OctreeConfig, OctreeFamily
 from manyfields.fields.samples import Field
@@ -22,6 +24,7 @@ FAMILIES: dict[str, tuple[type, type]] = {
     "octree": (OctreeConfig, OctreeFamily),
     "tensorf": (TensorConfig, TensorFamily),
     "factor-fields": (FactorConfig, FactorFamily),
+    "mixture": (MixtureConfig, MixtureFamily),
 }
 
 ObjectCodes: TypeAlias = Codes | OctreeCodes | QuantisedOctreeCodes | SceneCodes

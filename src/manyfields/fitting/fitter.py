@@ -1,23 +1,18 @@
-"""The fitting loop: one step, and phases made of steps, for the shared part and the codes of a stage or wave."""
+"""The fitting loop of fused planes: whole views through a latent space, or rays in RGB space."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from manyfields.cameras import Cameras
-from manyfields.errors import RunError
 from manyfields.fields import Codes, FusedPlanes, PlaneField
-from manyfields.fitting import checkpoints
-from manyfields.fitting.code_store import CodeStore
-from manyfields.fitting.data import Batch, FittingData, rows_of_step, stable_seed
-from manyfields.fitting.guides import STEPS_BETWEEN, Guides
+from manyfields.fitting.data import Batch
+from manyfields.fitting.guides import Guides
 from manyfields.fitting.phases import MARGIN, Phase
-from manyfields.latents.shared_part import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.fitting.ray_fitter import RayFitter
+from manyfields.fitting.set_fitter import Seen, Step
+from manyfields.latents.shared_part import SharedPart
 
 PLACES_OUTSIDE = 512
 STEPS_PER_LOOK = 4  # outside the hull: less often and for more, because its gradients reach all planes
@@ -32,24 +27,12 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 @dataclass
-class Fitter:
-    """Fits `store` (codes) and the learning parts of `shared` to `data`, phase after phase.
-
-    Every random choice of a step comes from (seed, phase, step), so the state after a step depends on the state before
-    it and nothing else: a run resumed from any checkpoint ends with the same bits on the same machine.
-    """
+class Fitter(RayFitter):
+    """Fits planes: those of objects in `store`, base planes and networks in `shared`."""
 
     shared: SharedPart[FusedPlanes]
-    data: FittingData
-    store: CodeStore
-    sampler: Sampler
-    seed: int = 0
-    half: bool = False
-    """Mixed precision: networks in bf16, compositing and codes in float32."""
     batch_statistics: bool = False
     """Whiten latents by each batch's own statistics, for training an autoencoder from scratch."""
-    optimizer: torch.optim.Optimizer | None = field(default=None, init=False)
-    guides: Guides | None = field(default=None, init=False)
     _table: Tensor | None = field(default=None, init=False, repr=False)
     """Planes of all objects, for phases in which micro planes alone learn: what does not change is mixed once."""
 
@@ -60,115 +43,34 @@ class Fitter:
             self.store.codes["hull"] = self.guides.hulls
 
     def begin(self, phase: Phase) -> None:
-        """Prepare for a phase: which parts learn, a fresh optimizer, cached latents where the phase reads them."""
-        groups = []
-        for name, (parameters, rate) in self._parts(phase).items():
-            for parameter in parameters:
-                parameter.requires_grad_(rate > 0)
-            if rate > 0 and parameters:
-                groups.append({"params": parameters, "lr": rate, "rate": rate, "name": name})
-        device = self.data.device.type
-        fused = device in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=fused) if groups else None
-        self.store.reset_moments()
-        if self.guides is not None:
-            self.guides.reset()
+        """Prepare for a phase: likewise cached latents where the phase reads them."""
+        super().begin(phase)
         self._table = self._planes_of_all() if self._is_micro_alone(phase) else None
         if phase.latent and not phase.trains_encoder and self.shared.autoencoder is not None:
             self.data.cache_latents(self.shared.autoencoder, self.half)
 
-    def step(self, phase: Phase, index: int) -> dict[str, float]:
-        """One optimisation step; returns its losses."""
-        generator = torch.Generator().manual_seed(stable_seed(self.seed, phase.name, index))
-        rows = rows_of_step(len(self.data), phase.objects_per_step, index, stable_seed(self.seed, phase.name))
-        taken = torch.tensor(rows, device=self.data.device)
-        codes = self.store.take(taken)
-        level = self._draw_level(len(codes), phase, generator)
+    def look(self, step: Step) -> Seen:
+        phase, rows, generator = step.phase, step.rows, step.generator
+        level = self._draw_level(len(step.codes), phase, generator)
         layers = self.shared.family.config.layers
-        plane_field = self._field_of(codes, taken, level)
+        plane_field = self._field_of(step.codes, step.taken, level)
         if self.shared.autoencoder is None:
-            losses = self._ray_losses(phase, rows, plane_field, generator, index)
+            losses = self._ray_losses(step, plane_field)
         else:
             batch = self.data.draw(rows, phase.views_of_a_step(len(self.data)), generator)
             losses = self._view_losses(phase, batch, plane_field, generator)
         if phase.smoothness:
             losses["smoothness"] = phase.smoothness * roughness(plane_field.planes)
-        total = torch.stack(list(losses.values())).sum()
-        total.backward()
-        if self.guides is not None and index % STEPS_BETWEEN == 0:
-            finest = None if level is None else (level.max() if phase.coarse_share == 1.0 else len(layers))
-            whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == finest}
-            with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-                self.guides.refresh(plane_field, self.data.bounds[taken], whole, generator)
-        if index % STEPS_BETWEEN == 0:
-            self._check_finite(codes, phase, index)
-        factor = phase.rate_factor(index)
-        if self.optimizer is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = group["rate"] * factor
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-        rates = {"weights": phase.weights_rate, "bias": phase.weights_rate, "micro": phase.codes_rate}
-        self.store.update(taken, codes, {name: rate * factor for name, rate in rates.items()})
+        finest = len(layers) if level is None or phase.coarse_share != 1.0 else level.max()
+        whole = {number: row for number, row in enumerate(rows) if level is None or level[number] == finest}
+        return Seen(plane_field, losses, whole)
+
+    def moved(self, taken: Tensor) -> None:
         if self._table is not None:
             self._table[taken, ..., : self.shared.family.config.micro_features] = self.store.codes["micro"][taken]
-        return {name: value.item() for name, value in losses.items()}
-
-    def _check_finite(self, codes: Codes, phase: Phase, index: int) -> None:
-        """Compiled kernels render something even of what is no number: a fit that has diverged must not look well."""
-        learned = [codes.tensors[name] for name in self.store.first]
-        for tensor in (*learned, *self.shared.family.parameters()):
-            if not bool(torch.isfinite(tensor.detach().sum())):
-                raise RunError(
-                    f"phase {phase.name!r} diverged before step {index}: codes or the shared part are no numbers any "
-                    "more; fit again with lower rates in its phase"
-                )
-
-    def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
-    ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
-        for index in range(start, phase.steps):
-            losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
-
-    def codes_of(self, rows: Sequence[int]) -> Codes:
-        """The codes of some objects as they are now."""
-        return self.store.all()[rows]
-
-    @torch.no_grad()
-    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
-        """Views (V,) of one object as it is now: a quick look, in the precision of the fit."""
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            guide = None if self.guides is None else self.guides.values[row : row + 1]
-            cameras = cameras.to(self.data.device)
-            bounds = self.data.bounds[row : row + 1]
-            return self.shared.pictures(self.codes_of([row]), cameras[None], bounds, sampler, guide=guide)
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, besides the seed and the step's number."""
-        return {
-            **checkpoints.pack("shared", self.shared.state_dict()),
-            **checkpoints.pack("codes", self.store.state()),
-            **checkpoints.pack("optimizer", checkpoints.optimizer_tensors(self.optimizer)),
-            **({} if self.guides is None else {"guides": self.guides.values}),
-        }
-
-    def load_shared(self, tensors: dict[str, Tensor]) -> None:
-        """Restore the shared part of `state`: what `begin` prepares depends on it."""
-        self.shared.load_state_dict(checkpoints.unpack("shared", tensors))
 
     def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
-        """Restore `state`, after `begin` with the same phase; without `optimizer` where it is that of a phase done."""
-        self.load_shared(tensors)
-        self.store.load(checkpoints.unpack("codes", tensors))
-        if self.guides is not None:
-            self.guides.values.copy_(tensors["guides"])
-        if not optimizer:
-            self.store.reset_moments()
-        elif self.optimizer is not None:
-            checkpoints.load_optimizer(self.optimizer, checkpoints.unpack("optimizer", tensors))
+        super().load(tensors, optimizer)
         if self._table is not None:
             self._table = self._planes_of_all()
 
@@ -190,7 +92,7 @@ class Fitter:
         inside = bounds if family.config.span == "box" else None
         return PlaneField(family, self._table, inside, rows=taken, learned=codes.tensors["micro"])
 
-    def _parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
+    def parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
         family, autoencoder = self.shared.family, self.shared.autoencoder
         fields = [*family.hidden.parameters(), *family.output.parameters()]
         if autoencoder is not None:
@@ -258,37 +160,16 @@ class Fitter:
             first.append(start)
         return batch.cropped(first[1], first[0], side, stride), (parts[0], parts[1])
 
-    def _ray_losses(
-        self,
-        phase: Phase,
-        rows: list[int],
-        plane_field: PlaneField,
-        generator: torch.Generator,
-        index: int,
-    ) -> dict[str, Tensor]:
+    def _ray_losses(self, step: Step, plane_field: PlaneField) -> dict[str, Tensor]:
         """Random rays of all training views: what a family in RGB space learns from."""
-        taken = torch.tensor(rows, device=self.data.device)
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_of_a_step(len(self.data)), generator)
-        bounds = self.data.bounds[taken]
-        guide = None if self.guides is None else self.guides.values[taken]
-        losses = {}
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            losses["rgb"] = phase.rgb * color_error(
-                plane_field,
-                rays,
-                colors,
-                self.sampler.at(index / max(1, phase.steps)),
-                bounds=bounds,
-                guide=guide,
-                background=self.shared.background,
-                weights=weights,
-                generator=generator,
-            )
-            if phase.emptiness and guide is not None:
+        losses = {"rgb": self.ray_error(step, plane_field)}
+        if step.phase.emptiness and self.guides is not None:
+            bounds = self.data.bounds[step.taken]
+            looks = step.index % STEPS_PER_LOOK == 0
+            with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
                 nothing = bounds.new_zeros(())
-                looks = index % STEPS_PER_LOOK == 0
-                filled = self._filled_outside(plane_field, rows, bounds, generator) if looks else nothing
-                losses["emptiness"] = STEPS_PER_LOOK * phase.emptiness * filled
+                filled = self._filled_outside(plane_field, step.rows, bounds, step.generator) if looks else nothing
+            losses["emptiness"] = STEPS_PER_LOOK * step.phase.emptiness * filled
         return losses
 
     def _filled_outside(
@@ -307,10 +188,6 @@ class Fitter:
         outside = hulls.flatten(1).gather(1, flat) == 0
         density = plane_field(bounds[:, :1] + places * (bounds[:, 1:] - bounds[:, :1])).density
         return ((1.0 - torch.exp(-density * SHORT_STRETCH)) * outside).mean()
-
-    def describe(self) -> dict[str, Any]:
-        """What this fitter works on, for logs."""
-        return {"objects": len(self.data), "views": self.data.views, "bf16": self.half, "device": str(self.data.device)}
 
 
 def roughness(planes: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import OctreeField, PlaneField, SceneField
+from manyfields.fields import MixtureField, OctreeField, PlaneField, SceneField
 from manyfields.fitting.data import FittingObject
 from manyfields.rendering import densities
 
@@ -41,7 +41,7 @@ class Guides:
     @torch.no_grad()
     def refresh(
         self,
-        field: PlaneField | OctreeField | SceneField,
+        field: PlaneField | OctreeField | SceneField | MixtureField,
         bounds: Float[Tensor, "B 2 3"],
         rows: dict[int, int],
         generator: torch.Generator,

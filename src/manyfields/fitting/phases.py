@@ -24,6 +24,8 @@ class Phase:
     smoothness: float = 0.01
     emptiness: float = 0.0
     """Weight of the opacity outside the hull, for families whose codes have hulls."""
+    code_decay: float = 0.0
+    """Weight of the mean square of latent vectors, for families whose codes they are."""
     codes_rate: float = 1e-2
     weights_rate: float = 3e-2
     base_rate: float = 0.0
@@ -57,6 +59,12 @@ class Phase:
             )
         if not (self.latent or self.rgb):
             raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
+
+    @property
+    def rates_of_codes(self) -> dict[str, float]:
+        """By tensor of a code, of all families that learn as a set."""
+        weights, codes = self.weights_rate, self.codes_rate
+        return {"weights": weights, "bias": weights, "micro": codes, "latent": codes}
 
     @property
     def trains_encoder(self) -> bool:

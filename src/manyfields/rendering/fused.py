@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.fields import Field, OctreeField, PlaneField, SceneField
+from manyfields.fields import Field, MixtureField, OctreeField, PlaneField, SceneField
 from manyfields.rendering.compositing import compositing_weights
 from manyfields.rendering.density_first import density_first_march
 
@@ -130,6 +130,10 @@ def march_error(
     rays = (origins, directions, distances, lengths)
     if fused_cpu.takes(field, *rays, colors, scales, background):
         return fused_cpu.march_error(field, *rays, colors, scales, background)
+    if isinstance(field, MixtureField) and torch.is_grad_enabled():
+        from manyfields.rendering import mixture_steps
+
+        return mixture_steps.march_error(field, *rays, colors, scales, background)
     channels, opacity, _ = march(field, *rays)
     seen = channels + (1.0 - opacity).unsqueeze(-1) * background.detach()
     return (scales.unsqueeze(-1) * (seen - colors).square()).sum()

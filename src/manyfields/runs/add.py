@@ -17,6 +17,7 @@ from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import MOST_AT_ONCE
 from manyfields.runs.record import RunRecord
+from manyfields.runs.signals import add_signals
 from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step, silent
 from manyfields.views import read_views, usable_views
 
@@ -50,6 +51,8 @@ def _add(
     if not record.finished:
         again = f"manyfields fit {record.data[0]} --out {folder} --resume"
         raise RunError(f"{folder} is not finished: go on with `{again}`")
+    if record.settings.signals is not None:
+        return add_signals(folder, record, data, progress, say)
     collection = open_collection(folder)
     kept, problems = usable_views(read_views(data))
     tell_problems(problems, say)

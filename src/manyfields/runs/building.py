@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import torch
 
-from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFamily, resolution_of
+from manyfields.fields import FactorFamily, FusedPlanes, MixtureFamily, OctreeFamily, TensorFamily, resolution_of
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.factor_fitter import FactorFitter
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.fitting.mixture_fitter import MixtureFitter
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.scene_learning import Scene
 from manyfields.fitting.starts import weights_from_hulls
 from manyfields.fitting.tensor_fitter import TensorFitter
@@ -52,6 +54,8 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
         return SharedPart(TensorFamily(settings.tensorf.family(settings.hull or GUIDE_SIDE), generator), None)
     if settings.factor is not None:
         return SharedPart(FactorFamily(settings.factor.family(settings.hull or GUIDE_SIDE), generator), None)
+    if settings.mixture is not None:
+        return SharedPart(MixtureFamily(settings.mixture_config(), generator), None)
     channels = 3 if autoencoder is None else autoencoder.channels
     shared = SharedPart(FusedPlanes(settings.family(len(stage1), channels), generator), autoencoder)
     shared.set_background()
@@ -120,15 +124,16 @@ def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) ->
     return new_fitter(record, shared, data, average=True)
 
 
-def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> Fitter:
-    """A fitter of planes with new codes: random ones, or those of the average object."""
+def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> RayFitter:
+    """A fitter of planes or mixtures with new codes: random ones, or those of the average object."""
     settings = record.settings
     shared = shared.to(data.device)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     family = shared.family
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
     half = takes_half(settings, data.device)
-    fitter = Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
+    kind = Fitter if settings.mixture is None else MixtureFitter
+    fitter = kind(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     if average and settings.start == "hull" and fitter.guides is not None:
         fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))
     return fitter

@@ -14,6 +14,7 @@ from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.runs.measuring import HeldOut, render_codes
 from manyfields.runs.record import RunRecord
+from manyfields.runs.signals import evaluate_signals
 from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, read_views
 
@@ -23,10 +24,13 @@ def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = 
 
     Every figure comes from the bytes in the collection, of the first `level` layers (all when None). Returns {"mean":
     {...}, "objects": {id: {...}}, "stages": {...}, "notes": [...]}; a metric is None where it could not be measured,
-    with the reason in the notes. Raises RunError where the run has no held-out views, ViewError where they are gone.
+    with the reason in the notes. Of images and voxels: PSNR and IoU of every instance. Raises RunError where the run
+    has no held-out views, ViewError where they are gone.
     """
     collection = open_collection(run)
     record = RunRecord.load(Path(run))
+    if record.settings.signals is not None:
+        return evaluate_signals(Path(run), record, progress)
     lpips, reason = load_lpips()
     scores: dict[str, Scores] = {}
     for item, (held_out,) in held_out_views(collection, record, (level,), progress):

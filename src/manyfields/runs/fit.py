@@ -7,14 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from manyfields.collection import Collection, create_collection, open_collection
-from manyfields.collection.objects import open_shared_part, shared_config, shared_tensors
+from manyfields.collection import Collection, open_collection
+from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingData, FittingObject, image_size
-from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
-from manyfields.latents import SharedPart
+from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
     device,
@@ -28,8 +27,10 @@ from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe
+from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
+from manyfields.runs.signals import fit_signals, resume_signals
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import store_objects
 from manyfields.runs.trainer import Progress, StageFitter, StageTrainer, silent
@@ -52,7 +53,8 @@ def fit(
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
-    `family` is "fused-planes", "octree", "tensorf" or "factor-fields", and chooses the preset where none is named.
+    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
+    With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
@@ -63,18 +65,26 @@ def fit(
     keep_freed_memory()
     if resume:
         record = RunRecord.load(run)
+        signals = record.settings.signals is not None
         if Path(data).resolve() != Path(record.data[0]):
             raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
         if record.finished:
-            if report and not (run / "report.html").exists():
+            if report and not signals and not (run / "report.html").exists():
                 _report(run, progress)
             return open_collection(run)
+        if signals:
+            with only_process(run):
+                return resume_signals(run, record, progress)
         views = _usable(read_views(record.data[0]), record)
         first = load_objects([views[name] for name in record.stage1], record, progress)
     else:
         if (run / FILE).exists() or (run / "collection.json").exists():
             raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
+        if settings.signals is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            with only_process(run):
+                return fit_signals(Path(data), run, settings, minutes, progress, say)
         record, views, first = _start(Path(data), settings, minutes, progress, say)
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
@@ -146,8 +156,7 @@ def _start(
         raise ViewError(f"{data}: no object of stage 1 could be read")
     if settings.wave is None:
         # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
-        shapes = settings.family(len(first), 3).code_shapes()  # channels are no part of a code
-        record.settings = replace(settings, wave=objects_at_once(first[0], shapes))
+        record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
     if forecast := plan_steps(record, first, minutes, progress):
         say(forecast)
     return record, {views.id: views for views in kept}, first
@@ -161,13 +170,13 @@ def _fit_stages(
         return _fit_alone(run, record, first, progress)
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
-    _note(record, run, "stage1", trainer)
+    note_stage(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
     if settings.policy == "joint" and record.stage2:
         second = load_objects([views[name] for name in record.stage2], record, progress)
         return _finish_jointly(run, record, first + second, fitter, progress)
     fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
-    collection = _publish(run, record, fitter.shared)
+    collection = publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
     waves = waves_of(record)
     planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
@@ -184,8 +193,8 @@ def _fit_alone(run: Path, record: RunRecord, objects: list[FittingObject], progr
     """One stage: every object on its own octree or grids, and the network that all share."""
     fitter = new_single_fitter(record, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
-    _note(record, run, "stage1", trainer)
-    collection = _publish(run, record, fitter.shared)
+    note_stage(record, run, "stage1", trainer)
+    collection = publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
     return collection
 
@@ -205,21 +214,21 @@ def fit_wave(
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
     fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
-    _note(record, run, name, trainer)
+    note_stage(record, run, name, trainer)
     _store(run, record, collection, fitter, 2)
 
 
 def _finish_jointly(
-    run: Path, record: RunRecord, objects: list[FittingObject], fitter: Fitter, progress: Progress
+    run: Path, record: RunRecord, objects: list[FittingObject], fitter: RayFitter, progress: Progress
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
     trainer = _train(run, record, together, record.phases2, "stage 2", "stage2", progress)
-    _note(record, run, "stage2", trainer)
+    note_stage(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
-    collection = _publish(run, record, together.shared)
+    collection = publish(run, record, together.shared)
     _store(run, record, collection, together, 2)
     return collection
 
@@ -247,36 +256,8 @@ def _train(
     return trainer
 
 
-def _publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
-    if (run / "collection.json").exists():
-        return open_collection(run)
-    tensors, encoder = shared_tensors(shared)
-    properties = {
-        "preset": record.settings.preset,
-        "policy": record.settings.policy,
-        "stage1_objects": len(record.stage1),
-        "seed": record.settings.seed,
-        "width": record.size[0],
-        "height": record.size[1],
-    }
-    config = shared_config(shared, record.settings.final_sampler)
-    return create_collection(run, shared=tensors, config=config, encoder=encoder, properties=properties)
-
-
 def _store(run: Path, record: RunRecord, collection: Collection, fitter: StageFitter, stage: int) -> None:
     missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
     if missing:
         objects = [fitter.data.objects[row] for row in missing]
         store_objects(collection, objects, fitter.codes_of(missing), record, stage)
-
-
-def _note(record: RunRecord, run: Path, name: str, trainer: StageTrainer) -> None:
-    record.seconds[name] = sum(trainer.seconds.values())
-    for phase, seconds in trainer.seconds.items():
-        record.seconds[f"{name}/{phase}"] = seconds
-    curves: dict[str, list[dict[str, Any]]] = {}
-    for point in record.curves:
-        curves.setdefault(point["stage"], []).append(point)
-    curves[trainer.name] = trainer.curves
-    record.curves = [point for points in curves.values() for point in points]
-    record.save(run)

@@ -1,12 +1,17 @@
-"""Settings of fits of octrees, beside those that every fit has."""
+"""Settings of fits of octrees, beside those that every fit has, and their presets."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
 from manyfields.fitting.level_indices import IndexOptions
 from manyfields.fitting.octree_learning import FINER_RATE
+from manyfields.rendering import Sampler
+from manyfields.runs.schedules import octrees
+
+if TYPE_CHECKING:
+    from manyfields.runs.settings import FitSettings
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,26 @@ class OctreeSettings:
             density_gain=self.density_gain,
             density=self.density,
         )
+
+
+def octree_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
+    """By name, on top of what is the same for all fits."""
+    octree = replace(
+        base,
+        preset="octree",
+        octree=OctreeSettings(),
+        final_sampler=Sampler(guided=32, supersampling=2),
+        wave=4,
+        stage1=octrees(),
+        stage2=octrees(fields_rate=0.0),
+    )
+    return {
+        "octree": octree,
+        "octree-vq": replace(
+            octree,
+            preset="octree-vq",
+            octree=OctreeSettings(bits=6),
+            stage1=octrees(indices=True),
+            stage2=octrees(indices=True, fields_rate=0.0),
+        ),
+    }

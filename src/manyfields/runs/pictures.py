@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 
 from manyfields._io import write_atomic
@@ -12,6 +13,8 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import StoredObject
 from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
+from manyfields.fields import Codes, MixtureFamily
+from manyfields.fitting.signal_data import grid_points
 
 FRAMES_PER_SECOND = 24
 FILMS = (".mp4", ".webm", ".gif")
@@ -66,9 +69,20 @@ def render_stream(
 def orbit_views(
     collection: Collection, object_id: str, size: int, views: int, elevation: float = 25.0, level: int | None = None
 ) -> UInt8[np.ndarray, "V H W 3"]:
-    """Views on a circle around an object, through the decoder of the collection."""
+    """Views on a circle around an object, through the decoder of the collection. An image is itself."""
+    family = collection.shared_part.family
+    if isinstance(family, MixtureFamily) and family.config.signal == "images":
+        return _image(family, collection[object_id], size)
     stride = collection.shared_part.stride
     return _orbit(collection[object_id], stride, size, views, elevation, level)
+
+
+@torch.no_grad()
+def _image(family: MixtureFamily, item: StoredObject, size: int) -> UInt8[np.ndarray, "1 S S 3"]:
+    code = item.code()
+    assert isinstance(code, Codes)
+    values = family.values(code.tensors["latent"], grid_points(size, 2)[None]).clamp(0.0, 1.0)
+    return (values.view(1, size, size, 3).numpy() * 255.0).round().astype(np.uint8)
 
 
 def _orbit(

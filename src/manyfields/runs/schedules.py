@@ -65,6 +65,20 @@ def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
     return (replace(tensors(epochs, fields_rate)[0], name="factors"),)
 
 
+def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
+    """Latent vectors of objects, and with `shared` the networks that are averaged and the projection, together."""
+    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=1e-2)
+    phase = replace(phase, rays_per_object=512, final_rate=0.03, coarse_share=0.0)
+    return (replace(phase, base_rate=5e-4, fields_rate=1e-3) if shared else phase,)
+
+
+def signals(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
+    """Likewise of images and voxels. Without `shared` an epoch is a step: all instances of a wave are in each."""
+    phase = Phase("instances", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=1e-2, code_decay=1e-6)
+    phase = replace(phase, views_per_object=1, objects_per_step=16, rays_per_object=512, coarse_share=0.0)
+    return (replace(phase, base_rate=1e-3, fields_rate=3e-3) if shared else replace(phase, objects_per_step=256),)
+
+
 def latent_stage1() -> tuple[Phase, ...]:
     warm_up = Phase("warm-up", epochs=4, latent=1.0, codes_rate=0.08, base_rate=0.03, fields_rate=0.01, final_rate=0.5)
     joint = replace(

@@ -7,21 +7,16 @@ from typing import Any, Literal
 
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
-from manyfields.fields import FusedPlanesConfig
+from manyfields.fields import FusedPlanesConfig, MixtureConfig
+from manyfields.fitting.adaptation import SignalSettings
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.runs.factor_settings import FactorSettings, factor_presets
 from manyfields.runs.kinds import build, build_over, check_kinds
-from manyfields.runs.octree_settings import OctreeSettings
-from manyfields.runs.schedules import (
-    latent_stage1,
-    latent_stage2,
-    micro_alone,
-    octrees,
-    rays_stage1,
-    rays_stage2,
-    rays_together,
-)
+from manyfields.runs.mixture_presets import mixture_presets
+from manyfields.runs.octree_settings import OctreeSettings, octree_presets
+from manyfields.runs.plane_presets import plane_presets
+from manyfields.runs.schedules import rays_stage1, rays_stage2
 from manyfields.runs.tensor_presets import tensor_presets
 from manyfields.runs.tensor_settings import TensorSettings
 
@@ -31,8 +26,10 @@ PARTS = {
     "octree": ("octrees", "octree"),
     "tensorf": ("tensor fields", "tensorf"),
     "factor": ("factor fields", "factor-fields"),
+    "mixture": ("mixture", "mixture"),
 }
-"""Settings of one family alone: what they are of, and a preset that has them."""
+"""Settings of one family alone: what they are of, and the family, which is also a preset that has them."""
+NESTED = {**PARTS, "signals": ("images or voxels", "mixture-images")}
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
 
@@ -52,6 +49,10 @@ class FitSettings:
     """Of a fit of tensor fields: likewise."""
     factor: FactorSettings | None = None
     """Of a fit of factor fields: likewise."""
+    mixture: MixtureConfig | None = None
+    """Of a fit of mixtures, which has two stages as that of fused planes, and heeds no setting of planes."""
+    signals: SignalSettings | None = None
+    """Of mixtures of images or voxels, which are fitted to folders of images or of meshes."""
     micro_features: int = 10
     macro_features: int = 22
     base_planes: int | None = None
@@ -100,10 +101,17 @@ class FitSettings:
             raise ConfigError(
                 "octree.bits and a phase with indices belong together: preset octree-vq with bits, octree without"
             )
-        if self.alone and self.space != "rgb":
+        if self.family_name != "fused-planes" and self.space != "rgb":
             raise ConfigError(f"{self.family_name}: its fields render RGB; leave space at rgb")
-        if sum(part is not None for part in (self.octree, self.tensorf, self.factor)) > 1:
-            raise ConfigError("octree, tensorf and factor: a fit has one family; leave the others away")
+        if sum(getattr(self, name) is not None for name in PARTS) > 1:
+            raise ConfigError(f"{', '.join(PARTS)}: a fit has one family; leave the others away")
+        if self.mixture is not None and self.start == "hull":
+            raise ConfigError("mixture: its codes start at their average; set start to 'average'")
+        if (self.signals is not None) != (self.mixture is not None and self.mixture.signal != "scenes"):
+            raise ConfigError(
+                "mixture.signal and signals belong together: presets mixture-images and mixture-voxels have both, "
+                "mixture, of scenes, has no signals"
+            )
         if self.family_name in ("tensorf", "factor-fields") and (len(self.stage1) > 1 or len(self.stage2) > 1):
             raise ConfigError(f"{self.family_name}: its schedule is that of one phase; give stage1 and stage2 one each")
         if not self.stage1 or not self.stage2:
@@ -118,17 +126,29 @@ class FitSettings:
 
     @property
     def family_name(self) -> str:
-        """As stored: a name of `fields.families`, and of the first preset with it."""
-        if self.tensorf is not None:
-            return "tensorf"
-        if self.factor is not None:
-            return "factor-fields"
-        return "fused-planes" if self.octree is None else "octree"
+        """Of the first preset with it, and as stored: there mixtures of images and voxels are mixtures too."""
+        if self.mixture is not None and self.mixture.signal != "scenes":
+            return f"mixture-{self.mixture.signal}"
+        return next((family for name, (_, family) in PARTS.items() if getattr(self, name) is not None), "fused-planes")
 
     @property
     def alone(self) -> bool:
         """Whether objects share nothing but a small network, and are all fitted in one stage."""
-        return self.family_name != "fused-planes"
+        return self.mixture is None and self.family_name != "fused-planes"
+
+    def mixture_config(self) -> MixtureConfig:
+        """The family's config of a fit of mixtures: codes start close together where inner steps set them apart."""
+        assert self.mixture is not None
+        if self.signals is None or not self.signals.meta:
+            return self.mixture
+        spread = self.signals.start_spread
+        return replace(self.mixture, code_spread=spread, start_spread=spread)
+
+    def code_shapes(self, stage1_objects: int) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor of one object's code, for families that share all they can."""
+        if self.mixture is not None:
+            return self.mixture.code_shapes()
+        return self.family(stage1_objects, 3).code_shapes()  # channels are no part of a code
 
     def family(self, stage1_objects: int, channels: int) -> FusedPlanesConfig:
         """The config of fused planes, for so many objects of stage 1 and channels of the latent space."""
@@ -163,73 +183,14 @@ class FitSettings:
 
 
 def presets() -> dict[str, FitSettings]:
-    """The variants of the paper's tables, by name."""
+    """The variants of the families, by name; the first of a family has the family's name."""
     base = FitSettings()
-    weights, micro = base.stage2
-    # Nothing of the code is frozen beside these micro planes: they learn at the rate that such planes learned best at.
-    alone = micro_alone(epochs=24, rate=0.05)
-    all_micro = replace(
-        base, micro_features=32, macro_features=0, base_planes=0, stage1=(rays_together(epochs=20),), stage2=(alone,)
-    )
-    octree = replace(
-        base,
-        preset="octree",
-        octree=OctreeSettings(),
-        final_sampler=Sampler(guided=32, supersampling=2),
-        wave=4,
-        stage1=octrees(),
-        stage2=octrees(fields_rate=0.0),
-    )
     return {
-        "fused-planes": base,
-        "latent": replace(
-            base,
-            preset="latent",
-            space="latent",
-            weight_groups=1,
-            activation="softplus",
-            span="cube",
-            hull=0,
-            view_degree=0,
-            sampler=Sampler(16, 16),
-            final_sampler=Sampler(32, 32),
-            stage1=latent_stage1(),
-            stage2=latent_stage2(),
-        ),
-        "tri-planes": replace(
-            all_micro,
-            preset="tri-planes",
-            activation="softplus",
-            span="cube",
-            hull=0,
-            view_degree=0,
-            sampler=Sampler(32, 32),
-            final_sampler=Sampler(48, 48),
-        ),
-        "micro-only": replace(all_micro, preset="micro-only"),
-        "octree": octree,
-        "octree-vq": replace(
-            octree,
-            preset="octree-vq",
-            octree=OctreeSettings(bits=6),
-            stage1=octrees(indices=True),
-            stage2=octrees(indices=True, fields_rate=0.0),
-        ),
+        **plane_presets(base),
+        **octree_presets(base),
         **tensor_presets(base),
         **factor_presets(base),
-        "macro-only": replace(
-            base,
-            preset="macro-only",
-            micro_features=0,
-            macro_features=32,
-            base_planes=50,
-            stage1=(rays_together(epochs=20),),
-            stage2=(replace(weights, epochs=micro.epochs, final_rate=micro.final_rate),),
-        ),
-        **{
-            f"m{count}": replace(base, preset=f"m{count}", base_planes=count, weight_groups=1)
-            for count in (1, 25, 50, 75)
-        },
+        **mixture_presets(base),
     }
 
 
@@ -252,7 +213,7 @@ def chosen_settings(
     if preset is not None and stored is not None and preset != stored:
         raise ConfigError(f"the config file is for preset {stored!r}, not {preset!r}: leave one of the two away")
     both = {**config, **changes}
-    for name in PARTS:
+    for name in NESTED:
         if isinstance(config.get(name), dict) and isinstance(changes.get(name), dict):
             both[name] = {**config[name], **changes[name]}
     # The first preset of a family has the family's name; with bits, octrees are those with codebooks.
@@ -300,10 +261,10 @@ def _changed(settings: FitSettings, changes: dict[str, Any], where: str) -> FitS
             value = build(Sampler, value, f"{where}.{name}")
         if name in ("stage1", "stage2") and isinstance(value, (list, tuple)):
             value = tuple(build(Phase, each, f"{where}.{name}") for each in value)
-        if name in PARTS and value is not None:
+        if name in NESTED and value is not None:
             before = getattr(settings, name)
             if before is None:
-                what, preset = PARTS[name]
+                what, preset = NESTED[name]
                 raise ConfigError(
                     f"{where}.{name}: the preset {settings.preset!r} has no {what}; use preset {preset!r}"
                 )

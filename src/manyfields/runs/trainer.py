@@ -30,13 +30,23 @@ def silent(phase: str, done: int, total: int, **figures: float | int | str) -> N
     """Progress that nobody watches."""
 
 
-class StageFitter(Protocol):
-    """What fits the objects of one stage: `fitting.Fitter`, and that of octrees."""
+class Named(Protocol):
+    """An object of a stage, by the name that it is stored under."""
 
     @property
-    def shared(self) -> SharedPart: ...
+    def id(self) -> str: ...
+
+
+class NamedData(Protocol):
     @property
-    def data(self) -> FittingData: ...
+    def objects(self) -> Sequence[Named]: ...
+
+
+class TrainedFitter(Protocol):
+    """What a trainer needs to know of what it runs."""
+
+    @property
+    def data(self) -> NamedData: ...
     def begin(self, phase: Phase) -> None:
         """Prepare for a phase."""
         ...
@@ -63,6 +73,14 @@ class StageFitter(Protocol):
         """Restore `state`, after `begin`; without `optimizer` where it is that of a phase done."""
         ...
 
+
+class StageFitter(TrainedFitter, Protocol):
+    """What fits objects to their views: `fitting.Fitter`, that of mixtures, and that of octrees."""
+
+    @property
+    def shared(self) -> SharedPart: ...
+    @property
+    def data(self) -> FittingData: ...
     def codes_of(self, rows: Sequence[int]) -> ObjectCodes:
         """The codes of some objects as they are now: what is stored."""
         ...
@@ -77,7 +95,7 @@ class StageTrainer:
     """One stage of one fitter. `name` names its checkpoint and its curves."""
 
     name: str
-    fitter: StageFitter
+    fitter: TrainedFitter
     phases: Sequence[Phase]
     checkpoint: Path
     every_seconds: float = 120.0
@@ -176,10 +194,10 @@ class StageTrainer:
 
 
 def _shown(losses: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in losses.items() if name in ("latent", "rgb", "held_out_psnr")}
+    return {name: value for name, value in losses.items() if name in ("latent", "rgb", "values", "held_out_psnr")}
 
 
-def seconds_per_step(make_fitter: Callable[[], StageFitter], phases: Sequence[Phase], steps: int = 6) -> list[float]:
+def seconds_per_step(make_fitter: Callable[[], TrainedFitter], phases: Sequence[Phase], steps: int = 6) -> list[float]:
     """Wall time of a step of each phase, from a pilot on a fitter that is thrown away. The first two steps warm up."""
     times = []
     for phase in phases:

@@ -1,0 +1,94 @@
+"""Mixtures of implicit functions: scenes, images and voxels, seen and unseen, from stored bytes.
+
+    python benchmarks/mixture.py scenes --data vehicles160 --work W --minutes 90
+    python benchmarks/mixture.py images --data ../shared/data/renders/vehicles --work W --minutes 60
+    python benchmarks/mixture.py voxels --data ../shared/data/models --work W --minutes 60
+
+Each fits into W/<what> (a run that is there is gone on with, or taken as it is). Scenes: held-out views of all objects.
+Images and voxels: instances of groups that the shared part has never seen are adapted to it, and measured at all cells.
+Rows go to benchmarks/results/mixture.json.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyfields.collection import Collection, open_collection
+from manyfields.commands._progress import progress
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, evaluate, fit
+from manyfields.runs.record import FILE
+
+RESULTS = Path(__file__).parent / "results" / "mixture.json"
+FAMILIES = {"scenes": "mixture", "images": "mixture-images", "voxels": "mixture-voxels"}
+FIGURES = {"scenes": {"psnr": "dB"}, "images": {"psnr": "dB"}, "voxels": {"iou": "", "psnr": "dB"}}
+BESIDE = "other work on the machine"
+
+
+def fitted(what: str, data: Path, folder: Path, minutes: float, changes: dict[str, Any]) -> Collection:
+    if (folder / FILE).exists() and RunRecord.load(folder).finished:
+        return open_collection(folder)
+    resume = (folder / FILE).exists()
+    with progress(what) as report:
+        return fit(
+            data,
+            folder,
+            family=None if resume else FAMILIES[what],
+            minutes=None if resume else minutes,
+            resume=resume,
+            report=False,
+            progress=report,
+            **({} if resume else changes),
+        )
+
+
+def rows(what: str, run: Collection, note: str) -> Iterator[Record]:
+    """Of a finished run."""
+    record = RunRecord.load(Path(run.path))
+    config = record.settings.mixture_config()
+    sizes = f"L {config.hidden_layers}, W {config.width}, M {config.bases}, H {config.code_size}, w0 {config.w0:g}"
+    way = "auto-decoding" if record.settings.signals is None else record.settings.signals.adaptation
+    seconds = sum(value for name, value in record.seconds.items() if name.startswith("stage1/"))
+    seconds += sum(value for name, value in record.seconds.items() if name.startswith("stage 1/"))
+    how = f"{note}; {record.settings.preset}, {way}, {sizes}; {record.phases1[0].steps} steps, {seconds:.0f} s"
+    figures = evaluate(Path(run.path))
+    for stage, values in figures["stages"].items():
+        seen = {"stage1": "_train" if what != "scenes" else "", "stage2": "_unseen"}[stage]
+        count = f"{how}; {values['objects']} {'objects' if what == 'scenes' else what}"
+        for name, unit in FIGURES[what].items():
+            yield new_record(f"mixture.{what}.{name}{seen}", values[name], unit, count)
+    own = sum(run.entry(name).bytes for name in run) / len(run)
+    shared = run.sizes()["shared"]
+    yield new_record(f"mixture.{what}.object_bytes", own, "bytes", f"{how}; float16, without the shared part")
+    yield new_record(f"mixture.{what}.shared_bytes", shared, "bytes", f"{how}; float16, for {len(run)}")
+    yield new_record(f"mixture.{what}.network", config.network, "numbers", "that evaluate one instance")
+    yield new_record(f"mixture.{what}.learnable", config.learnable, "numbers", "of the shared part")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=tuple(FAMILIES))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--stage1-objects", type=int, default=None, help="how many make the shared part; fit's default")
+    parser.add_argument("--changes", type=json.loads, default={}, help="other settings of the fit, as JSON")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--beside", action="store_true", help=f"say in the notes that it ran beside {BESIDE}")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    changes = {**arguments.changes, "stage1_objects": arguments.stage1_objects}
+    run = fitted(arguments.what, arguments.data, arguments.work / arguments.what, arguments.minutes, changes)
+    note = f"{arguments.data.name}, {arguments.threads} threads" + (f", beside {BESIDE}" if arguments.beside else "")
+    for row in rows(arguments.what, run, note):
+        write_records(arguments.results, [row])
+        print(f"{row.name:32} {row.value:14.3f} {row.unit:8} {row.note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The presets of mixtures: scenes, images and voxels, each for a CPU and as in the paper."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from manyfields.fields import MixtureConfig
+from manyfields.fitting.adaptation import SignalSettings
+from manyfields.rendering import Sampler
+from manyfields.runs.schedules import mixtures, signals
+
+if TYPE_CHECKING:
+    from manyfields.runs.settings import FitSettings
+
+VIEWS, PIXELS, POINTS = 32, 512, 32  # of an object in a step of the paper, of a view, and of a pixel's ray
+
+
+def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
+    """By name, on top of what is the same for all fits. Both have the paper's sizes for scenes."""
+    guided = replace(
+        base,
+        preset="mixture",
+        mixture=MixtureConfig(w0=20.0),
+        sampler=Sampler(guided=18),
+        final_sampler=Sampler(guided=24),
+        wave=16,
+        stage1=mixtures(epochs=60),
+        stage2=mixtures(epochs=20, shared=False),
+    )
+    paper = replace(
+        mixtures(epochs=2000)[0],
+        emptiness=0.0,
+        code_decay=1e-4,
+        codes_rate=1e-4,
+        base_rate=1e-4,
+        fields_rate=1e-4,
+        final_rate=0.01,
+        views_per_object=VIEWS,
+        rays_per_object=VIEWS * PIXELS,
+    )
+    spread = Sampler(stratified=POINTS, importance=0)
+    return {
+        "mixture": guided,
+        "mixture-paper": replace(
+            guided,
+            preset="mixture-paper",
+            mixture=MixtureConfig(guide_side=0),
+            hull=0,
+            sampler=spread,
+            final_sampler=spread,
+            stage1=(paper,),
+            stage2=(replace(paper, epochs=200, base_rate=0.0, fields_rate=0.0),),
+        ),
+        **_signal_presets(base),
+    }
+
+
+def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
+    plain = replace(base, hull=0, wave=256)
+    paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
+    learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
+    return {
+        "mixture-images": replace(
+            plain,
+            preset="mixture-images",
+            mixture=MixtureConfig("images", 4, 64, 256, 512),
+            signals=SignalSettings(side=64, refine=True),
+            stage1=signals(60),
+            stage2=signals(150, False),
+        ),
+        "mixture-voxels": replace(
+            plain,
+            preset="mixture-voxels",
+            mixture=MixtureConfig("voxels", 4, 64, 256, 512, w0=15.0),
+            signals=SignalSettings(side=32, refine=True),
+            stage1=signals(400),
+            stage2=signals(150, False),
+        ),
+        "mixture-images-paper": replace(
+            plain,
+            preset="mixture-images-paper",
+            mixture=MixtureConfig("images", 5, 128, 384, 512),
+            signals=SignalSettings(side=64),
+            stage1=learned,
+            stage2=signals(200, False),
+        ),
+        "mixture-voxels-paper": replace(
+            plain,
+            preset="mixture-voxels-paper",
+            mixture=MixtureConfig("voxels", 5, 128, 512, 1024),
+            signals=SignalSettings(side=64),
+            stage1=(replace(learned[0], epochs=400),),
+            stage2=signals(200, False),
+        ),
+    }

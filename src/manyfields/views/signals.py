@@ -1,0 +1,119 @@
+"""Sets of images or voxels on one grid: what mixtures of implicit functions learn besides scenes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from manyfields.errors import ViewError
+from manyfields.views.images import SUFFIXES, load_image
+from manyfields.views.readers import read_views
+from manyfields.views.types import Problem
+
+MANIFEST = "transforms.json"
+
+
+@dataclass(frozen=True, eq=False)
+class SignalSet:
+    """Instances on a grid of `side` cells along each axis, and what could not be read.
+
+    values: of I instances at the P cells of the grid, row by row; colours or, of voxels, 255 where something is.
+    groups: instances of one group (views of one design) are learned together, or together set apart.
+    """
+
+    ids: list[str]
+    values: UInt8[np.ndarray, "I P K"]
+    side: int
+    labels: list[str | None]
+    groups: list[str | None]
+    path: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An image before it is read."""
+
+    id: str
+    path: Path
+    label: str | None
+    group: str | None
+
+
+def read_images(folder: Path | str, side: int = 64) -> SignalSet:
+    """Every image below a folder, in the middle square of each, brought to `side` x `side` pixels on white.
+
+    A folder of views of objects (those that `fit` reads) gives all views of each, named `object-view`, in the object's
+    group; any other folder its files, named by their paths. Files that cannot be read are reported in `problems`.
+    Raises ViewError where no image can be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ViewError(f"{folder}: no such folder of images")
+    sources, problems = _sources(folder)
+    kept: list[_Source] = []
+    pixels: list[np.ndarray] = []
+    for source in sources:
+        try:
+            pixels.append(_square(load_image(source.path), side))
+            kept.append(source)
+        except ViewError as error:
+            problems.append(Problem(source.id, None, "unreadable", str(error), True))
+    if not kept:
+        raise ViewError(f"{folder}: holds no image that can be read; put {', '.join(SUFFIXES)} files there")
+    return SignalSet(
+        [source.id for source in kept],
+        np.stack(pixels).reshape(len(kept), side * side, 3),
+        side,
+        [source.label for source in kept],
+        [source.group for source in kept],
+        folder,
+        problems,
+    )
+
+
+def _sources(folder: Path) -> tuple[list[_Source], list[Problem]]:
+    if (folder / MANIFEST).is_file() or next(folder.glob(f"*/{MANIFEST}"), None) is not None:
+        views = read_views(folder)
+        found = [
+            _Source(f"{item.id}-{Path(name).stem}", file, item.label, item.group or item.id)
+            for item in views
+            for name, file in zip(item.names, item.files, strict=True)
+        ]
+        return found, list(views.problems)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    names = ["-".join(path.relative_to(folder).parts) for path in files]
+    short = [Path(name).stem for name in names]
+    # Two files that differ by their ending alone keep it.
+    ids = short if len(set(short)) == len(short) else names
+    return [_Source(name, path, None, None) for name, path in zip(ids, files, strict=True)], []
+
+
+def _square(rgba: UInt8[np.ndarray, "H W 4"], side: int) -> UInt8[np.ndarray, "S S 3"]:
+    from PIL import Image
+
+    height, width = rgba.shape[:2]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    # Premultiplied, so that nothing transparent bleeds into edges; then over white.
+    cut = Image.fromarray(np.ascontiguousarray(rgba[top : top + least, left : left + least]), "RGBA").convert("RGBa")
+    small = np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)).astype(np.int32)
+    return (small[..., :3] + 255 - small[..., 3:]).clip(0, 255).astype(np.uint8)
+
+
+def picked(found: SignalSet, rows: Sequence[int]) -> SignalSet:
+    """The instances `rows`, in that order; problems are left behind."""
+    chosen = list(rows)
+    return SignalSet(
+        [found.ids[row] for row in chosen],
+        found.values[chosen],
+        found.side,
+        [found.labels[row] for row in chosen],
+        [found.groups[row] for row in chosen],
+        found.path,
+    )

@@ -1,0 +1,220 @@
+"""Images and voxels from folders to a collection: fit, resume, add, eval, and what is set aside by name."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from manyfields.collection import open_collection
+from manyfields.commands import main
+from manyfields.errors import ConfigError, RunError, ViewError
+from manyfields.runs import RunRecord, add, evaluate, fit, render_object
+from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.views.signals import read_images
+
+PHASE = {"name": "instances", "rgb": 1.0, "smoothness": 0.0, "views_per_object": 1, "objects_per_step": 4}
+SMALL = {**PHASE, "rays_per_object": 40, "codes_rate": 0.03}
+TINY = {
+    "mixture": {"hidden_layers": 1, "width": 8, "bases": 4, "latent": 3, "w0": 10.0},
+    "signals": {"side": 8},
+    "checkpoint_seconds": 0.0,
+    "wave": 2,
+    "stage1": [{**SMALL, "steps": 10, "base_rate": 0.003, "fields_rate": 0.003}],
+    "stage2": [{**SMALL, "steps": 4}],
+}
+
+
+def write_images(folder, names, side=12):
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    for name in names:
+        low = random.integers(0, 255, (2, 2, 3), dtype=np.uint8)
+        Image.fromarray(low).resize((side, side), Image.Resampling.BILINEAR).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Ten small images, and one file that is none."""
+    folder = write_images(tmp_path / "images", [f"i{n}" for n in range(10)])
+    (folder / "broken.jpg").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture
+def meshes(tmp_path):
+    """Three solids, one open surface, and one file that is no mesh."""
+    trimesh = pytest.importorskip("trimesh")
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    for name, size in (("box", (1, 1, 1)), ("slab", (1, 1, 0.5)), ("tower", (0.5, 0.5, 1))):
+        trimesh.creation.box(size).export(folder / f"{name}.ply")
+    box = trimesh.creation.box((1, 1, 1))
+    trimesh.Trimesh(box.vertices, box.faces[2:], process=False).export(folder / "open.ply")
+    (folder / "broken.ply").write_bytes(b"no mesh")
+    return folder
+
+
+@pytest.fixture(params=["auto-decoding", "meta", "meta-first-order"])
+def config(request, tmp_path):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps({**TINY, "signals": {"side": 8, "adaptation": request.param}}))
+    return path
+
+
+def test_images_from_a_folder_to_figures_and_back(images, tmp_path, config, hashes, capsys):
+    run, said = tmp_path / "run", []
+    collection = fit(images, run, family="mixture-images", config=config, say=said.append)
+    assert len(said) == 1 and said[0].startswith("set aside: object broken: ") and "broken.jpg" in said[0]
+    record = RunRecord.load(run)
+    assert record.finished and (len(record.stage1), len(record.stage2)) == (9, 1)
+    assert collection.verify() == [] and len(collection) == 10 and "i3" in collection
+    assert collection.config["family"]["signal"] == "images" and collection.entry("i0").bytes == 6
+    figures = evaluate(run)
+    assert figures["objects"]["i3"]["psnr"] == pytest.approx(collection.entry("i3").metrics["psnr"])
+    assert figures["stages"]["stage2"]["objects"] == 1 and "stage 2 (unseen): " in figures["notes"][1]
+    before = hashes(run)
+    write_images(tmp_path / "more", ["new0", "new1", "new2"])
+    add(run, tmp_path / "more")
+    after = hashes(run)
+    assert len(open_collection(run)) == 13
+    assert all(after[name] == digest for name, digest in before.items() if name != "collection.json")
+    assert len(evaluate(run)["objects"]) == 13
+    assert main(["info", str(run)]) == 0 and main(["eval", str(run)]) == 0
+    assert "images" in capsys.readouterr().out
+
+
+def test_what_learns_beats_what_does_not(images, tmp_path):
+    """More steps, nearer images: of those that are learned."""
+    found = {}
+    for steps in (1, 150):
+        changes = {**TINY, "stage1": [{**TINY["stage1"][0], "steps": steps}]}
+        (tmp_path / "c.json").write_text(json.dumps({**changes, "signals": {"side": 8, "adaptation": "auto-decoding"}}))
+        fit(images, tmp_path / str(steps), family="mixture-images", config=tmp_path / "c.json")
+        found[steps] = evaluate(tmp_path / str(steps))["stages"]["stage1"]["psnr"]
+    assert found[150] > found[1] + 3
+
+
+@pytest.mark.parametrize(("stage", "step"), [("stage 1", 4), ("stage 2.1", 2), ("codes 1.2", 1)])
+def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes, stage, step):
+    class Killed(BaseException):
+        pass
+
+    def killed(name, done, total, **_):
+        if name == f"{stage}: instances" and done == step:
+            raise Killed
+
+    signals = {"side": 8, "adaptation": "meta" if stage.startswith("codes") else "auto-decoding", "refine": True}
+    (tmp_path / "c.json").write_text(json.dumps({**TINY, "signals": signals}))
+    given = {"family": "mixture-images", "config": tmp_path / "c.json", "stage1_objects": 6}
+    fit(images, tmp_path / "whole", **given)
+    with pytest.raises(Killed):
+        fit(images, tmp_path / "killed", progress=killed, **given)
+    with pytest.raises(RunError, match="is not finished"):
+        add(tmp_path / "killed", images)
+    fit(images, tmp_path / "killed", resume=True)
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
+    shutil.rmtree(images)
+    write_images(images, ["i0"])
+    assert len(fit(images, tmp_path / "whole", resume=True)) == 10
+
+
+def test_a_resumed_run_misses_what_is_gone(images, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(TINY))
+
+    def stop(name, done, total, **_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(images, tmp_path / "run", family="mixture-images", config=tmp_path / "c.json", progress=stop)
+    (images / "i4.png").unlink()
+    with pytest.raises(ViewError, match="i4 of this run is no longer there"):
+        fit(images, tmp_path / "run", resume=True)
+
+
+def test_vectors_of_meta_learning_learn_on_if_asked(images, tmp_path):
+    psnr = {}
+    for refine in (False, True):
+        changes = {**TINY, "signals": {"side": 8, "adaptation": "meta", "refine": refine}}
+        changes["mixture"] = {**TINY["mixture"], "bases": 16, "latent": 12}
+        changes["stage1"] = [{**TINY["stage1"][0], "steps": 60}]
+        changes["stage2"] = [{**SMALL, "rays_per_object": 64, "steps": 60}]
+        (tmp_path / "c.json").write_text(json.dumps(changes))
+        fit(images, tmp_path / str(refine), family="mixture-images", config=tmp_path / "c.json")
+        psnr[refine] = {name: own["psnr"] for name, own in evaluate(tmp_path / str(refine))["stages"].items()}
+    assert all(psnr[True][stage] > psnr[False][stage] + 0.5 for stage in ("stage1", "stage2"))
+
+
+def test_voxels_of_meshes(meshes, tmp_path, config):
+    said = []
+    collection = fit(
+        meshes, tmp_path / "run", family="mixture-voxels", config=config, stage1_objects=2, say=said.append
+    )
+    assert sorted(collection.ids) == ["box", "slab", "tower"]
+    assert any("object broken" in line for line in said)
+    assert any("object open" in line and "has no interior at 8^3 voxels" in line for line in said)
+    metrics = collection.entry("box").metrics
+    assert 0 <= metrics["iou"] <= 1 and metrics["psnr"] > 0
+    figures = evaluate(tmp_path / "run")
+    assert figures["objects"]["box"]["iou"] == pytest.approx(metrics["iou"])
+    with pytest.raises(ConfigError, match="this mixture holds voxels: they have no views to render"):
+        render_object(tmp_path / "run", "box", tmp_path / "a.png")
+
+
+def test_a_rendered_image_is_the_one_that_was_measured(images, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(TINY))
+    run = tmp_path / "run"
+    collection = fit(images, run, family="mixture-images", config=tmp_path / "c.json")
+    render_object(run, "i3", tmp_path / "a.png", size=8)
+    found = np.asarray(Image.open(tmp_path / "a.png")).astype(float)
+    truth = read_images(images, 8).values[3].reshape(8, 8, 3).astype(float)
+    psnr = -10 * np.log10(np.square((found - truth) / 255).mean())
+    assert psnr == pytest.approx(collection.entry("i3").metrics["psnr"], abs=0.1)
+
+
+def test_the_command_line(images, tmp_path, capsys):
+    (tmp_path / "c.json").write_text(json.dumps(TINY))
+    words = ["fit", str(images), "--out", str(tmp_path / "run"), "--family", "mixture-images", "--config"]
+    words += [str(tmp_path / "c.json"), "--adaptation", "meta-first-order", "--side", "9", "--minutes", "0.01"]
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"collection in {tmp_path / 'run'}\n" and "broken" in printed.err
+    settings = RunRecord.load(tmp_path / "run").settings
+    assert (settings.signals.adaptation, settings.signals.side) == ("meta-first-order", 9)
+    assert main(["render", str(tmp_path / "run"), "--object", "i0", "--out", str(tmp_path / "a.png")]) == 0
+    assert Image.open(tmp_path / "a.png").size == (256, 256)
+
+
+def test_settings_go_through_json_and_are_checked():
+    for name in ("mixture-images", "mixture-voxels", "mixture-images-paper", "mixture-voxels-paper"):
+        settings = presets()[name]
+        assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
+        assert settings.family_name in name and not settings.alone
+    paper = presets()["mixture-images-paper"]
+    assert (paper.mixture.network, paper.mixture.learnable) == (83_331, 33_378_048)
+    assert paper.mixture_config().code_spread == 0.01 and presets()["mixture"].mixture_config().code_spread == 1.0
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "message"),
+    [
+        ("mixture", {"signals": {"side": 9}}, "settings.signals: the preset 'mixture' has no images or voxels"),
+        ("mixture-images", {"signals": {"side": 2}}, "side: at least 4"),
+        ("mixture-images", {"signals": {"adaptation": "magic"}}, "signals.adaptation: 'magic' is not one of meta"),
+        ("mixture-images", {"signals": None}, "mixture.signal and signals belong together"),
+        ("mixture-images", {"mixture": {"signal": "scenes"}}, "mixture.signal and signals belong together"),
+    ],
+)
+def test_wrong_settings_are_named(preset, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        chosen_settings(preset, {}, changes)
+
+
+def test_one_instance_alone_shares_nothing(tmp_path):
+    folder = write_images(tmp_path / "one", ["a"])
+    with pytest.raises(ViewError, match="holds one instance alone"):
+        fit(folder, tmp_path / "run", family="mixture-images")
+    assert torch.get_num_threads() == 1

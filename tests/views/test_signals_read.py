@@ -1,0 +1,62 @@
+"""Images from any folder, and from folders of views; what cannot be read is named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from manyfields.errors import ViewError
+from manyfields.views.signals import picked, read_images
+
+
+def save(path, color, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGBA" if len(color) == 4 else "RGB", size, color).save(path)
+
+
+def test_any_folder_of_images(tmp_path):
+    save(tmp_path / "a.png", (255, 0, 0))
+    save(tmp_path / "deep" / "b.jpg", (0, 0, 255))
+    save(tmp_path / "deep" / "clear.png", (0, 255, 0, 0))
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("no image either")
+    found = read_images(tmp_path, side=4)
+    assert found.ids == ["a", "deep-b", "deep-clear"] and found.groups == [None] * 3
+    assert found.values.shape == (3, 16, 3) and found.values.dtype == np.uint8
+    assert (found.values[0] == [255, 0, 0]).all() and (found.values[2] == 255).all()
+    assert [problem.object for problem in found.problems] == ["broken"]
+    assert "broken.png" in found.problems[0].message and found.problems[0].fatal
+    again = picked(found, [2, 0])
+    assert again.ids == ["deep-clear", "a"] and (again.values[1] == found.values[0]).all()
+
+
+def test_pixels_lie_row_by_row_from_the_top_in_the_middle_square(tmp_path):
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:2, 2:6] = (255, 0, 0)
+    pixels[2:, 2:4] = (0, 255, 0)
+    pixels[2:, 4:6] = (0, 0, 255)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    values = read_images(tmp_path, side=4).values[0].reshape(4, 4, 3)
+    assert (values == pixels[:, 2:6]).all()
+
+
+def test_files_that_differ_by_their_ending_keep_it(tmp_path):
+    save(tmp_path / "a.png", (255, 0, 0))
+    save(tmp_path / "a.jpg", (255, 0, 0))
+    assert read_images(tmp_path, side=4).ids == ["a.jpg", "a.png"]
+
+
+def test_views_of_objects_keep_their_groups(tmp_path, shapes):
+    folder = shapes.write_set(tmp_path / "set", ["ball_red", "box_flat"], views=3, side=16)
+    found = read_images(folder, side=8)
+    assert len(found) == 6 and found.ids[0] == "ball_red-000" and found.groups[3:] == ["box_flat"] * 3
+    assert (found.values[0].reshape(8, 8, 3)[0, 0] == 255).all()
+    (folder / "box_flat" / "rgba" / "001.png").write_bytes(b"broken")
+    found = read_images(folder, side=8)
+    assert len(found) == 5 and [problem.object for problem in found.problems] == ["box_flat-001"]
+
+
+def test_folders_without_images_say_so(tmp_path):
+    with pytest.raises(ViewError, match="no such folder of images"):
+        read_images(tmp_path / "nowhere")
+    with pytest.raises(ViewError, match="holds no image that can be read"):
+        read_images(tmp_path)
