@@ -35,6 +35,8 @@ class Phase:
     encoder_rate: float = 0.0
     final_rate: float = 0.1
     """Rates decay exponentially to this share of their start."""
+    gradient_norm: float = 0.0
+    """To which gradients of what objects share are shortened where they are longer; 0: never."""
     objects_per_step: int = 8
     views_per_object: int = 2
     rays_per_object: int = 512
@@ -57,6 +59,8 @@ class Phase:
                 f"phase {self.name!r}: crop {self.crop} needs at least {MARGIN * 2 + 1} latent pixels, "
                 "and no encoder that learns: it reads whole views"
             )
+        if self.gradient_norm < 0:
+            raise ConfigError(f"phase {self.name!r}: gradient_norm {self.gradient_norm}: not below 0")
         if not (self.latent or self.rgb):
             raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
 

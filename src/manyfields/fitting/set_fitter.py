@@ -118,6 +118,9 @@ class SetFitter(ABC, Generic[D]):
         if self.optimizer is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * factor
+            if phase.gradient_norm:
+                shared = [one for group in self.optimizer.param_groups for one in group["params"]]
+                torch.nn.utils.clip_grad_norm_(shared, phase.gradient_norm)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         self.store.update(taken, codes, {name: rate * factor for name, rate in phase.rates_of_codes.items()})
