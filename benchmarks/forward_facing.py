@@ -25,7 +25,7 @@ from manyfields.runs.record import FILE
 RESULTS = Path(__file__).parent / "results" / "forward_facing.json"
 VIEWS = Path(__file__).parents[1] / "tests" / "_forward_facing.py"
 SIDE, SIZE = 8, 160
-STEPS = (0.004, 0.008, 0.012)
+STEPS = (0.002, 0.004, 0.008)
 
 
 def fitted(mesh: Path, work: Path, minutes: float) -> Collection:

@@ -135,6 +135,25 @@ def test_a_resumed_fit_ends_with_the_same_bits(adaptation):
         assert torch.equal(tensor, second.state()[name]), name
 
 
+def gradient_of_a_step(phase: Phase) -> torch.Tensor:
+    """What the optimizer of the shared part gets."""
+    fitter, seen = new_fitter("auto-decoding"), []
+    fitter.begin(phase)
+    parameters = [one for group in fitter.optimizer.param_groups for one in group["params"]]
+    look = lambda *_: seen.append(torch.cat([each.grad.flatten() for each in parameters]))  # noqa: E731
+    fitter.optimizer.register_step_pre_hook(look)
+    fitter.step(phase, 0)
+    return seen[0]
+
+
+@pytest.mark.parametrize("norm", [0.0, 1e-4, 1e3])
+def test_gradients_of_the_shared_part_are_shortened(norm):
+    found, whole = (gradient_of_a_step(replace(PHASE, steps=1, gradient_norm=each)) for each in (norm, 0.0))
+    length = float(whole.norm())
+    assert length > 1e-3
+    assert torch.allclose(found, whole * (norm / length if 0 < norm < length else 1.0), rtol=1e-4, atol=1e-9)
+
+
 def test_a_frozen_shared_part_keeps_every_bit():
     fitter = new_fitter("auto-decoding")
     before = {name: tensor.clone() for name, tensor in fitter.shared.state_dict().items()}

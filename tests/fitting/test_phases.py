@@ -38,7 +38,14 @@ def test_stated_steps_win_and_scale():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": -1}, {"objects_per_step": 0}, {"views_per_object": 0}, {"latent": 0.0, "rgb": 0.0}]
+    "changes",
+    [
+        {"steps": -1},
+        {"objects_per_step": 0},
+        {"views_per_object": 0},
+        {"latent": 0.0, "rgb": 0.0},
+        {"gradient_norm": -1.0},
+    ],
 )
 def test_settings_without_meaning(changes):
     with pytest.raises(ConfigError, match="phase 'odd'") as caught:

@@ -73,10 +73,14 @@ def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
 
 
 def signals(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
-    """Likewise of images and voxels. Without `shared` an epoch is a step: all instances of a wave are in each."""
+    """Likewise of images and voxels. Without `shared` an epoch is a step: all instances of a wave are in each.
+
+    Second derivatives through inner steps are steep where a step has gone too far: gradients are kept short.
+    """
     phase = Phase("instances", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=1e-2, code_decay=1e-6)
     phase = replace(phase, views_per_object=1, objects_per_step=16, rays_per_object=512, coarse_share=0.0)
-    return (replace(phase, base_rate=1e-3, fields_rate=3e-3) if shared else replace(phase, objects_per_step=256),)
+    shared_too = replace(phase, base_rate=3e-4, fields_rate=1e-3, gradient_norm=0.1)
+    return (shared_too if shared else replace(phase, objects_per_step=256),)
 
 
 def latent_stage1() -> tuple[Phase, ...]:
