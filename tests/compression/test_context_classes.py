@@ -36,7 +36,23 @@ def test_more_classes_take_fewer_bits():
 def test_fewer_contexts_than_classes_and_contexts_without_counts():
     counts = np.array([[0.0, 0.0], [7.0, 1.0]])
     chosen, summed = shared_classes(counts, 48)
-    assert chosen.max() < len(summed) == 2 and summed.sum() == 8
+    assert chosen[0] == chosen[1] < len(summed) == 2 and summed[chosen[0]].tolist() == [7.0, 1.0]
+
+
+def test_one_common_kind_does_not_swallow_the_others():
+    """Nearly all contexts see nothing but zeros, as where pictures hardly look."""
+    draw = np.random.default_rng(2)
+    kinds = [[1 - 3e-4, 1e-4, 2e-4], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]]
+    counts = np.stack([draw.multinomial(n, kinds[k]) for k, n in [(0, 5000)] * 80 + [(1, 300)] * 4 + [(2, 100)] * 3])
+    chosen, _ = shared_classes(counts.astype(float), 24)
+    groups = [set(chosen[part]) for part in (slice(80), slice(80, 84), slice(84, 87))]
+    assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+
+
+def test_what_was_never_counted_goes_where_the_average_costs_least():
+    counts = np.array([[900.0, 100.0], [0.0, 0.0], [10.0, 90.0]])
+    chosen, _ = shared_classes(counts, 2)
+    assert chosen[1] == chosen[0] != chosen[2]
 
 
 @given(st.integers(1, 255), st.floats(0.001, 3), st.integers(0, 500))

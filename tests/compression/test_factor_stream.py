@@ -19,7 +19,7 @@ from manyfields.compression.factor_stream import PARTS, START, decode_factors, e
 from manyfields.errors import CollectionError
 
 HEADER = header_size(START.size, len(PARTS))
-GOLDEN = "089b13d4bb60d9db"
+GOLDEN = "c598b43e38f0ae81"
 
 
 @pytest.mark.parametrize("changes", [{}, {"bits": 4, "coefficient_bits": 16}, {"latent": 1, "hidden": 9}], ids=str)

@@ -52,7 +52,8 @@ class LatentTables:
                 ranges = ranges_of(own)[here]
                 np.add.at(counts[level], (channel[None], ranges, own[here] + reach), 1)
         chosen, summed = shared_classes(counts.reshape(-1, 2 * reach + 1), classes)
-        frequencies = np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed])
+        used, chosen = np.unique(chosen, return_inverse=True)
+        frequencies = np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed[used]])
         return LatentTables(chosen.reshape(levels, channels, RANGES, RANGES), frequencies)
 
     def encode(self, latents: Levels, masks: Masks, first: int = 0) -> bytes:

@@ -21,7 +21,7 @@ class PyramidSettings:
     """Latents are rounded up from 1 less this on: 0.5 is to the nearest; less makes more of them 0."""
     gain_power: float = 0.25
     """Steps are finer where texels are more sensitive, by this power of it. 0: alike everywhere."""
-    classes: int = 48
+    classes: int = 24
     """Of contexts with a table of their own."""
     vector_share: float = 0.12
     """Steps of vectors, in their root mean square."""
