@@ -220,7 +220,11 @@ def main() -> None:
         settings = set_settings(price, arguments.steps, {"visits": arguments.visits})
         if arguments.step == "float16":
             value = bench.float16_psnr(settings)
-            made = [new_record("vehicles.transform.float16.fitted_on.psnr", value, "dB", note_of(bench, settings))]
+            made = [
+                new_record(
+                    f"vehicles.transform.float16.steps_{settings.steps}.psnr", value, "dB", note_of(bench, settings)
+                )
+            ]
         else:
             made = rows(bench, settings, arguments.step == "record")
         for row in made:
