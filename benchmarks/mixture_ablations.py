@@ -125,11 +125,11 @@ def rows_of(name: str, note: str, figures: Mapping[str, float | None]) -> list[R
 
 
 def draw_bases(family: MixtureFamily, path: Path) -> dict[str, float]:
-    """Write the picture; returns the mean similarity of each layer."""
+    """Write the picture, of hidden layers as in the paper; returns the mean similarity of each layer."""
     from PIL import Image
 
     matrices, file = basis_similarity(family), io.BytesIO()
-    Image.fromarray(similarity_picture(matrices)).save(file, "PNG", optimize=True)
+    Image.fromarray(similarity_picture(matrices[1:-1], first=1)).save(file, "PNG", optimize=True)
     write_atomic(path, file.getvalue())
     return {f"similarity_{layer}": mean_similarity(matrix) for layer, matrix in enumerate(matrices)}
 
@@ -148,7 +148,7 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--refine", type=int, default=100, help="steps of latent vectors of unseen images")
+    parser.add_argument("--refine", type=int, default=150, help="steps of latent vectors of unseen images")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=["table4", "table5", "table6"])
     parser.add_argument("--keep", action="store_true", help="do not measure again what is there of the same settings")
     # Of the bases and the projection: larger ones diverge with second derivatives.

@@ -151,4 +151,4 @@ def test_bases_are_drawn_beside_the_rows(ablations, tables, views, tmp_path, mon
     ablations.main(words(views, results))
     means = [rows(results)[f"{ablations.SHOWN}.similarity_{layer}"]["value"] for layer in range(3)]
     assert all(0.0 < mean < 1.0 for mean in means)
-    assert Image.open(tmp_path / ablations.PICTURE).width == 3 * (4 * 32 + 2 + 12) + 12
+    assert Image.open(tmp_path / ablations.PICTURE).width == 12 + (4 * 32 + 2) + 12  # the one hidden layer

@@ -57,6 +57,13 @@ def test_the_picture_is_darkest_where_bases_are_most_alike():
     assert (cells[0][0, :3] == 255).all() and (cells[1][0] == 255).all()
 
 
+def test_layers_are_numbered_from_the_first_that_is_given():
+    matrices = [torch.zeros(2, 2)] * 2
+    plain, named = (similarity_picture(matrices, first=first)[:20] for first in (0, 1))  # the lines of text
+    right = plain.shape[1] // 2 + 6  # where the second panel begins
+    assert (named[:, 12 : right - 12] == plain[:, right:-12]).all() and (named != plain).any()
+
+
 def test_bases_without_any_likeness_are_white():
     picture = similarity_picture([torch.zeros(2, 2)])
     assert (picture[21:149, 13:141] == 255).all()

@@ -36,8 +36,12 @@ def mean_similarity(matrix: Float[Tensor, "M M"]) -> float:
     return float(matrix.sum()) / (count * (count - 1)) if count > 1 else 0.0
 
 
-def similarity_picture(matrices: Sequence[Float[Tensor, "M M"]]) -> UInt8[np.ndarray, "H W 3"]:
-    """Heatmaps side by side, one for each layer with its mean above, on one scale, which stands below them."""
+def similarity_picture(matrices: Sequence[Float[Tensor, "M M"]], first: int = 0) -> UInt8[np.ndarray, "H W 3"]:
+    """Heatmaps side by side, one for each layer with its mean above, on one scale, which stands below them.
+
+    `first`: the number of the first layer given. The paper shows hidden layers alone (1 to L): the first and the last
+    have few numbers, and what they have by chance would set the scale.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     top = max(float(matrix.max()) for matrix in matrices) or 1.0
@@ -53,7 +57,7 @@ def similarity_picture(matrices: Sequence[Float[Tensor, "M M"]]) -> UInt8[np.nda
     picture = Image.fromarray(sheet)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
     for number, matrix in enumerate(matrices):
-        text = f"layer {number}, mean {mean_similarity(matrix):.3f}"
+        text = f"layer {first + number}, mean {mean_similarity(matrix):.3f}"
         draw.text((GAP + number * (side + GAP), 2), text, fill="black", font=font)
     draw.text((GAP, below + BAR + 2), f"|cosine| 0 to {top:.2f}", fill="black", font=font)
     return np.asarray(picture)
