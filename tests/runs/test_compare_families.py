@@ -75,18 +75,20 @@ def test_all_families_on_the_same_views(compared, tmp_path):
     assert RunRecord.load(tmp_path / "octree-coded").seconds["compress"] >= rows[3]["coding_seconds"]
 
 
+class Killed(BaseException):
+    """As by a signal."""
+
+
+def stop(phase, done, total, **figures):
+    if phase == "mixture, stage 1: mixture" and done == 3:
+        raise Killed
+
+
 def times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/codes-*")}
 
 
 def test_what_was_interrupted_goes_on_and_families_can_follow(compared, tmp_path):
-    class Killed(BaseException):
-        pass
-
-    def stop(phase, done, total, **figures):
-        if phase == "mixture, stage 1: mixture" and done == 3:
-            raise Killed
-
     with pytest.raises(Killed):
         compared(families=("octree", "mixture"), objects=("box_flat",), progress=stop)
     before = json.loads((tmp_path / "compare.json").read_text())["rows"]
@@ -95,8 +97,17 @@ def test_what_was_interrupted_goes_on_and_families_can_follow(compared, tmp_path
     rows = compared(families=("mixture", "octree"), objects=("box_flat",))
     assert [row["family"] for row in rows] == ["mixture", "octree", "octree"] and rows[1:] == before
     assert RunRecord.load(tmp_path / "mixture").phases1 == planned
-    with pytest.raises(RunError, match=r"compare.json holds figures of other settings, objects or data"):
+    with pytest.raises(RunError, match="holds runs of other settings, objects or data: choose another folder"):
         compared(families=("mixture",))
+
+
+def test_settings_are_those_of_the_first_run_that_began(compared):
+    with pytest.raises(ViewError):
+        compared(families=("mixture",), objects=("x",))
+    with pytest.raises(Killed):
+        compared(families=("mixture",), progress=stop)
+    with pytest.raises(RunError, match="holds runs of other settings"):
+        compared(families=("mixture",), minutes=0.02)
 
 
 def test_families_that_hold_out_other_views_are_not_compared(compared, settings):

@@ -74,48 +74,56 @@ def compare_families(
     }
     given = json.loads(json.dumps(asked))  # as it is read back: lists in the place of tuples
     with only_process(folder):
-        kept = _kept(folder / FIGURES, given)
+        kept = _kept(folder, given)
+        write_json(folder / FIGURES, kept)
         for name in names:
-            told = named(progress, name)
-            run = folder / name
-            fit(
-                data,
-                run,
-                minutes=minutes,
-                objects=objects,
-                resume=(run / FILE).exists(),
-                preset=name,
-                seed=seed,
-                report=False,
-                progress=told,
-                say=lambda text, name=name: say(f"{name}: {text}"),  # type: ignore[misc]
-                **given["changes"].get(name, {}),
-            )
-            _same_views(run, kept)
-            _add_row(folder, kept, name, PLAIN, told)
-            if (codec := SYSTEMS[name]) is not None:
-                told = named(progress, f"{name} by {codec}")
-                choices = {"codec": codec, "seed": seed, **given["coding"].get(name, {})}
-                compress(run, _place(folder, name, codec), report=False, progress=told, **choices)
-                _add_row(folder, kept, name, codec, told)
+            _compare(folder, name, kept, progress, say)
         rows = [row for row in kept["rows"] if row["family"] in names]
         rows.sort(key=lambda row: names.index(row["family"]))
         _write_report(folder, Path(data).name, minutes, names, rows, progress)
     return rows
 
 
+def _compare(folder: Path, name: str, kept: dict[str, Any], progress: Progress, say: Callable[[str], None]) -> None:
+    """Fit one family, or go on with it, and measure it; then what its codec makes of it."""
+    given, run = kept["settings"], folder / name
+    fit(
+        given["data"],
+        run,
+        minutes=given["minutes"],
+        objects=given["objects"],
+        resume=(run / FILE).exists(),
+        preset=name,
+        seed=given["seed"],
+        report=False,
+        progress=named(progress, name),
+        say=lambda text: say(f"{name}: {text}"),
+        **given["changes"].get(name, {}),
+    )
+    _same_views(run, kept)
+    _add_row(folder, kept, name, PLAIN, named(progress, name))
+    codec = SYSTEMS[name]
+    if codec is not None:
+        told = named(progress, f"{name} by {codec}")
+        choices = {"codec": codec, "seed": given["seed"], **given["coding"].get(name, {})}
+        compress(run, _place(folder, name, codec), report=False, progress=told, **choices)
+        _add_row(folder, kept, name, codec, told)
+
+
 def _place(folder: Path, name: str, form: str) -> Path:
     return folder / (name if form == PLAIN else f"{name}-coded")
 
 
-def _kept(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """What is measured already."""
-    if not path.exists():
-        return {"settings": given, "held_out": None, "rows": []}
-    kept = read_json(path)
-    if not isinstance(kept, dict) or kept.get("settings") != given:
-        raise RunError(f"{path} holds figures of other settings, objects or data: choose another folder")
-    return kept
+def _kept(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What is measured already. Settings that no run has begun with do not count."""
+    path = folder / FIGURES
+    begun = any((folder / name / FILE).exists() for name in SYSTEMS)
+    kept = read_json(path) if path.exists() else None
+    if isinstance(kept, dict) and kept.get("settings") == given:
+        return kept
+    if begun:
+        raise RunError(f"{folder} holds runs of other settings, objects or data: choose another folder")
+    return {"settings": given, "held_out": None, "rows": []}
 
 
 def _same_views(run: Path, kept: dict[str, Any]) -> None:
