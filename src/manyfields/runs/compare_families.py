@@ -154,7 +154,7 @@ def _add_row(folder: Path, kept: dict[str, Any], name: str, form: str, progress:
             "family": name,
             "stored_as": form,
             **found["mean"],
-            "object_bytes": costs.object_bytes,
+            "object_bytes": round(costs.object_bytes, 1),
             "shared_bytes": costs.shared_bytes + costs.codec_bytes,
             "fit_seconds": fit_seconds(record),
             "coding_seconds": record.seconds.get("compress"),
