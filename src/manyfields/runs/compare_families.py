@@ -182,7 +182,8 @@ def _write_report(
     note = (
         f"Each family had {minutes:g} minutes for all {rows[0]['objects']} objects together, on the same machine, with "
         "the same seed, views and held-out views. Figures are of stored bytes: in float16, and by the family's codec. "
-        "Shared bytes hold the codec's tables. Time is that of the fit; coding comes on top of it, for all objects."
+        "Shared bytes hold the codec's tables. Time is that of the fit; coding comes on top of it, for all objects. "
+        "Codecs of fused planes and octrees learn from views again, which may improve objects after a short fit."
     )
     comparison = Comparison(
         tuple(_variant(row) for row in rows),
