@@ -23,7 +23,7 @@ LEAST_SHARE_FOR_STEPS = 0.1
 """Of the minutes asked for, where what comes before the first step would take them all."""
 PILOT_OBJECTS = 2
 PILOT_STEPS = 10
-"""Of families whose objects stand alone: a step takes one object, so few of them tell what all take."""
+"""Of families whose objects stand alone, and whose steps take one object each."""
 MOST_AT_ONCE = 64
 """Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
@@ -80,13 +80,14 @@ def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: Fittin
 
 
 def _pilot_alone(record: RunRecord, objects: list[FittingObject]) -> tuple[StageFitter, float]:
-    """A fitter of some of the objects, and the seconds that one object takes before its first step."""
-    # Copies: fitters of own fields move the boxes and hulls of what they are given.
-    few = [replace(item) for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]]
-    new_single_fitter(record, FittingData([replace(few[0])], device(record.settings)))  # compiles what is not yet
-    began = time.monotonic()
-    fitter = new_single_fitter(record, FittingData(few, device(record.settings)))
-    return fitter, (time.monotonic() - began) / len(few)
+    """A fitter of one of the objects, and the seconds that it takes before its first step."""
+    # The last of a few counts: before it, the first may have waited for what is compiled once.
+    for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]:
+        began = time.monotonic()
+        # A copy: fitters of own fields move the boxes and hulls of what they are given.
+        fitter = new_single_fitter(record, FittingData([replace(item)], device(record.settings)))
+        spent = time.monotonic() - began
+    return fitter, spent
 
 
 def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> int:
