@@ -34,7 +34,7 @@ def said(call: dict, **expected):
 def test_fit(recorded):
     calls = recorded("fit", None)
     assert main(["fit", "data", "--out", "run", "--minutes", "3", "--seed", "5", "--policy", "frozen", "--resume"]) == 0
-    said(calls[0], data=Path("data"), out=Path("run"), minutes=3.0, resume=True, report=True)
+    said(calls[0], data=Path("data"), out=Path("run"), minutes=3.0, resume=True, report=True, objects=())
     said(calls[0]["changes"], seed=5, policy="frozen", autoencoder=None)
 
 
@@ -88,11 +88,26 @@ def test_compare_of_codecs(recorded, capsys):
     assert ["vq6", "30.50", "1,234"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize(("asked", "families"), [(["all"], ()), (["octree", "mixture"], ("octree", "mixture"))])
+def test_compare_of_families(recorded, capsys, asked, families):
+    row = {"family": "octree", "stored_as": "vq", "psnr": 30.5, "object_bytes": 1234.0, "fps": None, "steps": 77}
+    calls = recorded("compare_families", [row])
+    assert main(["compare", "data", "--families", *asked, "--minutes", "2", "--objects", "a", "b"]) == 0
+    said(calls[0], minutes=2.0, families=families, objects=("a", "b"), seed=0)
+    shown = capsys.readouterr().out.splitlines()
+    assert ["octree", "vq", "30.50", "-", "-", "1234.00", "-", "-", "-", "-"] in [line.split() for line in shown]
+    assert "families.png" in shown[-1]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--codecs", "--minutes", "2"], "--codecs goes by --steps"),
-        (["--steps", "9", "--minutes", "2"], "--methods, --objects and --steps are of --codecs"),
+        (["--steps", "9", "--minutes", "2"], "--methods and --steps are of --codecs"),
+        (["--objects", "a", "--minutes", "2"], "--objects is of --families and --codecs"),
+        (["--families", "all", "--codecs"], "are comparisons of three kinds"),
+        (["--families", "all", "--variants", "m1", "--minutes", "2"], "are comparisons of three kinds"),
+        (["--families", "all"], "--minutes says how long"),
         ([], "--minutes says how long each variant is fitted"),
     ],
 )

@@ -28,6 +28,7 @@ from manyfields.evaluation.report import (
     write_report,
 )  # fmt: skip
 from manyfields.evaluation.report.figures import Axis, histogram, line_chart, nice_ticks
+from manyfields.evaluation.report.grid import labelled_grid
 from manyfields.evaluation.report.pictures import ERROR_COLOURS, ERROR_FULL_SCALE, data_uri, error_map
 from manyfields.evaluation.scores import Scores
 
@@ -242,3 +243,30 @@ def test_maps_of_planes_stand_below_the_views(data):
     assert data_uri(grey) in page and page.index(data_uri(grey)) > page.index("view 004")
     assert "<figcaption>which &lt;texels&gt;</figcaption>" in page
     assert "which" not in render_page(data)
+
+
+def test_a_comparison_may_have_a_picture_and_a_title(data):
+    rows = (Variant("a", frames_per_second=4.0, coding_seconds=75.0), Variant("b", frames_per_second=8.25))
+    shown = Comparison(rows, title="Families", picture=noise(1), picture_note="as <stored>")
+    page = render_page(replace(data, comparison=shown))
+    assert "<h2>Families</h2>" in page and "<h2>Variants</h2>" not in page
+    assert data_uri(noise(1)) in page and "as &lt;stored&gt;" in page and "as <stored>" not in page
+    assert "<b>8.25</b>" in page and "75.0 s" in page
+
+
+def test_a_grid_has_every_picture_at_its_place_and_words_in_their_cells():
+    pictures = [[noise(4), noise(5)], [noise(6), noise(7)]]
+    words = "a name that is far too long for a cell of so few pixels, so that it is cut"
+    titles = [["truth", "", ""], [words, words, words]]
+    sheet = labelled_grid(titles, [[(picture, words) for picture in row] for row in pictures])
+    assert sheet.shape == (51 + 2 * (128 + 15 + 6), 6 + 2 * (128 + 6), 3)
+    for row, line in enumerate(pictures):
+        for column, picture in enumerate(line):
+            top, left = 51 + row * 149, 6 + column * 134
+            cell = sheet[top : top + 128, left : left + 128]
+            assert (cell[::8, ::8] == picture).all() and (cell[7::8, 7::8] == picture).all()
+            below = sheet[top + 128 : top + 143]
+            assert below[:, left : left + 128].min() < 128 and below[:, left + 130 : left + 134].min() == 255
+    assert sheet[:45, 6:134].min() < 128 and sheet[15:45, 6:134].min() == 255  # one line above the first column
+    large = np.zeros((100, 200, 3), np.uint8)
+    assert labelled_grid([["a"]], [[(large, "")]]).shape == (21 + 100 + 15 + 6, 212, 3)

@@ -221,17 +221,17 @@ def test_the_command(rgb_run, run, tmp_path, capsys):
         assert message in error[-1] and not Path(out).exists()
 
 
-@pytest.mark.parametrize("resolution", [2, 5])
-def test_small_planes_have_fewer_levels(resolution, data, rgb_settings, tmp_path):
+@pytest.mark.parametrize(("resolution", "levels"), [(2, None), (5, 3), (64, 4)])  # 64: that of the presets
+def test_small_planes_have_fewer_levels(resolution, levels, data, rgb_settings, tmp_path):
     settings = tmp_path / "small.json"
     settings.write_text(json.dumps({**json.loads(rgb_settings.read_text()), "resolution": resolution}))
     fit(data, tmp_path / "run", config=settings, stage1_objects=4, report=False)
-    if resolution == 2:
+    if levels is None:
         with pytest.raises(ConfigError, match="planes of 2 samples a side are too small for 'transform'"):
             compress(tmp_path / "run", tmp_path / "out", **CHOICES)
     else:
         made = compress(tmp_path / "run", tmp_path / "out", report=False, **CHOICES)
-        assert made.codec_config["levels"] == made.properties["compressed"]["set"]["levels"] == 3
+        assert made.codec_config["levels"] == made.properties["compressed"]["set"]["levels"] == levels
         assert made["box_tall"].render(orbit(1, width=8, height=8), level=3).images.isfinite().all()
 
 

@@ -3,11 +3,16 @@
 import json
 import sys
 
+import pytest
 import torch
 
+from manyfields.errors import ConfigError, ViewError
 from manyfields.fitting.data import FittingObject
 from manyfields.memory import available_memory
 from manyfields.runs import RunRecord, fit, plan
+from manyfields.runs.loading import load_objects
+from manyfields.runs.settings import chosen_settings, read_config
+from manyfields.views import read_views
 
 
 def an_object(views: int) -> FittingObject:
@@ -38,3 +43,64 @@ def test_the_size_of_waves_is_decided_once(data, settings, tmp_path, monkeypatch
     config.write_text(json.dumps({**json.loads(settings.read_text()), "wave": None}))
     fit(data, run, config=config, report=False)
     assert RunRecord.load(run).settings.wave == 2
+
+
+@pytest.fixture
+def octrees(data, octree_settings):
+    """A record of four octree objects, and these as they are read."""
+    settings = chosen_settings(None, read_config(octree_settings), {}, "octree")
+    views = read_views(data)
+    trained = {item.id: {"trained": len(item) - 1} for item in views}
+    record = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained)
+    return record, load_objects(views.objects, record)
+
+
+@pytest.mark.parametrize(("each", "steps"), [(0.0, 540), (5.0, 340), (100.0, 60)])
+def test_minutes_hold_what_comes_before_the_first_step(octrees, monkeypatch, each, steps):
+    record, items = octrees
+    pilot, _ = plan._pilot_alone(record, items)
+    monkeypatch.setattr(plan, "_pilot_alone", lambda record, objects: (pilot, each))
+    monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases, steps: [0.1])
+    forecast = plan.plan_steps(record, items, 1.0, lambda *told: None)
+    # 54 s of the minute are for fitting; a tenth of it for steps in any case.
+    assert record.phases1[0].steps == steps and "4 objects" in forecast
+
+
+def test_a_pilot_leaves_objects_as_they_are(octrees):
+    record, items = octrees
+    before = [(item.hull.clone(), item.bounds.clone()) for item in items]
+    plan.plan_steps(record, items, 0.01, lambda *told: None)
+    for item, (hull, bounds) in zip(items, before, strict=True):
+        assert torch.equal(item.hull, hull) and torch.equal(item.bounds, bounds)
+
+
+def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, monkeypatch):
+    settings = chosen_settings(None, read_config(tensor_settings), {"tensorf": {"first": 12, "upsample_at": (0.3,)}})
+    views = read_views(data)
+    trained = {item.id: {"trained": len(item) - 1} for item in views}
+    record, seen = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained), []
+
+    def timed(make, phases, steps):
+        fitter = make()
+        for phase in phases:
+            fitter.begin(phase)
+            for index in range(steps):
+                fitter.step(phase, index)
+                seen.append(sum(tensor.numel() for tensor in fitter.scenes[0].grids.tensors))
+        return [0.1 for _ in phases]
+
+    monkeypatch.setattr(plan, "seconds_per_step", timed)
+    plan.plan_steps(record, load_objects(views.objects, record), 0.01, lambda *told: None)
+    assert seen[0] < seen[-1]
+
+
+def test_some_objects_of_a_folder(data, rgb_settings, tmp_path, monkeypatch):
+    names = ("box_tall", "ball_red")
+    collection = fit(data, tmp_path / "run", config=rgb_settings, objects=names, report=False)
+    record = RunRecord.load(tmp_path / "run")
+    assert collection.ids == sorted(names) == sorted(record.held_out)
+    assert fit(data, tmp_path / "run", resume=True, report=False).ids == sorted(names)
+    with pytest.raises(ViewError, match="has no object 'x'; it has ball_blue, "):
+        fit(data, tmp_path / "other", config=rgb_settings, objects=("ball_red", "x"))
+    with pytest.raises(ConfigError, match="objects: they can be named in folders of views alone"):
+        fit(data, tmp_path / "other", family="mixture-images", objects=("a",))

@@ -1,39 +1,55 @@
-"""`manyfields compare`: variants of the family, or codecs of octree fields, side by side under one budget."""
+"""`manyfields compare`: variants of the family, families, or codecs of octree fields, side by side under one budget."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalMinutes
-from manyfields.commands._progress import progress
+from manyfields.commands._progress import progress, to_stderr
 from manyfields.commands._tables import print_table
+
+FAMILY_COLUMNS = {
+    "family": "family",
+    "stored_as": "stored as",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "object_bytes": "bytes an object",
+    "shared_bytes": "shared",
+    "fit_seconds": "fit s",
+    "coding_seconds": "coding s",
+    "fps": "fps",
+}
 
 
 @dataclass(frozen=True)
 class Compare(Command):
     """Fit the same data with each variant for the same time, stage 1 included, and put the figures in one table.
 
-    With --codecs: octree fields of each object, stored in each way for the same number of steps (VQ-AD's Tables 2, 3).
+    With --families: the families themselves, each as fitted and with its codec, on the same held-out views. With
+    --codecs: octree fields of each object, stored in each way for the same number of steps (VQ-AD's Tables 2, 3).
     """
 
     data: DataFolder
     """Folder of posed images of many objects."""
     minutes: OptionalMinutes = None
-    """Time for each variant, one after the other; needed, but for --codecs."""
+    """Time for each variant or family, one after the other, all objects together; needed, but for --codecs."""
     out: Path = Path("runs/compare")
     """Folder for the runs of the variants and the table."""
     variants: tuple[str, ...] = field(default=())
     """Presets to compare; those of the paper's tables if not given."""
+    families: tuple[str, ...] = field(default=())
+    """Families to compare in the place of variants: all, or some of fused-planes octree tensorf mixture."""
     codecs: bool = False
     """Compare ways to store octree fields: uncompressed, low rank, k-means, hashed and learned codebooks."""
     methods: tuple[str, ...] = field(default=())
     """Of --codecs: such as uncompressed vq6 hash12 vq6_from_noise; those of the paper's tables if not given."""
     objects: tuple[str, ...] = field(default=())
-    """Of --codecs: objects to take; all of them if not given."""
+    """Of --families and --codecs: names of objects to take; all of them if not given."""
     steps: OptionalCount = None
     """Of --codecs: steps of each method; 1000 if not given."""
     seed: int = 0
-    """The same seed, views and threads for every variant."""
+    """The same seed, views and threads for every variant or family."""
     threads: OptionalCount = None
     """CPU threads for torch; its own choice if not given."""
 
@@ -46,13 +62,19 @@ class Compare(Command):
             torch.set_num_threads(self.threads)
         if self.codecs and (self.minutes is not None or self.variants):
             raise ConfigError("--codecs goes by --steps, and has methods: leave out --minutes and --variants")
-        if not self.codecs and (self.methods or self.objects or self.steps is not None):
-            raise ConfigError("--methods, --objects and --steps are of --codecs: add it, or leave them out")
+        if self.families and (self.codecs or self.variants):
+            raise ConfigError("--families, --variants and --codecs are comparisons of three kinds: give one of them")
+        if not self.codecs and (self.methods or self.steps is not None):
+            raise ConfigError("--methods and --steps are of --codecs: add it, or leave them out")
+        if self.objects and not (self.codecs or self.families):
+            raise ConfigError("--objects is of --families and --codecs: add one of them, or leave it out")
         if not self.codecs and self.minutes is None:
             raise ConfigError("--minutes says how long each variant is fitted: give it, or --codecs")
-        rows = self._codecs() if self.codecs else self._variants()
-        columns = list(rows[0])
-        print_table(columns, [[row.get(c) for c in columns] for row in rows])
+        rows = self._codecs() if self.codecs else self._families() if self.families else self._variants()
+        titles = FAMILY_COLUMNS if self.families else {name: name for name in rows[0]}
+        print_table(list(titles.values()), [[row.get(name) for name in titles] for row in rows])
+        if self.families:
+            print(f"pictures in {self.out / 'families.png'}, all of it in {self.out / 'report.html'}")
         return 0
 
     def _variants(self) -> list[dict[str, Any]]:
@@ -62,6 +84,22 @@ class Compare(Command):
         with progress("compare") as report:
             return runs.compare(
                 self.data, minutes=self.minutes, out=self.out, variants=self.variants, seed=self.seed, progress=report
+            )
+
+    def _families(self) -> list[dict[str, Any]]:
+        from manyfields import runs
+
+        assert self.minutes is not None
+        with progress("compare") as report:
+            return runs.compare_families(
+                self.data,
+                minutes=self.minutes,
+                out=self.out,
+                families=() if self.families == ("all",) else self.families,
+                objects=self.objects,
+                seed=self.seed,
+                progress=report,
+                say=to_stderr,
             )
 
     def _codecs(self) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """`manyfields fit`: views of many objects to a collection."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,8 @@ class Fit(Command):
     """Run folder to make: the collection, checkpoints/ and report.html."""
     minutes: OptionalMinutes = None
     """Time to spend, turned into a recorded number of steps after a short pilot; the preset's steps if not given."""
+    objects: tuple[str, ...] = field(default=())
+    """Names of the objects to fit; all of DATA if not given."""
     resume: bool = False
     """Go on with the run in --out, with the settings it was started with."""
     seed: OptionalCount = None
@@ -70,6 +72,7 @@ class Fit(Command):
                 self.data,
                 self.out,
                 minutes=self.minutes,
+                objects=self.objects,
                 resume=self.resume,
                 seed=self.seed,
                 stage1_objects=self.stage1_objects,

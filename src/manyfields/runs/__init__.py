@@ -3,6 +3,7 @@
 from manyfields.runs.add import add
 from manyfields.runs.compare import compare
 from manyfields.runs.compare_codecs import compare_codecs
+from manyfields.runs.compare_families import compare_families
 from manyfields.runs.compress import compress
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
@@ -22,6 +23,7 @@ __all__ = [
     "add",
     "compare",
     "compare_codecs",
+    "compare_families",
     "compress",
     "demo",
     "evaluate",

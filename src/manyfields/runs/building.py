@@ -22,7 +22,7 @@ from manyfields.latents import SharedPart, load_autoencoder
 from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
-from manyfields.runs.trainer import StageFitter
+from manyfields.runs.trainer import Progress, StageFitter, silent
 
 OBJECTS_TO_WHITEN = 32
 GUIDE_SIDE = 64
@@ -62,17 +62,20 @@ def new_shared(settings: FitSettings, stage1: Sequence[FittingObject]) -> Shared
     return shared
 
 
-def new_octree_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> OctreeFitter:
+def new_octree_fitter(
+    record: RunRecord, data: FittingData, shared: SharedPart | None = None, progress: Progress = silent
+) -> OctreeFitter:
     """A fitter with an octree for each object. `shared`: that of a collection, whose network then stays as it is."""
     settings = record.settings
     assert settings.octree is not None
     shared = shared or new_shared(settings, data.objects)
     config = shared.family.config
     codes: list[OctreeCode] = []
-    for item in data.objects:
+    for row, item in enumerate(data.objects):
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
         tree = grown_octree(item, config, settings.sampler, settings.seed)
         codes.append(OctreeCode.of_features(tree, config.features, draw, settings.octree.finer_rate))
+        progress("growing octrees", row + 1, len(data))
     return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())
 
 
@@ -108,13 +111,15 @@ def new_factor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     return FactorFitter(shared, data, scenes, settings.sampler, settings.factor, settings.seed, half)
 
 
-def new_single_fitter(record: RunRecord, data: FittingData, shared: SharedPart | None = None) -> StageFitter:
+def new_single_fitter(
+    record: RunRecord, data: FittingData, shared: SharedPart | None = None, progress: Progress = silent
+) -> StageFitter:
     """A fitter of objects that share nothing but a small network (`FitSettings.alone`)."""
     if record.settings.tensorf is not None:
         return new_tensor_fitter(record, data, shared)
     if record.settings.factor is not None:
         return new_factor_fitter(record, data, shared)
-    return new_octree_fitter(record, data, shared)
+    return new_octree_fitter(record, data, shared, progress)
 
 
 def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) -> StageFitter:

@@ -9,8 +9,9 @@ from manyfields import __version__
 from manyfields._io import write_json
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
-from manyfields.evaluation.report import Chart, Comparison, Curve, ReportData, Variant, write_report
+from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
+from manyfields.runs.comparing import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.record import FILE, RunRecord
@@ -62,14 +63,14 @@ def compare(
             resume=resume,
             preset=name,
             seed=seed,
-            progress=_named(progress, name),
+            progress=named(progress, name),
             **changes,
         )
         row, variant = _measure(run, name)
         rows.append(row)
         shown.append(variant)
         write_json(folder / "compare.json", {"minutes": minutes, "rows": rows})
-    curves = [_quality(folder / name, name) for name in names]
+    curves = [quality(folder / name, name) for name in names]
     chart = Chart("Held-out PSNR while fitting", "dB", tuple(curve for curve in curves if curve.values))
     note = f"Each variant had {minutes:g} minutes on the same machine, threads, seed and views, stage 1 included."
     machine = RunRecord.load(folder / names[0]).machine
@@ -89,13 +90,6 @@ def compare(
     return rows
 
 
-def _named(progress: Progress, name: str) -> Progress:
-    def report(phase: str, done: int, total: int, **figures: float | int | str) -> None:
-        progress(f"{name}, {phase}", done, total, **figures)
-
-    return report
-
-
 def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
     figures = evaluate(run)
     collection, record = open_collection(run), RunRecord.load(run)
@@ -103,7 +97,7 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
     layer0 = [collection.entry(item).metrics.get("layer0_psnr") for item in collection]
     known = [value for value in layer0 if value is not None]
     coarse = sum(known) / len(known) if known else None
-    seconds = sum(value for key, value in record.seconds.items() if "/" not in key)
+    seconds = fit_seconds(record)
     steps = sum(phase.steps for phase in [*record.phases1, *record.phases2])
     paper_psnr, paper_minutes, paper_bytes = PAPER.get(name, (None, None, None))
     mean = figures["mean"]
@@ -132,8 +126,3 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
         paper_bytes,
     )
     return row, variant
-
-
-def _quality(run: Path, name: str) -> Curve:
-    points = [point for point in RunRecord.load(run).curves if point.get("held_out_psnr") is not None]
-    return Curve(name, tuple(p["seconds"] for p in points), tuple(p["held_out_psnr"] for p in points))

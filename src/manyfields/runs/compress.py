@@ -120,11 +120,12 @@ def compress(
     folder.mkdir(parents=True, exist_ok=True)
     with only_process(folder):
         _check_folder(folder, shape)
+        before = RunRecord.load(folder).seconds if (folder / FILE).exists() else {}
         began = time.monotonic()
         waves = _waves(source, codec) if others is None else partial(LearnedTransformWaves, others)
         collection = waves(source, record, views, folder, shape, progress).all()
         if record is not None:
-            record.seconds["compress"] = record.seconds.get("compress", 0.0) + time.monotonic() - began
+            record.seconds["compress"] = before.get("compress", 0.0) + time.monotonic() - began
             record.save(folder)
             if report:
                 from manyfields.runs.reporting import write_run_report

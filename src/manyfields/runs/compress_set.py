@@ -66,7 +66,7 @@ def set_shape(source: Collection, settings: SetSettings, seed: int) -> dict[str,
         raise ConfigError(f"{source.path}: its family has no micro planes, which codec 'transform' is for")
     if source.shared_part.autoencoder is not None:
         raise ConfigError(f"{source.path}: its fields are in a latent space; codec 'vq' takes them")
-    if (most := most_levels(config.resolution)) not in LEVELS:
+    if (most := most_levels(config.resolution)) < LEVELS[0]:
         raise ConfigError(f"{source.path}: planes of {config.resolution} samples a side are too small for 'transform'")
     settings = replace(settings, levels=min(settings.levels, most))
     return {"seed": seed, "steps": settings.steps, "set": asdict(settings)}

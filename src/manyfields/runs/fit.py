@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
-from manyfields.errors import RunError, ViewError
+from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingData, FittingObject, image_size
 from manyfields.fitting.phases import Phase
@@ -42,6 +43,7 @@ def fit(
     out: Path | str,
     *,
     minutes: float | None = None,
+    objects: Sequence[str] = (),
     resume: bool = False,
     family: str | None = None,
     preset: str | None = None,
@@ -53,6 +55,7 @@ def fit(
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
+    `objects` names those to fit, if not all; they are recorded, and a resumed run goes on with its own.
     `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
     With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
@@ -82,10 +85,12 @@ def fit(
             raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
         if settings.signals is not None:
+            if objects:
+                raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
             run.mkdir(parents=True, exist_ok=True)
             with only_process(run):
                 return fit_signals(Path(data), run, settings, minutes, progress, say)
-        record, views, first = _start(Path(data), settings, minutes, progress, say)
+        record, views, first = _start(Path(data), objects, settings, minutes, progress, say)
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
     with only_process(run):
@@ -128,10 +133,15 @@ def _held_out(views: ObjectViews, train: list[int], test: list[int]) -> dict[str
 
 
 def _start(
-    data: Path, settings: FitSettings, minutes: float | None, progress: Progress, say: Callable[[str], None]
+    data: Path,
+    objects: Sequence[str],
+    settings: FitSettings,
+    minutes: float | None,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
     """Read and split the views, plan the steps: everything that is decided before any training."""
-    kept, problems = usable_views(read_views(data))
+    kept, problems = usable_views(read_views(data).only(objects))
     tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
@@ -191,8 +201,10 @@ def _fit_stages(
 
 def _fit_alone(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
     """One stage: every object on its own octree or grids, and the network that all share."""
-    fitter = new_single_fitter(record, FittingData(objects, device(record.settings)))
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
+    began = time.monotonic()
+    fitter = new_single_fitter(record, FittingData(objects, device(record.settings)), progress=progress)
+    spent = {"before steps": time.monotonic() - began}
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, spent)
     note_stage(record, run, "stage1", trainer)
     collection = publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
@@ -241,8 +253,9 @@ def _train(
     name: str,
     checkpoint: str,
     progress: Progress,
+    spent: dict[str, float] | None = None,
 ) -> StageTrainer:
-    """Run a stage from its checkpoint, or from its start where there is none."""
+    """Run a stage from its checkpoint, or from its start where there is none. `spent`: time before that start."""
     trainer = StageTrainer(
         name,
         fitter,
@@ -251,6 +264,7 @@ def _train(
         every_seconds=record.settings.checkpoint_seconds,
         progress=progress,
         probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
+        seconds=spent or {},
     )
     trainer.run()
     return trainer

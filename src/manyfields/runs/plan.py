@@ -1,6 +1,7 @@
 """How many steps each phase takes, decided once and recorded, and the forecast that follows from a pilot."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,11 @@ from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for; the rest goes to storing and measuring."""
 STEPS_OF_A_LONG_RUN = 300
+LEAST_SHARE_FOR_STEPS = 0.1
+"""Of the minutes asked for, where what comes before the first step would take them all."""
+PILOT_OBJECTS = 2
+PILOT_STEPS = 10
+"""Of families whose objects stand alone, and whose steps take one object each."""
 MOST_AT_ONCE = 64
 """Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
@@ -45,24 +51,43 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     if minutes is None and sum(phase.steps for phase in record.phases1 + record.phases2) < STEPS_OF_A_LONG_RUN:
         return ""
     progress("pilot", 0, 1)
-    times = seconds_per_step(lambda: _pilot(record, stage1, first), record.phases1)
+    before = 0.0
+    if settings.alone:
+        pilot, each = _pilot_alone(record, stage1)
+        before = each * len(stage1)
+        # All that changes with the share of steps done, such as the size of grids, falls into the pilot.
+        whole = [replace(phase, steps=PILOT_STEPS) for phase in record.phases1]
+        times = seconds_per_step(lambda: pilot, whole, PILOT_STEPS)
+    else:
+        pilot = _pilot_together(record, stage1, FittingData(stage1[:1], device(settings)))
+        times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1)
     if waves:
-        pilot = FittingData(stage1[: len(waves[0])], device(record.settings))
+        drawn = FittingData(stage1[: len(waves[0])], device(record.settings))
         times += seconds_per_step(
-            lambda: new_fitter(record, new_shared(settings, stage1), pilot, average=True), record.phases2
+            lambda: new_fitter(record, new_shared(settings, stage1), drawn, average=True), record.phases2
         )
     progress("pilot", 1, 1)
     if minutes is not None:
-        plan(60 * minutes * SHARE_FOR_FITTING / _total(times, record, len(waves)))
+        steps = max(60 * minutes * SHARE_FOR_FITTING - before, 60 * minutes * LEAST_SHARE_FOR_STEPS)
+        plan(steps / _total(times, record, len(waves)))
     around = 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING)
-    return _forecast(record, stage1, times, len(waves), around)
+    return _forecast(record, pilot, times, len(waves), before + around)
 
 
-def _pilot(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
+def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
     """A fitter of stage 1 as it begins."""
-    if record.settings.alone:
-        return new_single_fitter(record, data)
     return new_fitter(record, new_shared(record.settings, stage1), data, average=False)
+
+
+def _pilot_alone(record: RunRecord, objects: list[FittingObject]) -> tuple[StageFitter, float]:
+    """A fitter of one of the objects, and the seconds that it takes before its first step."""
+    # The last of a few counts: before it, the first may have waited for what is compiled once.
+    for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]:
+        began = time.monotonic()
+        # A copy: fitters of own fields move the boxes and hulls of what they are given.
+        fitter = new_single_fitter(record, FittingData([replace(item)], device(record.settings)))
+        spent = time.monotonic() - began
+    return fitter, spent
 
 
 def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> int:
@@ -110,8 +135,7 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
     return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
 
 
-def _forecast(record: RunRecord, stage1: list[FittingObject], times: Sequence[float], waves: int, fixed: float) -> str:
-    pilot = _pilot(record, stage1, FittingData(stage1[:1], device(record.settings)))
+def _forecast(record: RunRecord, pilot: StageFitter, times: Sequence[float], waves: int, fixed: float) -> str:
     rendering, _ = shared_tensors(pilot.shared)
     pilots = tuple(
         PhasePilot(name, seconds, phase.steps * count)

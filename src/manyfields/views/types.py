@@ -1,6 +1,6 @@
 """What the readers give: posed images of objects, and what was wrong with some of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -149,6 +149,17 @@ class ViewSet:
     @property
     def ids(self) -> list[str]:
         return [item.id for item in self.objects]
+
+    def only(self, ids: Sequence[str]) -> "ViewSet":
+        """The objects of these ids, in their order here; all of them where no id is given.
+
+        Raises ViewError where there is no object of an id.
+        """
+        if not ids:
+            return self
+        wanted = {self[name].id for name in ids}
+        objects = [item for item in self.objects if item.id in wanted]
+        return ViewSet(objects, [problem for problem in self.problems if problem.object in wanted], self.path)
 
     def __len__(self) -> int:
         return len(self.objects)

@@ -96,15 +96,20 @@ class Variant:
     paper_object_seconds: float | None = None
     paper_object_bytes: float | None = None
     note: str = ""
+    coding_seconds: float | None = None  # what compressing all objects took beyond their fit
+    frames_per_second: float | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Variants under one budget, side by side."""
+    """Variants under one budget, side by side. `picture`: views of them in one grid, `picture_note` what it shows."""
 
     variants: tuple[Variant, ...]
     chart: Chart | None = None
     note: str = ""
+    title: str = "Variants"
+    picture: np.ndarray | None = None
+    picture_note: str = ""
 
 
 @dataclass(frozen=True)

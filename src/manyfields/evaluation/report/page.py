@@ -25,7 +25,7 @@ def render_page(data: ReportData) -> str:
             sections.section("Held-out views", sections.pictures(data.objects)),
             sections.section("Quality", sections.quality(data)),
             sections.section("Training", sections.charts(data)),
-            sections.section("Variants", sections.comparison(data.comparison)),
+            sections.section(data.comparison.title if data.comparison else "", sections.comparison(data.comparison)),
             sections.section("Cost", sections.costs(data.costs, data.cost_counts)),
             sections.section("Objects", sections.objects(data.objects), "Click a heading to sort."),
             sections.section("Set aside", sections.problems(data), "These were not used; everything else was."),

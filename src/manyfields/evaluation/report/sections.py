@@ -128,7 +128,9 @@ def comparison(found: Comparison | None) -> str:
         *SCORE_COLUMNS,
         Column("time", lambda v: v.seconds, format_seconds, "in all"),
         Column("steps", lambda v: v.steps, decimals(0)),
+        Column("coding", lambda v: v.coding_seconds, format_seconds, "in all"),
         Column("render", lambda v: v.render_seconds, format_seconds, "a view", "low"),
+        Column("fps", lambda v: v.frames_per_second, decimals(2), "views a second", "high"),
         Column("bytes", lambda v: v.object_bytes, format_bytes, "an object", "low"),
         Column("shared", lambda v: v.shared_bytes, format_bytes, "once"),
     )
@@ -148,7 +150,18 @@ def comparison(found: Comparison | None) -> str:
     caution = "<p class=note>The paper's objects are ShapeNet's, on NVIDIA L4 GPUs: compare orders, not digits.</p>"
     paper = f"<h3>Beside the paper's own figures</h3>{table(beside, quoted)}{caution}" if quoted else ""
     drawn = line_chart(found.chart) if found.chart else ""
-    return table(measured, variants) + note + remarks + drawn + paper
+    return table(measured, variants) + note + remarks + _sheet(found) + drawn + paper
+
+
+def _sheet(found: Comparison) -> str:
+    if found.picture is None:
+        return ""
+    height, width = found.picture.shape[:2]
+    source, words = data_uri(found.picture), escape(found.picture_note)
+    return (
+        f'<figure class=sheet><img src="{source}" width={width} height={height} alt="{words}">'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
 
 
 def costs(account: CostAccount | None, counts: Sequence[int]) -> str:
