@@ -58,7 +58,7 @@ def meshes(tmp_path):
     return folder
 
 
-@pytest.fixture(params=["auto-decoding", "meta", "meta-first-order"])
+@pytest.fixture(params=["auto-decoding", "principal", "meta", "meta-first-order"])
 def config(request, tmp_path):
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps({**TINY, "signals": {"side": 8, "adaptation": request.param}}))
@@ -98,8 +98,17 @@ def test_what_learns_beats_what_does_not(images, tmp_path):
     assert found[150] > found[1] + 3
 
 
-@pytest.mark.parametrize(("stage", "step"), [("stage 1", 4), ("stage 2.1", 2), ("codes 1.2", 1)])
-def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes, stage, step):
+@pytest.mark.parametrize(
+    ("adaptation", "stage", "step"),
+    [
+        ("auto-decoding", "stage 1", 4),
+        ("auto-decoding", "stage 2.1", 2),
+        ("meta", "codes 1.2", 1),
+        ("principal", "stage 1", 4),
+        ("principal", "codes 1.2", 1),
+    ],
+)
+def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes, adaptation, stage, step):
     class Killed(BaseException):
         pass
 
@@ -107,7 +116,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(images, tmp_path, hashes
         if name == f"{stage}: instances" and done == step:
             raise Killed
 
-    signals = {"side": 8, "adaptation": "meta" if stage.startswith("codes") else "auto-decoding", "refine": True}
+    signals = {"side": 8, "adaptation": adaptation, "refine": True}
     (tmp_path / "c.json").write_text(json.dumps({**TINY, "signals": signals}))
     given = {"family": "mixture-images", "config": tmp_path / "c.json", "stage1_objects": 6}
     fit(images, tmp_path / "whole", **given)

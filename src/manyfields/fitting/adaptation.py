@@ -4,7 +4,7 @@ phi <- phi - rate * gradient of the error at phi          (mNIF, algorithm 1, li
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from torch import Tensor
 from manyfields.errors import ConfigError
 from manyfields.fields import MixtureFamily
 
-Way = Literal["meta", "meta-first-order", "auto-decoding"]
+Way = Literal["meta", "meta-first-order", "auto-decoding", "principal"]
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,22 @@ class SignalSettings:
     """Cells along each axis of the grid."""
     adaptation: Way = "meta"
     """By a few steps from anew whenever an instance is met, which the shared part learns to make good: through second
-    derivatives, or without. Or latent vectors are kept, and learn with the shared part (auto-decoding)."""
+    derivatives, or without. Or latent vectors are kept, and learn with the shared part (auto-decoding); principal: they
+    start at the instances' principal components."""
     inner_steps: int = 3
     inner_rate: float = 1.0
     start_spread: float = 0.01
     """Standard deviation of the random vectors that inner steps start from, and of M times the coefficients that these
-    give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable."""
+    give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable. With
+    `principal`, whose vectors have a mean square of 1, of M times the coefficients alone: all networks start alike."""
     stored_steps: int = 3
     """Inner steps that make the latent vectors that are stored."""
     refine: bool = False
     """Whether vectors that a few steps have made learn on, by the phases of stage 2, before they are stored."""
 
     def __post_init__(self) -> None:
-        if self.adaptation not in ("meta", "meta-first-order", "auto-decoding"):
-            raise ConfigError(f"adaptation {self.adaptation!r}: meta, meta-first-order or auto-decoding")
+        if self.adaptation not in get_args(Way):
+            raise ConfigError(f"adaptation {self.adaptation!r}: {', '.join(get_args(Way))}")
         if self.side < 4 or min(self.inner_steps, self.stored_steps) < 1:
             raise ConfigError("side: at least 4; inner_steps and stored_steps: at least 1")
         if min(self.inner_rate, self.start_spread) <= 0:
@@ -45,7 +47,8 @@ class SignalSettings:
 
     @property
     def meta(self) -> bool:
-        return self.adaptation != "auto-decoding"
+        """Whether vectors come from a few steps from anew; else they are kept."""
+        return self.adaptation in ("meta", "meta-first-order")
 
 
 def errors(

@@ -139,10 +139,10 @@ class FitSettings:
     def mixture_config(self) -> MixtureConfig:
         """The family's config of a fit of mixtures: codes start close together where inner steps set them apart."""
         assert self.mixture is not None
-        if self.signals is None or not self.signals.meta:
+        if self.signals is None or self.signals.adaptation == "auto-decoding":
             return self.mixture
         spread = self.signals.start_spread
-        return replace(self.mixture, code_spread=spread, start_spread=spread)
+        return replace(self.mixture, code_spread=spread if self.signals.meta else 1.0, start_spread=spread)
 
     def code_shapes(self, stage1_objects: int) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor of one object's code, for families that share all they can."""

@@ -20,9 +20,11 @@ from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.instances import instance_scores
 from manyfields.evaluation.machine import describe_machine
+from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.principal_start import principal_coordinates
 from manyfields.fitting.signal_data import SignalData
 from manyfields.fitting.signal_fitter import SignalFitter
 from manyfields.latents import SharedPart
@@ -96,10 +98,9 @@ def go_on(run: Path, record: RunRecord, found: SignalSet, progress: Progress) ->
         if not meta_learned(record):  # meta-learning starts from 0, also what it has never seen
             fitter.shared.family.remember_average(fitter.store.all())
         collection = publish(run, record, fitter.shared)
-        if not meta_learned(record):
-            store_instances(collection, fitter, 1)
-    # What meta-learning has seen is adapted like what it has not, and like that passed over where it is stored already.
-    add_instances(run, record, collection, picked_by_id(found, record.stage1), "codes 1", progress, stage=1)
+        kept = None if meta_learned(record) else fitter.codes_of(range(len(data)))
+        # What meta-learning has seen is adapted like what it has not; kept vectors go on from where they are.
+        add_instances(run, record, collection, picked_by_id(found, record.stage1), "codes 1", progress, 1, kept)
     add_instances(run, record, collection, picked_by_id(found, record.stage2), "stage 2", progress)
     record.finished = True
     record.save(run)
@@ -127,15 +128,24 @@ def add_instances(
     name: str,
     progress: Progress,
     stage: int = 2,
+    kept: Codes | None = None,
 ) -> None:
-    """Fit and store those that are not there yet, wave by wave, against the shared part as it is."""
-    size = wave_of(record)
+    """Fit and store those that are not there yet, wave by wave, against the shared part as it is.
+
+    `kept`: the codes of all of `found`, to go on from, which only learn on if the run refines.
+    """
+    size, settings = wave_of(record), record.settings.signals
+    assert settings is not None
+    row_of = {name: row for row, name in enumerate(found.ids)}
     for number, start in enumerate(range(0, len(found), size), 1):
         wave = [each for each in found.ids[start : start + size] if each not in collection]
         if not wave:
             continue
         fitter = new_signal_fitter(record, open_shared_part(collection), _of(found, wave, record), average=True)
-        if phases := phases_of_wave(record, len(wave)):
+        if kept is not None:
+            fitter.store = CodeStore(kept[[row_of[name] for name in wave]])
+        phases = phases_of_wave(record, len(wave)) if kept is None or settings.refine else []
+        if phases:
             fitter = fitter.keeping()
             _train(run, record, fitter, phases, f"{name}.{number}", progress)
         store_instances(collection, fitter, stage)
@@ -164,12 +174,17 @@ def evaluate_signals(run: Path, record: RunRecord, progress: Progress = silent) 
 
 
 def new_signal_fitter(record: RunRecord, shared: SharedPart, data: SignalData, average: bool = False) -> SignalFitter:
-    """A fitter with new codes: random ones, or those of the average instance."""
+    """A fitter with new codes: random ones or principal coordinates, or those of the average instance."""
     settings = record.settings
     assert settings.signals is not None
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     family = shared.family
-    codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
+    if average:
+        codes = family.average_codes(len(data))
+    elif settings.signals.adaptation == "principal":
+        codes = Codes({"latent": principal_coordinates(data.values, family.config.code_size, generator)})
+    else:
+        codes = family.new_codes(len(data), generator)
     half = takes_half(settings, data.device)
     store = CodeStore(codes.to(data.device))
     return SignalFitter(
