@@ -13,6 +13,8 @@ from manyfields.commands._progress import progress, to_stderr
 Family = Literal["fused-planes", "octree", "tensorf", "factor-fields", "mixture", "mixture-images", "mixture-voxels"]
 
 Adaptation = Literal["meta", "meta-first-order", "auto-decoding", "principal"]
+WAYS = "{meta,meta-first-order,auto-decoding,principal}"
+OptionalAdaptation = Annotated[Adaptation | None, tyro.conf.arg(metavar=WAYS)]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,7 @@ class Fit(Command):
     (presets factor-fields, factor-fields-paper); or averages of networks that objects share (presets mixture,
     mixture-paper): one of fused-planes, octree, tensorf, factor-fields, mixture. And mixture-images and mixture-voxels,
     whose DATA is a folder of images, or of meshes."""
-    adaptation: Annotated[
-        Adaptation | None, tyro.conf.arg(metavar="{meta,meta-first-order,auto-decoding,principal}")
-    ] = None
+    adaptation: OptionalAdaptation = None
     """Of images and voxels: how instances get their latent vectors; the preset's if not given."""
     side: OptionalCount = None
     """Of images and voxels: pixels or voxels along a side; the preset's (64 and 32) if not given."""
