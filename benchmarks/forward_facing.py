@@ -2,15 +2,13 @@
 
     python benchmarks/forward_facing.py --mesh ../shared/data/models/detail/BoomBox.glb --work W --minutes 4
 
-Renders the mesh from a plane of 8 x 8 cameras (W/<mesh>), fits the preset `tensorf` with `scene: forward` (W/run; one
+Renders the mesh from 64 cameras of a plane (W/views), fits the preset `tensorf` with `scene: forward` (W/run; one
 that is there is taken as it is), codes the run by the codec `pyramid` at three steps (W/step-S), and measures held-out
 views from the stored bytes. Rows go to benchmarks/results/forward_facing.json.
 """
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,19 +18,18 @@ from factor_fields import psnr, total_bytes
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs.compress_transform import size_breakdown
 from manyfields.runs.record import FILE
+from manyfields.views.render_set import render_set
 
 RESULTS = Path(__file__).parent / "results" / "forward_facing.json"
-VIEWS = Path(__file__).parents[1] / "tests" / "_forward_facing.py"
-SIDE, SIZE = 8, 160
+VIEWS, SIZE = 64, 160
 STEPS = (0.002, 0.004, 0.008)
 
 
 def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
-    views, folder = work / mesh.stem, work / "run"
-    if not views.exists():
-        # In a process of its own: vtk and Triton each bring an LLVM and do not stand each other.
-        subprocess.run([sys.executable, VIEWS, mesh, views, str(SIDE), str(SIZE)], check=True)
+    views, folder = work / "views", work / "run"
+    render_set(mesh, views, views=VIEWS, size=SIZE, viewpoints="plane", depth=False)
     if (folder / FILE).exists() and RunRecord.load(folder).finished:
         return open_collection(folder)
     (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
@@ -47,7 +44,7 @@ def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
     seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
     held_out = sum(len(each["views"]) for each in record.held_out.values())
     note = (
-        f"{mesh.stem}, {SIDE * SIDE} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
+        f"{mesh.stem}, {VIEWS} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
         f"{seconds:.0f} s, {torch.get_num_threads()} threads"
     )
     before, name = total_bytes(run), "forward_facing"
@@ -55,7 +52,8 @@ def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
     yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
     for step in STEPS:
         made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step)
-        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}"
+        parts = ", ".join(f"{part} {size:.0f}" for part, size in size_breakdown(made).items())
+        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}; {parts}"
         yield new_record(f"{own}.bytes", total_bytes(made), "bytes", how)
         yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
         yield new_record(f"{own}.loss_db", psnr(run) - psnr(made), "dB", how)

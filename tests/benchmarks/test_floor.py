@@ -1,9 +1,5 @@
 """The counts behind docs/performance.md: by hand on small cases, and against PyTorch's own counter."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -13,18 +9,6 @@ from manyfields.compiled import plain_only
 from manyfields.fields import FusedPlanes, FusedPlanesConfig
 from manyfields.latents.compact import CompactConfig, CompactDecoder
 from manyfields.runs import presets
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Imports a module of benchmarks/, which is a folder of scripts and no package."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.fixture(scope="module")

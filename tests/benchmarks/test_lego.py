@@ -1,24 +1,10 @@
 """The single-scene benchmark: what it interpolates and compares, and all of it on a tiny scene."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 OBJECT = "ball_red"
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Imports a module of benchmarks/, which is a folder of scripts and no package."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,10 @@
 """The ablations of mixtures: the paper's sizes and orders, and rows of a tiny run that can be gone on with."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from manyfields.errors import RunError
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def load():
-    """Imports a module of benchmarks/, which is a folder of scripts and no package."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,13 @@
 """A forward-facing scene: a real mesh, rendered from a plane of cameras, fitted in normalised device coordinates."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from manyfields.runs import fit
-
-VIEWS = Path(__file__).parents[1] / "_forward_facing.py"
+from manyfields.views.render_set import render_set
 
 
 @pytest.fixture
@@ -19,8 +15,8 @@ def scene(shared, tmp_path):
     """Sixteen views of the water bottle."""
     pytest.importorskip("vtk")
     mesh = shared / "data/models/detail/WaterBottle.glb"
-    subprocess.run([sys.executable, VIEWS, mesh, tmp_path / "bottle"], check=True)
-    return tmp_path / "bottle"
+    render_set(mesh, tmp_path / "views", views=16, size=40, viewpoints="plane", depth=False)
+    return tmp_path / "views" / mesh.stem
 
 
 def test_a_scene_seen_from_one_side_is_learned_and_stored(scene, tmp_path):

@@ -30,6 +30,20 @@ def test_each_kind_of_viewpoints_covers_its_part_of_the_sphere_evenly():
     assert -5.001 <= elevation.min() < -4 and 44 < elevation.max() <= 45.001
 
 
+def test_cameras_of_a_plane_stand_in_front_and_look_nearly_straight_on():
+    poses = camera_poses(400, "plane", seed=2)
+    rotation, position = poses[:, :3, :3], poses[:, :3, 3]
+    np.testing.assert_allclose(rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (400, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1)
+    np.testing.assert_allclose(position[:, 1], -RADIUS)
+    aside = position[:, [0, 2]]
+    assert abs(aside).max() <= 0.6 and (abs(aside).max(0) > 0.59).all() and (abs(aside.mean(0)) < 0.01).all()
+    # Where each camera's axis meets the plane through the object's middle.
+    steps = -position[:, 1] / -rotation[:, 1, 2]
+    met = position - steps[:, None] * rotation[:, :, 2]
+    np.testing.assert_allclose(met[:, [0, 2]], 0.3 * aside, atol=1e-12)
+
+
 def test_views_depend_on_seed_and_object_id_alone():
     first = camera_poses(5, seed=1, object_id="a")
     np.testing.assert_array_equal(first, camera_poses(5, seed=1, object_id="a"))
@@ -42,15 +56,15 @@ def test_the_random_numbers_of_an_object_stay_what_they_are():
 
 
 def test_a_camera_straight_above_has_a_pose():
-    from manyfields.views.viewpoints import _looking_at_origin
+    from manyfields.views.viewpoints import _looking_at
 
-    pose = _looking_at_origin(np.array([[0.0, 0.0, 2.7]]))[0]
+    pose = _looking_at(np.zeros(3), np.array([[0.0, 0.0, 2.7]]))[0]
     assert np.isfinite(pose).all()
     np.testing.assert_allclose(np.linalg.det(pose[:3, :3]), 1)
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ConfigError, match="'dome' is not known; use one of hemisphere, sphere, front"):
+    with pytest.raises(ConfigError, match="'dome' is not known; use one of hemisphere, sphere, front, plane"):
         camera_poses(4, "dome")
     with pytest.raises(ConfigError, match="views is 0"):
         camera_poses(0)

@@ -25,8 +25,8 @@ class RenderViews(Command):
     """Width and height in pixels."""
     seed: int = 0
     """Seed of the cameras."""
-    viewpoints: Literal["hemisphere", "sphere", "front"] = "hemisphere"
-    """Where the cameras stand."""
+    viewpoints: Literal["hemisphere", "sphere", "front", "plane"] = "hemisphere"
+    """Where the cameras stand; plane: side by side in front of the mesh, for forward-facing scenes."""
     depth: bool = True
     """Whether a depth image is written for each view."""
     up: Literal["y", "z"] | None = None
