@@ -141,6 +141,45 @@ def store_half(typing, array, index, value):
 
 
 @intrinsic
+def load_lower_halves(typing, array, index):
+    """array[index : index + 16] of int32, each the bits of two bfloat16: the numbers in the lower halves"""
+
+    def code(context, builder, signature, arguments):
+        bits = builder.load(_pointer(context, builder, signature.args[0], *arguments, _WHOLES), align=4)
+        return builder.bitcast(builder.shl(bits, ir.Constant(_WHOLES, [16] * LANES)), _VECTOR)
+
+    return vector(array, types.intp), code
+
+
+@intrinsic
+def load_upper_halves(typing, array, index):
+    """Likewise those in the upper halves."""
+
+    def code(context, builder, signature, arguments):
+        bits = builder.load(_pointer(context, builder, signature.args[0], *arguments, _WHOLES), align=4)
+        return builder.bitcast(builder.and_(bits, ir.Constant(_WHOLES, [0xFFFF0000] * LANES)), _VECTOR)
+
+    return vector(array, types.intp), code
+
+
+@intrinsic
+def store_halves(typing, array, index, lower, upper):
+    """array[index : index + 16] = bits of finite numbers, rounded to two bfloat16 in each int32 (ties away from 0)"""
+
+    def code(context, builder, signature, arguments):
+        array, index, *pair = arguments
+        half, places = ir.Constant(_WHOLES, [0x8000] * LANES), ir.Constant(_WHOLES, [16] * LANES)
+        lower, upper = (builder.add(builder.bitcast(value, _WHOLES), half) for value in pair)
+        lower = builder.lshr(lower, places)
+        upper = builder.and_(upper, ir.Constant(_WHOLES, [0xFFFF0000] * LANES))
+        place = _pointer(context, builder, signature.args[0], array, index, _WHOLES)
+        builder.store(builder.or_(lower, upper), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, vector), code
+
+
+@intrinsic
 def splat(typing, number):
     """The same number in every lane."""
 

@@ -16,6 +16,7 @@ KERNELS = (
     "manyfields.simd",
     "manyfields.fields.gather_kernels",
     "manyfields.fields.mixing_kernels",
+    "manyfields.fields.sine_kernels",
     "manyfields.fields.tensor_kernels",
     "manyfields.rendering.guided_kernel",
     "manyfields.rendering.exponentials",

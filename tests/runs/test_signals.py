@@ -11,7 +11,8 @@ from PIL import Image
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.runs import RunRecord, add, evaluate, fit, render_object
+from manyfields.generation import PriorSettings
+from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, render_object, sample, train_prior
 from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
 from manyfields.views.signals import read_images
 
@@ -169,8 +170,8 @@ def test_voxels_of_meshes(meshes, tmp_path, config):
     assert 0 <= metrics["iou"] <= 1 and metrics["psnr"] > 0
     figures = evaluate(tmp_path / "run")
     assert figures["objects"]["box"]["iou"] == pytest.approx(metrics["iou"])
-    with pytest.raises(ConfigError, match="this mixture holds voxels: they have no views to render"):
-        render_object(tmp_path / "run", "box", tmp_path / "a.png")
+    render_object(tmp_path / "run", "box", tmp_path / "a.png", size=16, views=2)
+    assert Image.open(tmp_path / "a.png").size == (32, 16)
 
 
 def test_a_rendered_image_is_the_one_that_was_measured(images, tmp_path):
@@ -182,6 +183,29 @@ def test_a_rendered_image_is_the_one_that_was_measured(images, tmp_path):
     truth = read_images(images, 8).values[3].reshape(8, 8, 3).astype(float)
     psnr = -10 * np.log10(np.square((found - truth) / 255).mean())
     assert psnr == pytest.approx(collection.entry("i3").metrics["psnr"], abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["images", "voxels"])
+def test_priors_draw_instances(kind, images, meshes, tmp_path):
+    """New ones as a collection with a sheet of them, and pictures of what lies between."""
+    pytest.importorskip("diffusers")
+    data = images if kind == "images" else meshes
+    changes = TINY | {"stage1_objects": 3, "signals": {"side": 8, "adaptation": "principal"}}
+    run = fit(data, tmp_path / "run", family=f"mixture-{kind}", say=lambda line: None, **changes)
+    train_prior(tmp_path / "run", PriorSettings(width=16, blocks=1, steps=20, batch=4))
+    made = sample(tmp_path / "run", tmp_path / "new", count=3, seed=1, size=16)
+    assert made.verify() == [] and made.shared_hash == run.shared_hash and len(made) == 3
+    sheet = np.asarray(Image.open(tmp_path / "new" / "samples.png"))
+    assert sheet.shape == (32, 32, 3)
+    render_object(tmp_path / "new", made.ids[0], tmp_path / "a.png", size=16)
+    again = np.asarray(Image.open(tmp_path / "a.png"))
+    assert again.shape == (16, 16, 3) and (kind == "voxels" or np.array_equal(again, sheet[:16, :16]))
+    interpolate(tmp_path / "run", run.ids[:2], tmp_path / "row.png", side=3, size=16)
+    row = np.asarray(Image.open(tmp_path / "row.png"))
+    assert row.shape == (16, 48, 3)
+    if kind == "images":
+        render_object(tmp_path / "run", run.ids[0], tmp_path / "first.png", size=16)
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "first.png")), row[:, :16])
 
 
 def test_the_command_line(images, tmp_path, capsys):

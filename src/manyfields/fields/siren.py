@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields.fields.sines import sine
+
 Sizes = Sequence[tuple[int, int]]
 """Inputs and outputs of each layer."""
 
@@ -58,9 +60,9 @@ def evaluate(
         matrix = scale * numbers[:, : inputs * outputs].view(-1, outputs, inputs).transpose(1, 2)
         bias = scale * numbers[:, inputs * outputs :].unsqueeze(1)
         if 0 < index < last:
-            values = torch.sin(torch.baddbmm(bias, values, matrix))
+            values = sine(torch.baddbmm(bias, values, matrix))
         else:
             with torch.autocast(points.device.type, enabled=False):
                 values = torch.baddbmm(bias, values.to(points.dtype), matrix)
-            values = values if index == last else torch.sin(values)
+            values = values if index == last else sine(values)
     return values

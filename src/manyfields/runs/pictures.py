@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from manyfields._io import write_atomic
@@ -14,7 +13,7 @@ from manyfields.collection.objects import StoredObject
 from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
 from manyfields.fields import Codes, MixtureFamily
-from manyfields.fitting.signal_data import grid_points
+from manyfields.runs.instance_pictures import instance_views
 
 FRAMES_PER_SECOND = 24
 FILMS = (".mp4", ".webm", ".gif")
@@ -71,18 +70,12 @@ def orbit_views(
 ) -> UInt8[np.ndarray, "V H W 3"]:
     """Views on a circle around an object, through the decoder of the collection. An image is itself."""
     family = collection.shared_part.family
-    if isinstance(family, MixtureFamily) and family.config.signal == "images":
-        return _image(family, collection[object_id], size)
+    if isinstance(family, MixtureFamily) and family.config.signal != "scenes":
+        code = collection[object_id].code()
+        assert isinstance(code, Codes)
+        return instance_views(family, code.tensors["latent"], size, views, elevation)
     stride = collection.shared_part.stride
     return _orbit(collection[object_id], stride, size, views, elevation, level)
-
-
-@torch.no_grad()
-def _image(family: MixtureFamily, item: StoredObject, size: int) -> UInt8[np.ndarray, "1 S S 3"]:
-    code = item.code()
-    assert isinstance(code, Codes)
-    values = family.values(code.tensors["latent"], grid_points(size, 2)[None]).clamp(0.0, 1.0)
-    return (values.view(1, size, size, 3).numpy() * 255.0).round().astype(np.uint8)
 
 
 def _orbit(

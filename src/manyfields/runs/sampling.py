@@ -14,8 +14,9 @@ from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.collection.objects import codec_of, render_code, stored_sampler
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import ObjectCodes
+from manyfields.fields import Codes, MixtureFamily, ObjectCodes
 from manyfields.generation import ObjectParts, Prior, bilinear_grid, parts_of
+from manyfields.runs.instance_pictures import instance_seen
 from manyfields.runs.pictures import contact_sheet, render_object, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.runs.trainer import Progress, silent
@@ -128,6 +129,9 @@ def view_of(
     shared, box = collection.shared_part, bounds.float()[None]
     size = max(shared.stride, size // shared.stride * shared.stride)
     camera = orbit(8, elevation=ELEVATION, width=size, height=size)[[AZIMUTH]]
+    if isinstance(shared.family, MixtureFamily) and shared.family.config.signal != "scenes":
+        assert isinstance(code, Codes)
+        return instance_seen(shared.family, code.tensors["latent"], camera)[0]
     seen = render_code(shared, code, shared.guide(code, box), camera, box, stored_sampler(collection))
     assert seen.images is not None
     return (seen.images[0, 0].permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
