@@ -238,15 +238,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048, help="at least so many a side")
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--steps", type=int, default=PriorSettings().steps)
-    parser.add_argument("--mix", type=float, default=PriorSettings().mix)
+    parser.add_argument("--parents", type=int, default=PriorSettings().parents)
+    parser.add_argument("--evenness", type=int, default=PriorSettings().evenness)
+    parser.add_argument("--neighbours", type=int, default=PriorSettings().neighbours)
     parser.add_argument("--exchange", type=float, default=PriorSettings().exchange)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    settings = PriorSettings(
-        level=chosen.level, steps=chosen.steps, mix=chosen.mix, exchange=chosen.exchange, held_out=HELD_OUT
-    )
+    chosen_settings = {
+        name: getattr(chosen, name) for name in ("level", "steps", "parents", "evenness", "neighbours", "exchange")
+    }
+    settings = PriorSettings(**chosen_settings, held_out=HELD_OUT)
     bench = Bench(chosen.run, chosen.work, chosen.size, chosen.images, chosen.samples, settings)
     prefix = "prior.fused_planes" if chosen.level is None else "prior.fused_planes_layer0"
     rows = record(bench, prefix)

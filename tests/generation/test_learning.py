@@ -10,7 +10,7 @@ from manyfields.generation import Learner, PriorSettings
 from manyfields.generation import learning as module
 from manyfields.generation.diffusion import DiffusionDraws
 
-SMALL = PriorSettings(width=64, blocks=2, steps=40, batch=32, mix=0.0)
+SMALL = PriorSettings(width=64, blocks=2, steps=40, batch=32, parents=1, exchange=0.0)
 LABELS = torch.arange(40) % 2
 
 
@@ -68,7 +68,7 @@ def test_checkpoints_of_something_else(vectors, tmp_path):
         Learner(vectors + 1, LABELS, 2, SMALL).load(path)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"mix": 1.5}, {"held_out": 1.0}, {"rate": 0.0}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"parents": 0}, {"exchange": 1.5}, {"held_out": 1.0}, {"rate": 0.0}])
 def test_settings_without_a_meaning(wrong):
     with pytest.raises(ConfigError):
         PriorSettings(**wrong)

@@ -20,8 +20,10 @@ class Prior(Command):
     """Of the denoising network; the paper has 4096."""
     blocks: int = 4
     """Of the denoising network."""
-    mix: float = 0.5
-    """While learning, objects are mixed with up to this share of a neighbour; 0: never. Small sets need it."""
+    parents: int = 3
+    """While learning, so many objects of a class are mixed to one; 1: never. Small sets need it."""
+    evenness: int = 2
+    """How even the shares of parents are; 1: any shares are as likely, and samples are nearer to known objects."""
     held_out: float = 0.0
     """Share of groups that the prior never sees, to compare samples with."""
     resume: bool = False
@@ -46,7 +48,8 @@ class Prior(Command):
             steps=self.steps,
             width=self.width,
             blocks=self.blocks,
-            mix=self.mix,
+            parents=self.parents,
+            evenness=self.evenness,
             held_out=self.held_out,
             seed=self.seed,
         )

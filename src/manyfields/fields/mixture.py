@@ -70,10 +70,15 @@ class MixtureFamily(nn.Module):
         return ((latents.view(len(latents), -1, count) + 1.0) / count).expand(-1, layers, -1)
 
     def networks(self, latents: Float[Tensor, "B H"]) -> list[Float[Tensor, "B _"]]:
-        """The numbers of each object's own network, layer by layer: all that evaluation needs."""
-        with torch.autocast(latents.device.type, enabled=False):
-            weights = self.coefficients(latents)
-            return [weights[:, index] @ base for index, base in enumerate(self.bases)]
+        """The numbers of each object's own network, layer by layer: all that evaluation needs.
+
+        Under autocast those between the first and the last are halves, as `evaluate` multiplies them.
+        """
+        last, kind = len(self.bases) - 1, latents.device.type
+        with torch.autocast(kind, enabled=False):
+            weights = self.coefficients(latents).unbind(1)
+            ends = {index: weights[index] @ self.bases[index] for index in {0, last}}
+        return [ends[i] if i in ends else weights[i] @ base for i, base in enumerate(self.bases)]
 
     def values(self, latents: Float[Tensor, "B H"], points: Float[Tensor, "B N D"]) -> Float[Tensor, "B N K"]:
         """What images and voxels are: RGB, or occupancy, at points of [-1, 1]^D. Neither is clamped to [0, 1]."""

@@ -48,7 +48,8 @@ class Learner:
     ) -> None:
         self.settings = settings
         self.vectors, self.labels, self.classes = vectors, labels, classes
-        self.mixtures = NeighbourDraws(vectors, labels, settings.neighbours, settings.mix, ranks, settings.exchange)
+        made_of = settings.neighbours, settings.parents, settings.evenness
+        self.mixtures = NeighbourDraws(vectors, labels, *made_of, ranks, settings.exchange)
         self.generator = torch.Generator().manual_seed(settings.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)

@@ -1,6 +1,9 @@
 """Objects between others: mixtures of neighbours, to draw and to learn from, and bilinear grids between four.
 
-drawn = (1 - a) object + a neighbour, a uniform in [0, most]        (mNIF, equation 11, with most = 1)
+drawn = sum of share * parent over an object and some of its neighbours; shares sum to 1      (mNIF, equation 11)
+
+Shares are those of a Dirichlet distribution: of two parents, uniform (equation 11); of more, and the more `even` they
+are, mixtures lie between objects and hardly ever near one.
 """
 
 from collections.abc import Sequence
@@ -27,9 +30,10 @@ def nearest_of_class(vectors: Float[Tensor, "N D"], labels: Int[Tensor, " N"], c
 
 
 class NeighbourDraws:
-    """Mixtures of objects (vectors (N, D) with their classes) and one of their nearest neighbours each.
+    """Mixtures of objects (vectors (N, D) with their classes) and some of their nearest neighbours each.
 
-    `ranks`: how many coordinates belong together; a share `exchange` of mixtures has each group but the first from, or
+    `parents`: how many make a mixture, the object counted; `evenness`: the concentration of their shares' Dirichlet
+    distribution, a whole number. `ranks`: how many coordinates belong together; a share `exchange` of mixtures has each group but the first from, or
     from halfway to, any object of the class: planes over a box are stretched with it, which is an object too.
     """
 
@@ -38,13 +42,15 @@ class NeighbourDraws:
         vectors: Float[Tensor, "N D"],
         labels: Int[Tensor, " N"],
         neighbours: int = 5,
-        most: float = 1.0,
+        parents: int = 2,
+        evenness: int = 1,
         ranks: Sequence[int] = (),
         exchange: float = 0.0,
     ) -> None:
         self.vectors = vectors
         self.labels = labels
-        self.most = most
+        self.parents = parents
+        self.evenness = evenness
         self.exchange = exchange
         self.groups = [] if not ranks else list(torch.arange(vectors.shape[1]).split(list(ranks)))[1:]
         self.nearest = nearest_of_class(vectors, labels, neighbours)
@@ -56,9 +62,14 @@ class NeighbourDraws:
 
     def mixed(self, rows: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B D"]:
         """Mixtures of the objects in these rows."""
-        which = torch.randint(self.nearest.shape[1], rows.shape, generator=generator)
-        share = self.most * torch.rand(len(rows), 1, generator=generator)
-        found = torch.lerp(self.vectors[rows], self.vectors[self.nearest[rows, which]], share)
+        count = len(rows)
+        # Distinct neighbours: the first ones in a random order.
+        order = torch.rand(count, self.nearest.shape[1], generator=generator).argsort(1)[:, : self.parents - 1]
+        parents = torch.cat([rows.unsqueeze(1), self.nearest[rows].gather(1, order)], 1)
+        # Exponential numbers, summed: gamma distributions, whose shares are a Dirichlet one.
+        drawn = torch.rand(*parents.shape, self.evenness, generator=generator).clamp(min=1e-12)
+        shares = -drawn.log().sum(2, keepdim=True)
+        found = (self.vectors[parents] * (shares / shares.sum(1, keepdim=True))).sum(1)
         for group in self.groups if self.exchange else []:
             other = self.vectors[self._any_of(self.labels[rows], generator)][:, group]
             share = torch.rand(len(rows), 1, generator=generator)

@@ -30,7 +30,8 @@ from manyfields.generation.settings import PriorSettings
 from manyfields.latents import SharedPart
 
 KIND = "prior"
-VERSION = 1
+VERSION = 2
+NEIGHBOURS = 5  # among which the paper's way finds its second parent; it does not say how many
 WIDEST, DEEPEST = 16384, 64
 
 Way = Literal["diffusion", "gaussian", "neighbours"]
@@ -66,7 +67,7 @@ class Prior:
         if way == "gaussian":
             return GaussianDraws(self.vectors, self.labels)
         if way == "neighbours":
-            return NeighbourDraws(self.vectors, self.labels, self.settings.neighbours)
+            return NeighbourDraws(self.vectors, self.labels, NEIGHBOURS)
         raise ConfigError(f"{way!r} is no way to draw; use one of {', '.join(WAYS)}")
 
     def sample(

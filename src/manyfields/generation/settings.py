@@ -21,11 +21,13 @@ class PriorSettings:
     """Of Adam; it falls to 0 by a cosine."""
     average: float = 0.99
     """Decay of the moving average of the network, which samples are drawn with."""
-    mix: float = 0.5
-    """Objects are mixed with up to this share of a neighbour while learning; 0: never."""
-    neighbours: int = 5
-    """Nearest others that objects are mixed with."""
-    exchange: float = 0.5
+    parents: int = 3
+    """Objects that are mixed to one while learning: an object, and others of its class; 1: objects as they are."""
+    evenness: int = 2
+    """How even the shares of parents are: concentration of a Dirichlet distribution. 1: any shares are as likely."""
+    neighbours: int = 8
+    """Nearest others that parents are drawn from."""
+    exchange: float = 1.0
     """Share of objects that learn with coordinates of another object's group of parts, such as its box."""
     unlabelled: float = 0.1
     """Share of objects whose class is not told, for guidance."""
@@ -34,10 +36,12 @@ class PriorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.rank, self.width, self.blocks, self.steps, self.batch, self.neighbours) < 1:
-            raise ConfigError("a prior needs rank, width, blocks, steps, batch and neighbours of at least 1")
+        sizes = self.rank, self.width, self.blocks, self.steps, self.batch, self.neighbours, self.parents, self.evenness
+        if min(sizes) < 1:
+            raise ConfigError(
+                "a prior needs rank, width, blocks, steps, batch, neighbours, parents and evenness of at least 1"
+            )
         for name, most in (
-            ("mix", 1.0),
             ("exchange", 1.0),
             ("unlabelled", 1.0),
             ("held_out", 0.9),

@@ -41,7 +41,8 @@ class _ErrorInParts(torch.autograd.Function):
         ctx: Any, family: Any, rays: tuple[Tensor, ...], background: Tensor, *networks: Tensor
     ) -> Float[Tensor, ""]:
         objects, _, samples = rays[2].shape
-        leaves = [layer.detach().requires_grad_() for layer in networks]
+        # Of full precision whatever the networks are: the gradients of many parts are summed.
+        leaves = [layer.detach().to(background.dtype).requires_grad_() for layer in networks]
         total = background.new_zeros(())
         parts = [tensor.split(max(1, SAMPLES_AT_ONCE // (objects * samples)), 1) for tensor in rays]
         for origins, directions, distances, lengths, colors, scales in zip(*parts, strict=True):
