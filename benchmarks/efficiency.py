@@ -32,7 +32,7 @@ RESULTS = Path(__file__).parent / "results" / "efficiency.json"
 LATENT, W0, IMAGES, PIXELS = 128, 30.0, 16, 256
 UNSEEN_STEPS = 300
 MIXTURE = (64, 4, 256)  # width, hidden layers, bases: the paper's size S
-FILMS = ((64, 4), (128, 5), (256, 5))  # width, hidden layers
+FILMS = ((64, 4), (128, 5), (256, 6))  # width, hidden layers
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)  # of the shared part: the best in a tenth of the steps is taken, for each
 
 

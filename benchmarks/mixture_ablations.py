@@ -34,6 +34,7 @@ from manyfields.fitting.signal_data import SignalData
 from manyfields.fitting.signal_fitter import SignalFitter
 from manyfields.runs.building import new_shared
 from manyfields.runs.record import RunRecord
+from manyfields.runs.schedules import signals
 from manyfields.runs.settings import settings_from
 from manyfields.runs.signals import new_signal_fitter
 from manyfields.views.signals import read_images
@@ -73,12 +74,13 @@ def record_of(training: Training, seed: int) -> RunRecord:
     return RunRecord(settings, data=[], size=(SIDE, SIDE), stage1=[], stage2=[], held_out={})
 
 
-def phases(record: RunRecord, training: Training, arguments: argparse.Namespace) -> tuple[Phase, Phase]:
+def phases(training: Training, arguments: argparse.Namespace) -> tuple[Phase, Phase]:
     """Of the training, and of latent vectors of unseen images."""
     base, projection = arguments.rates
-    learn = replace(record.settings.stage1[0], steps=max(1, round(training.length * arguments.steps)))
+    # Of random vectors: the preset's are of principal ones.
+    learn = replace(signals(1)[0], steps=max(1, round(training.length * arguments.steps)))
     learn = replace(learn, base_rate=base, fields_rate=projection, gradient_norm=arguments.gradient_norm)
-    refine = replace(record.settings.stage2[0], steps=arguments.refine)
+    refine = replace(signals(1, shared=False)[0], steps=arguments.refine)
     return replace(learn, rays_per_object=PIXELS), replace(refine, rays_per_object=PIXELS)
 
 
@@ -97,7 +99,7 @@ def measured(
 ) -> tuple[MixtureFamily, dict[str, float]]:
     """Train, and all figures of a row. Raises RunError where it diverges."""
     record = record_of(training, arguments.seed)
-    learn, refine = phases(record, training, arguments)
+    learn, refine = phases(training, arguments)
     fitter = new_signal_fitter(record, new_shared(record.settings, []), seen)
     family, meta = fitter.shared.family, fitter.settings.meta
     began = time.monotonic()
@@ -183,7 +185,7 @@ def main(words: list[str] | None = None) -> None:
 
 def note_of(training: Training, seen: SignalData, unseen: SignalData, arguments: argparse.Namespace) -> str:
     """Settings of a training: rows with the same note need not be measured again."""
-    learn, refine = phases(record_of(training, arguments.seed), training, arguments)
+    learn, refine = phases(training, arguments)
     return (
         f"{arguments.data.name}, {len(seen)} images, {len(unseen)} of unseen designs; {training.line}; {learn.steps} "
         f"steps of {learn.objects_per_step} images, {PIXELS} pixels each, rates {learn.base_rate:g} and "

@@ -35,7 +35,21 @@ def recorded(monkeypatch):
 
 def test_prior(recorded, folder, capsys):
     calls = recorded("train_prior", folder / "prior-0123.safetensors")
-    words = ["prior", str(folder), "--level", "1", "--steps", "7", "--parents", "1", "--evenness", "3", "--seed", "3", "--resume"]
+    words = [
+        "prior",
+        str(folder),
+        "--level",
+        "1",
+        "--steps",
+        "7",
+        "--parents",
+        "1",
+        "--evenness",
+        "3",
+        "--seed",
+        "3",
+        "--resume",
+    ]
     assert main(words) == 0
     assert calls[0]["settings"] == PriorSettings(level=1, steps=7, parents=1, evenness=3, seed=3)
     assert calls[0]["resume"] is True and calls[0]["run"] == folder

@@ -21,7 +21,10 @@ from manyfields.simd import (
 
 NUMBERS_OF_A_JOB = 4096  # of 32 bits, each of which may be two of 16
 HALF, ONE, TWO = np.float32(0.5), np.float32(1), np.float32(2)
-PI_UPPER, PI_LOWER = np.float32(3.140625), np.float32(9.67653589793e-4)  # the upper has few bits: its products are exact
+PI_UPPER, PI_LOWER = (
+    np.float32(3.140625),
+    np.float32(9.67653589793e-4),
+)  # the upper has few bits: its products are exact
 
 
 @njit(fastmath=True, forceinline=True, error_model="numpy")

@@ -33,8 +33,9 @@ class NeighbourDraws:
     """Mixtures of objects (vectors (N, D) with their classes) and some of their nearest neighbours each.
 
     `parents`: how many make a mixture, the object counted; `evenness`: the concentration of their shares' Dirichlet
-    distribution, a whole number. `ranks`: how many coordinates belong together; a share `exchange` of mixtures has each group but the first from, or
-    from halfway to, any object of the class: planes over a box are stretched with it, which is an object too.
+    distribution, a whole number. `ranks`: how many coordinates belong together; a share `exchange` of mixtures has each
+    group but the first from, or from halfway to, any object of the class: planes over a box are stretched with it,
+    which is an object too.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Pictures of what a mixture holds besides scenes: an image is itself, voxels are a grey solid in the light.
 
-    values at a grid's cells ──► where rays first meet what is solid ──► how that place turns to the light
+values at a grid's cells ──► where rays first meet what is solid ──► how that place turns to the light
 """
 
 import numpy as np

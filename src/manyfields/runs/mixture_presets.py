@@ -58,7 +58,8 @@ def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     plain = replace(base, hull=0, wave=256)
     paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
     # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
-    principal = {"base_rate": 5e-4, "fields_rate": 2e-4, "codes_rate": 1e-3, "final_rate": 0.05}
+    principal = replace(signals(60)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
+    principal = replace(principal, final_rate=0.05)
     learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
     return {
         "mixture-images": replace(
@@ -66,7 +67,7 @@ def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
             preset="mixture-images",
             mixture=MixtureConfig("images", 4, 64, 256, 1024, w0=20.0),
             signals=SignalSettings(side=64, adaptation="principal", start_spread=0.1),
-            stage1=(replace(signals(60)[0], objects_per_step=32, **principal),),
+            stage1=(principal,),
             stage2=(replace(signals(300, False)[0], codes_rate=2e-2),),
         ),
         "mixture-voxels": replace(
