@@ -1,6 +1,6 @@
 """Priors over mixed classes: diffusion beside mixtures of neighbours, as in the limitations of mNIF (appendix C).
 
-    manyfields fit ../shared/data/models --family mixture-voxels --out RUN     # first: vehicles, food and props as voxels
+    manyfields fit ../shared/data/models --family mixture-voxels --out RUN   # first: three classes as voxels
     python benchmarks/mixed_classes.py RUN --work W
 
 A quarter of the groups is held out of the prior. Samples of each way are compared as shapes with what was held out:
@@ -82,7 +82,9 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=96)
     parser.add_argument("--steps", type=int, default=PriorSettings().steps)
-    parser.add_argument("--side", type=int, default=32, help="cells along a side of the grid that surfaces are taken of")
+    parser.add_argument(
+        "--side", type=int, default=32, help="cells along a side of the grid that surfaces are taken of"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args(words)

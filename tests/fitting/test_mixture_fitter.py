@@ -130,3 +130,11 @@ def test_pictures_are_those_of_the_floats(make_mixture):
     fitter = make_mixture()
     seen = fitter.pictures(1, fitter.data.objects[1].cameras[:2], Sampler(4, 4, guided=4, bins=8))
     assert seen.images.shape == (1, 2, 3, 16, 16) and bool(torch.isfinite(seen.images).all())
+
+
+def test_noise_of_codes_is_that_of_the_step(make_mixture):
+    """It is drawn with the step: the same twice, and none where it is 0."""
+    noisy = replace(PHASE, steps=3, code_noise=0.5)
+    first, again, plain = (losses_of(make_mixture(), phase) for phase in (noisy, noisy, replace(PHASE, steps=3)))
+    assert first == again
+    assert first[0]["rgb"] != plain[0]["rgb"]

@@ -9,8 +9,11 @@ from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
+from manyfields.fitting.data import FittingData, load_object
 from manyfields.runs import RunRecord, add, evaluate, fit
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.views import read_views
 
 PHASE = {"name": "mixture", "rgb": 1.0, "smoothness": 0.0, "emptiness": 0.1, "codes_rate": 0.05}
 SMALL = {"objects_per_step": 2, "rays_per_object": 64}
@@ -111,3 +114,17 @@ def test_settings_go_through_json_and_are_checked():
 def test_wrong_settings_are_named(preset, changes, message):
     with pytest.raises(ConfigError, match=message):
         chosen_settings(preset, {}, changes)
+
+
+@pytest.mark.parametrize("start", ["principal", "average"])
+def test_where_latent_vectors_of_stage_1_start(data, config, start):
+    settings = chosen_settings("mixture", json.loads(config.read_text()), {"start": start})
+    record = RunRecord(settings, data=[], size=(16, 16), stage1=[], stage2=[], held_out={})
+    objects = FittingData([load_object(item, (16, 16), seed=0, hull=8) for item in read_views(data)])
+    found = new_fitter(record, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
+    again = new_fitter(record, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
+    assert torch.equal(found, again) and found.shape == (len(objects), 4)
+    # Principal components have no correlation; random numbers do.
+    products = found.T @ found / len(objects)
+    off = float((products - products.diagonal().diag()).abs().max())
+    assert (off < 1e-3) == (start == "principal")

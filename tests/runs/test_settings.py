@@ -163,3 +163,17 @@ def test_an_autoencoder_for_a_family_that_has_none():
     with pytest.raises(ConfigError, match="'fused-planes' renders RGB and has none; use preset 'latent'"):
         chosen_settings(None, {}, {"autoencoder": "taesd"})
     assert chosen_settings("latent", {}, {"autoencoder": "taesd"}).autoencoder == "taesd"
+
+
+@pytest.mark.parametrize("preset", ["mixture-images", "mixture-voxels"])
+def test_rates_follow_the_way_of_adaptation(preset):
+    """Principal vectors bear what random ones would not; what a user says himself stands."""
+    principal, meta = (settings_from(preset, {"signals": {"adaptation": way}}) for way in ("principal", "meta"))
+    assert principal.stage1[0].base_rate > meta.stage1[0].base_rate
+    assert principal.signals.start_spread > meta.signals.start_spread
+    assert principal.stage1[0].epochs == meta.stage1[0].epochs and principal.mixture == meta.mixture
+    own = settings_from(preset, {"signals": {"adaptation": "meta", "start_spread": 0.3}})
+    assert own.signals.start_spread == 0.3 and own.stage1 == meta.stage1
+    assert settings_from_json(settings_to_json(principal)) == principal
+    paper = settings_from(f"{preset}-paper", {"signals": {"adaptation": "principal"}})
+    assert paper.stage1 == presets()[f"{preset}-paper"].stage1

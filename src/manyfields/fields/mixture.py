@@ -49,6 +49,10 @@ class MixtureFamily(nn.Module):
         scale = self.config.code_spread if self.projection is not None else self.config.start_spread
         return Codes({"latent": scale * torch.randn(count, self.config.code_size, generator=generator)})
 
+    def codes_at(self, coordinates: Float[Tensor, "B H"]) -> Codes:
+        """Codes to learn from whose numbers are given, in the place of random ones: they have a mean square of 1."""
+        return Codes({"latent": coordinates * (1.0 if self.projection is not None else self.config.start_spread)})
+
     def average_codes(self, count: int) -> Codes:
         """Codes of the average object, from which a new object is fitted once the shared part is trained."""
         return Codes({"latent": self.start.expand(count, -1).clone()})

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from manyfields.fields import MixtureFamily, MixtureField
+from manyfields.fields import Codes, MixtureFamily, MixtureField
 from manyfields.fitting.guides import Guides
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.ray_fitter import RayFitter
@@ -37,8 +37,11 @@ class MixtureFitter(RayFitter):
         return parts_of(self.shared.family, phase)
 
     def look(self, step: Step) -> Seen:
-        phase = step.phase
-        fields = self.shared.family.field(step.codes)
+        phase, latents = step.phase, step.codes.tensors["latent"]
+        if phase.code_noise:
+            noise = torch.randn(latents.shape, generator=step.generator).to(latents.device)
+            latents = latents + phase.code_noise * noise
+        fields = self.shared.family.field(Codes({"latent": latents}))
         losses = {"rgb": self.ray_error(step, fields)}
         if phase.emptiness and self.guides is not None:
             losses["emptiness"] = phase.emptiness * self._filled_outside(fields, step)

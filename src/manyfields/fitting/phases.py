@@ -26,6 +26,8 @@ class Phase:
     """Weight of the opacity outside the hull, for families whose codes have hulls."""
     code_decay: float = 0.0
     """Weight of the mean square of latent vectors, for families whose codes they are."""
+    code_noise: float = 0.0
+    """Standard deviation of noise that latent vectors learn with, which keeps what is near them alike."""
     codes_rate: float = 1e-2
     weights_rate: float = 3e-2
     base_rate: float = 0.0
@@ -59,8 +61,9 @@ class Phase:
                 f"phase {self.name!r}: crop {self.crop} needs at least {MARGIN * 2 + 1} latent pixels, "
                 "and no encoder that learns: it reads whole views"
             )
-        if self.gradient_norm < 0:
-            raise ConfigError(f"phase {self.name!r}: gradient_norm {self.gradient_norm}: not below 0")
+        for name in ("gradient_norm", "code_noise"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"phase {self.name!r}: {name} {getattr(self, name)}: not below 0")
         if not (self.latent or self.rgb):
             raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
 

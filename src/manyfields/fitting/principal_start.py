@@ -14,7 +14,7 @@ AT_ONCE = 256
 
 
 def principal_coordinates(
-    values: UInt8[Tensor, "I P K"], count: int, generator: torch.Generator
+    values: UInt8[Tensor, "I *numbers"] | Float[Tensor, "I *numbers"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "I _"]:
     """The first `count` coordinates of instances, by falling variance, with a mean square of 1 over all.
 

@@ -7,6 +7,7 @@ import torch
 
 from manyfields.fields import FactorFamily, FusedPlanes, MixtureFamily, OctreeFamily, TensorFamily, resolution_of
 from manyfields.fitting.code_store import CodeStore
+from manyfields.fitting.coloured_hulls import coloured_hulls
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.factor_fitter import FactorFitter
 from manyfields.fitting.fitter import Fitter, has_fast_bf16
@@ -14,6 +15,7 @@ from manyfields.fitting.mixture_fitter import MixtureFitter
 from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
+from manyfields.fitting.principal_start import principal_coordinates
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.scene_learning import Scene
 from manyfields.fitting.starts import weights_from_hulls
@@ -130,7 +132,7 @@ def new_wave_fitter(record: RunRecord, shared: SharedPart, data: FittingData) ->
 
 
 def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average: bool) -> RayFitter:
-    """A fitter of planes or mixtures with new codes: random ones, or those of the average object."""
+    """A fitter of planes or mixtures with new codes: random or principal ones, or those of the average object."""
     settings = record.settings
     shared = shared.to(data.device)
     generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
@@ -141,6 +143,11 @@ def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average
     fitter = kind(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     if average and settings.start == "hull" and fitter.guides is not None:
         fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))
+    if not average and settings.start == "principal" and fitter.guides is not None:
+        shown = coloured_hulls(data, fitter.guides.hulls, settings.seed)
+        fitter.store.codes.update(
+            family.codes_at(principal_coordinates(shown, family.config.code_size, generator)).tensors
+        )
     return fitter
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from manyfields.fields import MixtureConfig
-from manyfields.fitting.adaptation import SignalSettings
+from manyfields.fitting.adaptation import SignalSettings, Way
 from manyfields.rendering import Sampler
 from manyfields.runs.schedules import mixtures, signals
 
@@ -19,7 +19,8 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     guided = replace(
         base,
         preset="mixture",
-        mixture=MixtureConfig(w0=20.0),
+        mixture=MixtureConfig(w0=20.0, start_spread=0.1),
+        start="principal",
         sampler=Sampler(guided=18),
         final_sampler=Sampler(guided=24),
         wave=16,
@@ -30,6 +31,7 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
         mixtures(epochs=2000)[0],
         emptiness=0.0,
         code_decay=1e-4,
+        code_noise=0.0,
         codes_rate=1e-4,
         base_rate=1e-4,
         fields_rate=1e-4,
@@ -44,6 +46,7 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
             guided,
             preset="mixture-paper",
             mixture=MixtureConfig(guide_side=0),
+            start="average",
             hull=0,
             sampler=spread,
             final_sampler=spread,
@@ -54,21 +57,35 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     }
 
 
+def suited(settings: "FitSettings", way: Way) -> "FitSettings":
+    """Settings of images or voxels for a way of adaptation: how far apart vectors start, what learns how fast."""
+    assert settings.signals is not None
+    epochs = settings.stage1[0].epochs
+    if way != "principal":
+        chosen = SignalSettings(side=settings.signals.side, adaptation=way, refine=True)
+        return replace(settings, signals=chosen, stage1=signals(epochs), stage2=signals(150, False))
+    # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
+    learn = replace(signals(epochs)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
+    chosen = SignalSettings(side=settings.signals.side, adaptation="principal", start_spread=0.1)
+    refine = replace(signals(300, False)[0], codes_rate=2e-2)
+    return replace(settings, signals=chosen, stage1=(replace(learn, final_rate=0.05),), stage2=(refine,))
+
+
 def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
     plain = replace(base, hull=0, wave=256)
     paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
-    # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
-    principal = replace(signals(60)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
-    principal = replace(principal, final_rate=0.05)
     learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
     return {
-        "mixture-images": replace(
-            plain,
-            preset="mixture-images",
-            mixture=MixtureConfig("images", 4, 64, 256, 1024, w0=20.0),
-            signals=SignalSettings(side=64, adaptation="principal", start_spread=0.1),
-            stage1=(principal,),
-            stage2=(replace(signals(300, False)[0], codes_rate=2e-2),),
+        "mixture-images": suited(
+            replace(
+                plain,
+                preset="mixture-images",
+                mixture=MixtureConfig("images", 4, 64, 256, 1024, w0=20.0),
+                signals=SignalSettings(side=64),
+                stage1=signals(60),
+                stage2=signals(150, False),
+            ),
+            "principal",
         ),
         "mixture-voxels": replace(
             plain,

@@ -66,10 +66,14 @@ def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
 
 
 def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
-    """Latent vectors of objects, and with `shared` the networks that are averaged and the projection, together."""
-    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=1e-2)
+    """Latent vectors of objects, and with `shared` the networks that are averaged and the projection, together.
+
+    Rates are those of principal vectors, the first numbers of which are several times as large as the others.
+    """
+    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=5e-2)
     phase = replace(phase, rays_per_object=512, final_rate=0.03, coarse_share=0.0)
-    return (replace(phase, base_rate=5e-4, fields_rate=1e-3) if shared else phase,)
+    learn = replace(phase, codes_rate=2e-3, code_noise=0.1, base_rate=5e-4, fields_rate=3e-4)
+    return (learn if shared else phase,)
 
 
 def signals(epochs: float, shared: bool = True) -> tuple[Phase, ...]:

@@ -3,17 +3,17 @@
 import dataclasses
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig, MixtureConfig
-from manyfields.fitting.adaptation import SignalSettings
+from manyfields.fitting.adaptation import SignalSettings, Way
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.runs.factor_settings import FactorSettings, factor_presets
 from manyfields.runs.kinds import build, build_over, check_kinds
-from manyfields.runs.mixture_presets import mixture_presets
+from manyfields.runs.mixture_presets import mixture_presets, suited
 from manyfields.runs.octree_settings import OctreeSettings, octree_presets
 from manyfields.runs.plane_presets import plane_presets
 from manyfields.runs.schedules import rays_stage1, rays_stage2
@@ -29,6 +29,8 @@ PARTS = {
     "mixture": ("mixture", "mixture"),
 }
 """Settings of one family alone: what they are of, and the family, which is also a preset that has them."""
+SUITED = ("mixture-images", "mixture-voxels")
+"""Presets whose rates follow the way of adaptation that is asked for."""
 NESTED = {**PARTS, "signals": ("images or voxels", "mixture-images")}
 STAGE1_OBJECTS = 500
 """Objects of stage 1 where nothing else is asked for (the paper's N_1)."""
@@ -79,9 +81,10 @@ class FitSettings:
     final_sampler: Sampler = Sampler(guided=24, supersampling=2)
     stage1: tuple[Phase, ...] = field(default_factory=rays_stage1)
     stage2: tuple[Phase, ...] = field(default_factory=rays_stage2)
-    start: Literal["average", "hull"] = "average"
+    start: Literal["average", "hull", "principal"] = "average"
     """Where weights of a new object start: at their average, or where the object's coloured hull puts them
-    (`fitting.starts`), which saves a few steps and takes as long as they do."""
+    (`fitting.starts`), which saves a few steps and takes as long as they do. Principal, of mixtures of scenes: latent
+    vectors of stage 1 start at the principal components of coloured hulls, and not at random."""
     wave: int | None = None
     """Objects that stage 2 fits side by side and stores as one shard; None: as many as memory allows, at most 64."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -91,8 +94,12 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.policy not in ("joint", "frozen"):
             raise ConfigError(f"policy {self.policy!r}: joint or frozen")
-        if self.start not in ("average", "hull"):
-            raise ConfigError(f"start {self.start!r}: average or hull")
+        if self.start not in ("average", "hull", "principal"):
+            raise ConfigError(f"start {self.start!r}: average, hull or principal")
+        if self.start == "principal" and not (self.mixture and self.mixture.guide_side and self.hull):
+            raise ConfigError(
+                "start 'principal' needs a mixture of scenes with hulls and guides: set start to 'average'"
+            )
         if self.start == "hull" and not (self.hull and self.macro_features and self.activation == "relu"):
             raise ConfigError("start 'hull' needs hulls, macro features and ReLU: set start to 'average'")
         if not 0.0 < self.held_out < 1.0:
@@ -106,7 +113,7 @@ class FitSettings:
         if sum(getattr(self, name) is not None for name in PARTS) > 1:
             raise ConfigError(f"{', '.join(PARTS)}: a fit has one family; leave the others away")
         if self.mixture is not None and self.start == "hull":
-            raise ConfigError("mixture: its codes start at their average; set start to 'average'")
+            raise ConfigError("mixture: its codes start at their average, or 'principal'; set start to one of these")
         if (self.signals is not None) != (self.mixture is not None and self.mixture.signal != "scenes"):
             raise ConfigError(
                 "mixture.signal and signals belong together: presets mixture-images and mixture-voxels have both, "
@@ -199,7 +206,12 @@ def settings_from(preset: str, changes: dict[str, Any]) -> FitSettings:
     known = presets()
     if preset not in known:
         raise ConfigError(f"preset {preset!r}: one of {', '.join(known)}")
-    return _changed(known[preset], changes, "settings")
+    chosen, signals = known[preset], changes.get("signals")
+    way = signals.get("adaptation") if isinstance(signals, dict) else None
+    # The presets of papers say themselves how they learn.
+    if preset in SUITED and chosen.signals is not None and way in get_args(Way) and way != chosen.signals.adaptation:
+        chosen = suited(chosen, way)
+    return _changed(chosen, changes, "settings")
 
 
 def chosen_settings(

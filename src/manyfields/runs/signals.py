@@ -182,7 +182,7 @@ def new_signal_fitter(record: RunRecord, shared: SharedPart, data: SignalData, a
     if average:
         codes = family.average_codes(len(data))
     elif settings.signals.adaptation == "principal":
-        codes = Codes({"latent": principal_coordinates(data.values, family.config.code_size, generator)})
+        codes = family.codes_at(principal_coordinates(data.values, family.config.code_size, generator))
     else:
         codes = family.new_codes(len(data), generator)
     half = takes_half(settings, data.device)
