@@ -2,6 +2,9 @@
 
     manyfields fit VIEWS --stage1-objects 24 --out RUN       # first: a run, such as the 92 vehicles of sets.py
     python benchmarks/prior.py RUN --work W                  # figures of record: results/prior.json, pictures in W
+    python benchmarks/prior.py RUN --work W --level 1        # of layer 0 alone
+
+RUN may be one of mixtures of scenes, too (fit --family mixture): its rows are called prior.mixture.*.
 
 A quarter of the groups is held out of the prior (not of the shared part: objects of a set have a code each). Real
 images are views of held-out objects; every other side renders through the cameras of those very views, at the same
@@ -251,7 +254,8 @@ def main() -> None:
     }
     settings = PriorSettings(**chosen_settings, held_out=HELD_OUT)
     bench = Bench(chosen.run, chosen.work, chosen.size, chosen.images, chosen.samples, settings)
-    prefix = "prior.fused_planes" if chosen.level is None else "prior.fused_planes_layer0"
+    family = RunRecord.load(chosen.run).settings.family_name.replace("-", "_")
+    prefix = f"prior.{family}" if chosen.level is None else f"prior.{family}_layer0"
     rows = record(bench, prefix)
     for row in rows:
         print(f"{row.name} = {row.value}  ({row.unit})", flush=True)
