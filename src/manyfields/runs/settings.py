@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
@@ -210,7 +210,7 @@ def settings_from(preset: str, changes: dict[str, Any]) -> FitSettings:
     way = signals.get("adaptation") if isinstance(signals, dict) else None
     # The presets of papers say themselves how they learn.
     if preset in SUITED and chosen.signals is not None and way in get_args(Way) and way != chosen.signals.adaptation:
-        chosen = suited(chosen, way)
+        chosen = suited(chosen, cast(Way, way))
     return _changed(chosen, changes, "settings")
 
 
