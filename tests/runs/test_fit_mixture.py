@@ -109,6 +109,8 @@ def test_settings_go_through_json_and_are_checked():
         ("mixture", {"mixture": {"signal": "images"}}, "mixture.signal and signals belong together"),
         ("mixture", {"start": "hull"}, "its codes start at their average"),
         ("mixture", {"space": "latent", "hull": 0}, "mixture: its fields render RGB"),
+        ("mixture", {"hull": 0}, "start 'principal' needs a mixture of scenes with hulls"),
+        ("fused-planes", {"start": "principal"}, "start 'principal' needs a mixture"),
     ],
 )
 def test_wrong_settings_are_named(preset, changes, message):

@@ -96,10 +96,6 @@ class FitSettings:
             raise ConfigError(f"policy {self.policy!r}: joint or frozen")
         if self.start not in ("average", "hull", "principal"):
             raise ConfigError(f"start {self.start!r}: average, hull or principal")
-        if self.start == "principal" and not (self.mixture and self.mixture.guide_side and self.hull):
-            raise ConfigError(
-                "start 'principal' needs a mixture of scenes with hulls and guides: set start to 'average'"
-            )
         if self.start == "hull" and not (self.hull and self.macro_features and self.activation == "relu"):
             raise ConfigError("start 'hull' needs hulls, macro features and ReLU: set start to 'average'")
         if not 0.0 < self.held_out < 1.0:
@@ -118,6 +114,10 @@ class FitSettings:
             raise ConfigError(
                 "mixture.signal and signals belong together: presets mixture-images and mixture-voxels have both, "
                 "mixture, of scenes, has no signals"
+            )
+        if self.start == "principal" and not (self.mixture and self.mixture.guide_side and self.hull):
+            raise ConfigError(
+                "start 'principal' needs a mixture of scenes with hulls and guides: set start to 'average'"
             )
         if self.family_name in ("tensorf", "factor-fields") and (len(self.stage1) > 1 or len(self.stage2) > 1):
             raise ConfigError(f"{self.family_name}: its schedule is that of one phase; give stage1 and stage2 one each")
