@@ -6,10 +6,9 @@
 
 Each fits into W/<what> (a run that is there is gone on with, or taken as it is). Scenes: held-out views of all objects.
 Images and voxels: instances of groups that the shared part has never seen are adapted to it, and measured at all cells.
-Rows go to benchmarks/results/mixture.json. Beside the default, of scenes that start at random, as the paper does:
-
-    python benchmarks/mixture.py scenes --name scenes_random --changes '{"start": "average", "mixture": {"start_spread":
-        0.5}, "stage1": [{... "codes_rate": 1e-2, "fields_rate": 1e-3, "code_noise": 0}]}' ...
+Rows go to benchmarks/results/mixture.json. `--name` and `--changes` are for runs
+of other settings beside it: the command of each row says which (`mixture.scenes_random`: scenes whose latent vectors
+start at random, as the paper's do).
 """
 
 import argparse
