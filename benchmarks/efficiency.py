@@ -2,11 +2,12 @@
 
     python benchmarks/efficiency.py --data ../shared/data/renders/vehicles --steps 1500
 
-All learn the same images (64 x 64) by auto-decoding, with the same latent size, pixels, steps and rates of codes; then
-images of designs that none has seen are adapted to each, the shared part frozen. FiLM networks of several sizes are
-learned: the smallest that comes as near as the mixture is what its FLOPs are compared with, or the largest, if none
-does. FLOPs are those of PyTorch's counter (products of matrices) for one image, frames per second the median of 30
-images one by one, memory the most that is allocated while one is made, with the numbers of its network.
+All learn the same images (64 x 64) by auto-decoding, with the same latent vectors to start from (principal components
+of the images), pixels, steps and rates of codes; then images of designs that none has seen are adapted to each, the
+shared part frozen. FiLM networks of several sizes are learned: the smallest that comes as near as the mixture is what
+its FLOPs are compared with, or the largest, if none does. FLOPs are those of PyTorch's counter (products of matrices)
+for one image, frames per second the median of 30 images one by one, memory the most that is allocated while one is
+made, with the numbers of its network.
 
 Rows go to benchmarks/results/efficiency.json; the paper's tables 1 to 3 have the same of its sizes.
 """
@@ -25,11 +26,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.fields import MixtureConfig, MixtureFamily
+from manyfields.fitting.principal_start import principal_coordinates
 from manyfields.fitting.signal_data import SignalData
 from manyfields.views.signals import SignalSet, picked, read_images
 
 RESULTS = Path(__file__).parent / "results" / "efficiency.json"
-LATENT, W0, IMAGES, PIXELS = 128, 30.0, 16, 256
+LATENT, W0, IMAGES, PIXELS = 512, 30.0, 16, 256
+SPREAD = 0.1  # of what tells networks apart, at first
 UNSEEN_STEPS = 300
 MIXTURE = (64, 4, 256)  # width, hidden layers, bases: the paper's size S
 FILMS = ((64, 4), (128, 5), (256, 6))  # width, hidden layers
@@ -38,22 +41,24 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3)  # of the shared part: the best in a tenth of t
 
 def new_family(kind: str, width: int, layers: int, generator: torch.Generator) -> nn.Module:
     if kind == "mixture":
-        return MixtureFamily(MixtureConfig("images", layers, width, MIXTURE[2], LATENT, w0=W0), generator)
+        config = MixtureConfig("images", layers, width, MIXTURE[2], LATENT, start_spread=SPREAD, w0=W0)
+        return MixtureFamily(config, generator)
     make = Film if kind == "film" else HyperNetwork
     return make(width, layers, LATENT, W0, generator)
 
 
 def learn(family: nn.Module, rate: float, data: SignalData, steps: int, seed: int = 0) -> Tensor:
-    """Latent vectors of all images, learned together with `family`; with `rate` 0 alone."""
+    """Latent vectors of all images, learned together with `family`; with `rate` 0 alone, from their mean."""
     draw = torch.Generator().manual_seed(seed)
-    latents = nn.Parameter(0.1 * torch.randn(len(data), LATENT, generator=draw))
-    groups = [{"params": [latents], "lr": 1e-2}]
+    starts = principal_coordinates(data.values, LATENT, draw)
+    latents = nn.Parameter(starts if rate else torch.zeros_like(starts))
+    groups = [{"params": [latents], "lr": 1e-3 if rate else 2e-2}]
     if rate:
         groups.append({"params": list(family.parameters()), "lr": rate})
     else:
         family.requires_grad_(False)
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    starts = [group["lr"] for group in groups]
+    rates = [group["lr"] for group in groups]
     for step in range(steps):
         rows = torch.randperm(len(data), generator=draw)[:IMAGES] if rate else torch.arange(len(data))
         points, values = data.draw(rows, PIXELS if rate else 2 * PIXELS, draw)
@@ -62,7 +67,7 @@ def learn(family: nn.Module, rate: float, data: SignalData, steps: int, seed: in
         error.backward()
         if rate:
             nn.utils.clip_grad_norm_(family.parameters(), 1.0)
-        for group, start in zip(optimizer.param_groups, starts, strict=True):
+        for group, start in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = start * min(1.0, (step + 1) / 50) * 0.03 ** (step / steps)
         optimizer.step()
     return latents.detach()
