@@ -1,130 +1,171 @@
-"""What it costs to evaluate one instance of a mixture, beside a FiLM-modulated network and a hypernetwork.
+"""What it costs to evaluate one instance of a mixture, beside FiLM-modulated networks and a hypernetwork.
 
-    python benchmarks/efficiency.py --data ../shared/data/renders/vehicles --steps 1500
+    python benchmarks/efficiency.py --data ../shared/data/renders/vehicles --work W --minutes 25
 
-All learn the same images (64 x 64) by auto-decoding, with the same latent vectors to start from (principal components
-of the images), pixels, steps and rates of codes; then images of designs that none has seen are adapted to each, the
-shared part frozen. FiLM networks of several sizes are learned: the smallest that comes as near as the mixture is what
-its FLOPs are compared with, or the largest, if none does. FLOPs are those of PyTorch's counter (products of matrices)
-for one image, frames per second the median of 30 images one by one, memory the most that is allocated while one is
-made, with the numbers of its network.
+W/mixture is an ordinary fit of the preset `mixture-images` (one that is there is taken as it is). The others learn the
+same images in the same loop for as many seconds as it took: auto-decoding from the same principal components, the same
+images and pixels in a step, w0, precision and decay of rates; each at the rates that are best in short trials. Then
+images of designs that none has seen are adapted to each, the shared part frozen. FiLM networks of several sizes are
+learned: the smallest that comes as near to unseen images as the mixture is what its FLOPs are compared with, or the
+largest, if none does. FLOPs are those of PyTorch's counter (products of matrices) for one image, frames per second the
+median of 30 images one by one, memory the most that is allocated while one is made, with the numbers of its network.
 
-Rows go to benchmarks/results/efficiency.json; the paper's tables 1 to 3 have the same of its sizes.
+Rows go to benchmarks/results/efficiency.json; the paper's tables 1 to 3 have the same of its sizes. `--only` measures
+some alone: on one core all take five times the minutes.
 """
 
 import argparse
+import json
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import torch
-from modulations import Film, HyperNetwork
+from mixture import BESIDE, fitted
+from modulations import Film, HyperNetwork, Modulated, Sizes
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from manyfields.collection import open_collection
+from manyfields.commands._progress import progress
+from manyfields.errors import RunError
 from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
-from manyfields.fields import MixtureConfig, MixtureFamily
-from manyfields.fitting.principal_start import principal_coordinates
+from manyfields.fields import MixtureFamily
+from manyfields.fitting.data import stable_seed
+from manyfields.fitting.phases import Phase
 from manyfields.fitting.signal_data import SignalData
-from manyfields.views.signals import SignalSet, picked, read_images
+from manyfields.fitting.signal_fitter import SignalFitter
+from manyfields.latents import SharedPart
+from manyfields.runs import evaluate
+from manyfields.runs.record import RunRecord
+from manyfields.runs.signals import new_signal_fitter, phases_of_wave, picked_by_id, read_signals, wave_of
+from manyfields.runs.trainer import Progress, seconds_per_step
 
 RESULTS = Path(__file__).parent / "results" / "efficiency.json"
-LATENT, W0, IMAGES, PIXELS = 512, 30.0, 16, 256
-SPREAD = 0.1  # of what tells networks apart, at first
-UNSEEN_STEPS = 300
-MIXTURE = (64, 4, 256)  # width, hidden layers, bases: the paper's size S
-FILMS = ((64, 4), (128, 5), (256, 6))  # width, hidden layers
-KINDS = {
-    "mixture": ("mixture", *MIXTURE[:2]),
-    "hypernetwork": ("hypernetwork", *MIXTURE[:2]),
-    **{f"film_{width}x{layers}": ("film", width, layers) for width, layers in FILMS},
+MIXTURE = "mixture"
+NETWORKS: dict[str, tuple[type[Modulated], int, int]] = {
+    "hypernetwork": (HyperNetwork, 64, 4),
+    "film_64x4": (Film, 64, 4),
+    "film_128x5": (Film, 128, 5),
+    "film_256x6": (Film, 256, 6),
 }
-"""By the name of their rows: kind, width, hidden layers."""
-RATES = (1e-4, 3e-4, 1e-3, 3e-3)  # of the shared part: the best in a tenth of the steps is taken, for each
+"""By the name of their rows: width, hidden layers. Those of the mixture are 64 and 4."""
+RATES = ((1e-4, 1e-4), (1e-4, 1e-3), (4e-4, 1e-4), (4e-4, 1e-3))
+"""Of the SIREN that instances share, and of what reads their latent vectors."""
+TRIAL = 0.04  # of the time, for each pair
+MEASURED = 256  # images that say which rates are best
+UNITS = {
+    "psnr_train": "dB",
+    "psnr_unseen": "dB",
+    "seconds": "s",
+    "gflops": "GFLOP",
+    "fps": "images/s",
+    "memory_mb": "MB",
+}
 
 
-def new_family(kind: str, width: int, layers: int, generator: torch.Generator) -> nn.Module:
-    if kind == "mixture":
-        config = MixtureConfig("images", layers, width, MIXTURE[2], LATENT, start_spread=SPREAD, w0=W0)
-        return MixtureFamily(config, generator)
-    make = Film if kind == "film" else HyperNetwork
-    return make(width, layers, LATENT, W0, generator)
+class Images:
+    """The images of a finished run, and fits of other networks to them that are like its own."""
+
+    def __init__(self, run: Path) -> None:
+        self.record = RunRecord.load(run)
+        found = read_signals(self.record.data[0], self.record.settings)
+        self.seen = SignalData(picked_by_id(found, self.record.stage1))
+        size, unseen = wave_of(self.record), self.record.stage2
+        self.waves = [SignalData(picked_by_id(found, unseen[at : at + size])) for at in range(0, len(unseen), size)]
+        self.phase = self.record.phases1[0]
+        self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage 1/"))
+
+    def family(self, name: str) -> Modulated:
+        """A network that has learned nothing."""
+        kind, width, layers = NETWORKS[name]
+        config = self.record.settings.mixture_config()
+        draw = torch.Generator().manual_seed(stable_seed(self.record.settings.seed, name))
+        return kind(Sizes(width, layers, config.code_size, config.w0), draw)
+
+    def fitter(self, family: nn.Module, data: SignalData, average: bool = False) -> SignalFitter:
+        return new_signal_fitter(self.record, SharedPart(family, None), data, average)  # type: ignore[type-var]
+
+    def learned(self, name: str, report: Progress) -> tuple[Modulated, dict[str, float], str]:
+        """A network that has learned, `psnr_train`, `psnr_unseen` and `seconds`, and its steps and rates in words.
+
+        Raises RunError where all rates diverge.
+        """
+        step = seconds_per_step(lambda: self.fitter(self.family(name), self.seen), [self.phase], steps=22)[0]
+        trials = {rates: self.trial(name, self.phase_of(rates, TRIAL * self.seconds / step)) for rates in RATES}
+        best = max(trials, key=lambda rates: trials[rates][0])
+        if not trials[best][0]:
+            raise RunError(f"{name} diverges at all rates that were tried: {RATES}")
+        fitter, phase = self.fitter(self.family(name), self.seen), self.phase_of(best, self.seconds / trials[best][1])
+        seconds = run(fitter, phase, lambda done: report(name, done, phase.steps))
+        codes, family = fitter.store.all(), fitter.shared.family
+        family.remember_average(codes)
+        figures = {"psnr_train": quality(family, codes.tensors["latent"], self.seen), "seconds": seconds}
+        unseen = [quality(family, self.adapted(family, wave), wave) * len(wave) for wave in self.waves]
+        figures["psnr_unseen"] = sum(unseen) / len(self.record.stage2)
+        return family, figures, f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}"
+
+    def phase_of(self, rates: tuple[float, float], steps: float) -> Phase:
+        return replace(self.phase, base_rate=rates[0], fields_rate=rates[1], steps=max(1, round(steps)))
+
+    def trial(self, name: str, phase: Phase) -> tuple[float, float]:
+        """PSNR that a short fit ends with, 0 where it diverges, and seconds of a step."""
+        fitter = self.fitter(self.family(name), self.seen)
+        try:
+            seconds = run(fitter, phase)
+        except RunError:
+            return 0.0, 0.0
+        found = quality(fitter.shared.family, fitter.store.all().tensors["latent"], self.seen, MEASURED)
+        rates = f"{phase.base_rate:g} and {phase.fields_rate:g}"
+        print(f"{name}: {phase.steps} steps at rates {rates}: {found:.2f} dB in {seconds:.0f} s", flush=True)
+        return found if found == found else 0.0, seconds / phase.steps
+
+    def adapted(self, family: Modulated, wave: SignalData) -> Tensor:
+        """Latent vectors of what a family has not seen, by the second stage of the run."""
+        fitter = self.fitter(family, wave, average=True)
+        for phase in phases_of_wave(self.record, len(wave)):
+            run(fitter, phase)
+        return fitter.store.all().tensors["latent"]
 
 
-def learn(family: nn.Module, rate: float, data: SignalData, steps: int, seed: int = 0) -> Tensor:
-    """Latent vectors of all images, learned together with `family`; with `rate` 0 alone, from their mean."""
-    draw = torch.Generator().manual_seed(seed)
-    starts = principal_coordinates(data.values, LATENT, draw)
-    latents = nn.Parameter(starts if rate else torch.zeros_like(starts))
-    groups = [{"params": [latents], "lr": 1e-3 if rate else 2e-2}]
-    if rate:
-        groups.append({"params": list(family.parameters()), "lr": rate})
-    else:
-        family.requires_grad_(False)
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    rates = [group["lr"] for group in groups]
-    for step in range(steps):
-        rows = torch.randperm(len(data), generator=draw)[:IMAGES] if rate else torch.arange(len(data))
-        points, values = data.draw(rows, PIXELS if rate else 2 * PIXELS, draw)
-        error = (family.values(latents[rows], points) - values).square().mean((1, 2)).sum()
-        optimizer.zero_grad()
-        error.backward()
-        if rate:
-            nn.utils.clip_grad_norm_(family.parameters(), 1.0)
-        for group, start in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = start * min(1.0, (step + 1) / 50) * 0.03 ** (step / steps)
-        optimizer.step()
-    return latents.detach()
-
-
-def learned(
-    kind: str, width: int, layers: int, data: SignalData, steps: int
-) -> tuple[nn.Module, Tensor, dict[str, float]]:
-    """A family, the latent vectors of all images, and `psnr_train`, `seconds` and `rate`.
-
-    The rate is the best of RATES in a tenth of the steps, or the next lower one where all of the steps undo what the
-    tenth has learned.
-    """
-    found = {}
-    for rate in RATES:
-        family = new_family(kind, width, layers, torch.Generator().manual_seed(0))
-        found[rate] = quality(family, learn(family, rate, data, steps // 10), data)
-    # No number is what has diverged.
-    best = max(RATES, key=lambda rate: found[rate] if found[rate] == found[rate] else 0.0)
-    for rate in sorted((rate for rate in RATES if rate <= best), reverse=True):
-        family = new_family(kind, width, layers, torch.Generator().manual_seed(0))
-        began = time.monotonic()
-        latents = learn(family, rate, data, steps)
-        figures = {"psnr_train": quality(family, latents, data), "seconds": time.monotonic() - began, "rate": rate}
-        if figures["psnr_train"] > found[rate]:
-            break
-    return family, latents, figures
+def run(fitter: SignalFitter, phase: Phase, told: Callable[[int], None] = lambda done: None) -> float:
+    """Seconds that a phase took."""
+    fitter.begin(phase)
+    began = time.monotonic()
+    fitter.run(phase, after_step=lambda done, losses: told(done))
+    return time.monotonic() - began
 
 
 @torch.no_grad()
-def quality(family: nn.Module, latents: Tensor, data: SignalData) -> float:
-    parts = []
-    for rows in torch.arange(len(data)).split(32):
+def quality(family: nn.Module, latents: Tensor, data: SignalData, most: int | None = None) -> float:
+    """Mean PSNR of the images of `data`, or of `most` of them, at all their pixels."""
+    found = []
+    for rows in torch.arange(0, len(data), 1 if most is None else -(-len(data) // most)).split(32):
         points, truth = data.whole(rows)
-        parts.append(psnr(family.values(latents[rows], points), truth))
-    return float(torch.cat(parts).mean())
+        found.append(psnr(family.values(latents[rows], points), truth))
+    return float(torch.cat(found).mean())
+
+
+def of_mixture(images: Images, folder: Path) -> tuple[MixtureFamily, dict[str, float], str]:
+    """Likewise of the run itself, from its stored bytes."""
+    stages = evaluate(folder)["stages"]
+    figures = {"psnr_train": stages["stage1"]["psnr"], "psnr_unseen": stages["stage2"]["psnr"]}
+    phase = images.phase
+    words = f"{phase.steps} steps, rates {phase.base_rate:g} and {phase.fields_rate:g}"
+    return open_collection(folder).shared_part.family, {**figures, "seconds": images.seconds}, words
 
 
 @torch.no_grad()
-def costs(family: nn.Module, latents: Tensor, data: SignalData) -> dict[str, float]:
+def costs(family: MixtureFamily | Modulated, data: SignalData) -> dict[str, float]:
     """Of one image of an instance, its network being at hand: what is done once for an instance is not counted."""
-    points = data.points[None]
-    if isinstance(family, MixtureFamily):
-        networks = family.networks(latents[:1])
+    points, networks = data.points[None], family.networks(family.average_codes(1).tensors["latent"])
 
-        def draw() -> Tensor:
-            return family.read(networks, points)
-    else:
-
-        def draw() -> Tensor:
-            return family.values(latents[:1], points)
+    def draw() -> Tensor:
+        return family.read(networks, points)
 
     with FlopCounterMode(display=False) as counter:
         draw()
@@ -150,46 +191,37 @@ def costs(family: nn.Module, latents: Tensor, data: SignalData) -> dict[str, flo
     }
 
 
-def split(found: SignalSet, unseen: int, images: int) -> tuple[SignalData, SignalData]:
-    """Images to learn from, and those of `unseen` designs, `images` of each object at most."""
-    groups = sorted({group or "" for group in found.groups})
-    apart = set(groups[:: max(1, len(groups) // unseen)][:unseen])
-    taken: dict[str, int] = {}
-    sides: tuple[list[int], list[int]] = ([], [])
-    for index, (name, group) in enumerate(zip(found.ids, found.groups, strict=True)):
-        of = name.rsplit("-", 1)[0]
-        taken[of] = taken.get(of, 0) + 1
-        if taken[of] <= images:
-            sides[(group or "") in apart].append(index)
-    return tuple(SignalData(picked(found, side)) for side in sides)  # type: ignore[return-value]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--unseen", type=int, default=10, help="designs that are set apart")
-    parser.add_argument("--images", type=int, default=8, help="of each object")
-    parser.add_argument("--only", nargs="+", choices=tuple(KINDS), help="all of them if not given")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=25.0, help="of the fit that W/mixture is made by")
+    parser.add_argument("--only", nargs="+", choices=(MIXTURE, *NETWORKS), default=(MIXTURE, *NETWORKS))
+    parser.add_argument("--changes", type=json.loads, default={}, help="other settings of that fit, as JSON")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--beside", action="store_true", help=f"say in the notes that it ran beside {BESIDE}")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    seen, unseen = split(read_images(arguments.data, 64), arguments.unseen, arguments.images)
-    note = f"{len(seen)} images, {len(unseen)} of unseen designs, {arguments.steps} steps, {arguments.threads} threads"
-    for name in arguments.only or KINDS:
-        kind, width, layers = KINDS[name]
-        family, latents, figures = learned(kind, width, layers, seen, arguments.steps)
-        rate = figures.pop("rate")
-        figures["psnr_unseen"] = quality(family, learn(family, 0.0, unseen, UNSEEN_STEPS), unseen)
-        figures |= costs(family, latents, seen)
-        units = {"psnr_train": "dB", "psnr_unseen": "dB", "seconds": "s", "gflops": "GFLOP", "memory_mb": "MB"}
-        of = f"{note}; width {width}, {layers} hidden layers, rate {rate:g}"
-        rows = [new_record(f"efficiency.{name}.{key}", value, units.get(key, ""), of) for key, value in figures.items()]
+    folder = arguments.work / MIXTURE
+    fitted("images", arguments.data, folder, arguments.minutes, arguments.changes)
+    images = Images(folder)
+    note = f"{arguments.data.name}, {len(images.seen)} images, {len(images.record.stage2)} unseen, in "
+    note += f"{images.seconds:.0f} s of the mixture, {arguments.threads} threads"
+    note += f", beside {BESIDE}" if arguments.beside else ""
+    for name in arguments.only:
+        with progress("efficiency") as report:
+            found = of_mixture(images, folder) if name == MIXTURE else images.learned(name, report)
+        family, figures, words = found
+        figures |= costs(family, images.seen)
+        rows = [
+            new_record(f"efficiency.{name}.{key}", value, UNITS.get(key, "numbers"), f"{note}; {words}")
+            for key, value in figures.items()
+        ]
         write_records(arguments.results, rows)
         print(name, {key: round(value, 3) for key, value in figures.items()}, flush=True)
     known = of_same_settings(arguments.results, note)
-    if "mixture" in known and any(name.startswith("film") for name in known):
+    if MIXTURE in known and any(name.startswith("film") for name in known):
         write_records(arguments.results, [ratio(known, note)])
 
 

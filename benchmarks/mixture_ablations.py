@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from efficiency import split
 from mixture_ablation_tables import PARTS, TRAININGS, Training, summary, trainings_of
 
 from manyfields._io import write_atomic
@@ -37,7 +36,7 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import signals
 from manyfields.runs.settings import settings_from
 from manyfields.runs.signals import new_signal_fitter
-from manyfields.views.signals import read_images
+from manyfields.views.signals import SignalSet, picked, read_images
 
 RESULTS = Path(__file__).parent / "results" / "mixture_ablations.json"
 PICTURE = "basis_similarity.png"
@@ -49,6 +48,20 @@ UNITS = {
     "learnable": "numbers",
     "network": "numbers",
 }
+
+
+def split(found: SignalSet, unseen: int, images: int) -> tuple[SignalData, SignalData]:
+    """Images to learn from, and those of `unseen` designs, `images` of each object at most."""
+    groups = sorted({group or "" for group in found.groups})
+    apart = set(groups[:: max(1, len(groups) // unseen)][:unseen])
+    taken: dict[str, int] = {}
+    sides: tuple[list[int], list[int]] = ([], [])
+    for index, (name, group) in enumerate(zip(found.ids, found.groups, strict=True)):
+        of = name.rsplit("-", 1)[0]
+        taken[of] = taken.get(of, 0) + 1
+        if taken[of] <= images:
+            sides[(group or "") in apart].append(index)
+    return tuple(SignalData(picked(found, side)) for side in sides)  # type: ignore[return-value]
 
 
 def record_of(training: Training, seed: int) -> RunRecord:
