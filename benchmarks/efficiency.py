@@ -54,7 +54,7 @@ NETWORKS: dict[str, tuple[type[Modulated], int, int]] = {
     "film_256x6": (Film, 256, 6),
 }
 """By the name of their rows: width, hidden layers. Those of the mixture are 64 and 4."""
-RATES = ((1e-4, 1e-4), (1e-4, 1e-3), (4e-4, 1e-4), (4e-4, 1e-3))
+RATES = ((1e-4, 1e-5), (1e-4, 1e-4), (4e-4, 1e-5), (4e-4, 1e-4), (4e-4, 1e-3))
 """Of the SIREN that instances share, and of what reads their latent vectors."""
 TRIAL = 0.04  # of the time, for each pair
 MEASURED = 256  # images that say which rates are best

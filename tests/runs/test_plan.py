@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_minutes_hold_what_comes_before_the_first_step(octrees, monkeypatch, eac
     record, items = octrees
     pilot, _ = plan._pilot_alone(record, items)
     monkeypatch.setattr(plan, "_pilot_alone", lambda record, objects: (pilot, each))
-    monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases, steps: [0.1])
+    monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases: [0.1])
     forecast = plan.plan_steps(record, items, 1.0, lambda *told: None)
     # 54 s of the minute are for fitting; a tenth of it for steps in any case.
     assert record.phases1[0].steps == steps and "4 objects" in forecast
@@ -80,18 +81,32 @@ def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, mon
     trained = {item.id: {"trained": len(item) - 1} for item in views}
     record, seen = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained), []
 
-    def timed(make, phases, steps):
+    def timed(make, phases, steps=12):
         fitter = make()
         for phase in phases:
             fitter.begin(phase)
             for index in range(steps):
-                fitter.step(phase, index)
+                fitter.step(replace(phase, steps=steps), index)
                 seen.append(sum(tensor.numel() for tensor in fitter.scenes[0].grids.tensors))
         return [0.1 for _ in phases]
 
     monkeypatch.setattr(plan, "seconds_per_step", timed)
     plan.plan_steps(record, load_objects(views.objects, record), 0.01, lambda *told: None)
     assert seen[0] < seen[-1]
+
+
+def test_a_pilot_of_own_fields_learns_before_it_is_timed(octrees, monkeypatch):
+    """Of a field that is empty as yet, steps are cheap."""
+    record, items = octrees
+    pilot, each = plan._pilot_alone(record, items)
+    monkeypatch.setattr(plan, "_pilot_alone", lambda record, objects: (pilot, each))
+    taken, known = pilot.step, []
+    monkeypatch.setattr(pilot, "step", lambda phase, index: known.append((phase.steps, index)) or taken(phase, index))
+    plan.plan_steps(record, items, 0.2, lambda *told: None)
+    counts = [steps for steps, _ in known]
+    learned = counts.index(12)
+    assert learned >= 1 and set(counts[:learned]) == {6}, "the steps that its settings plan"
+    assert [index for _, index in known[learned:]] == [0, 0, *range(12)]
 
 
 def test_some_objects_of_a_folder(data, rgb_settings, tmp_path, monkeypatch):

@@ -22,8 +22,9 @@ STEPS_OF_A_LONG_RUN = 300
 LEAST_SHARE_FOR_STEPS = 0.1
 """Of the minutes asked for, where what comes before the first step would take them all."""
 PILOT_OBJECTS = 2
-PILOT_STEPS = 10
-"""Of families whose objects stand alone, and whose steps take one object each."""
+LEARNING_SHARE = 0.03
+"""Of the minutes asked for, in which a pilot of an object that stands alone learns: of a field that is empty as yet,
+steps are cheap."""
 MOST_AT_ONCE = 64
 """Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
@@ -55,9 +56,8 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     if settings.alone:
         pilot, each = _pilot_alone(record, stage1)
         before = each * len(stage1)
-        # All that changes with the share of steps done, such as the size of grids, falls into the pilot.
-        whole = [replace(phase, steps=PILOT_STEPS) for phase in record.phases1]
-        times = seconds_per_step(lambda: pilot, whole, PILOT_STEPS)
+        _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0))
+        times = seconds_per_step(lambda: pilot, record.phases1)
     else:
         pilot = _pilot_together(record, stage1, FittingData(stage1[:1], device(settings)))
         times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1)
@@ -88,6 +88,15 @@ def _pilot_alone(record: RunRecord, objects: list[FittingObject]) -> tuple[Stage
         fitter = new_single_fitter(record, FittingData([replace(item)], device(record.settings)))
         spent = time.monotonic() - began
     return fitter, spent
+
+
+def _learn_a_little(pilot: StageFitter, phase: Phase, seconds: float) -> None:
+    pilot.begin(phase)
+    began = time.monotonic()
+    for index in range(phase.steps):
+        if time.monotonic() - began >= seconds:
+            break
+        pilot.step(phase, index)
 
 
 def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> int:
