@@ -80,11 +80,17 @@ def test_flops_are_those_of_the_products(efficiency, modulations, drawn, name, t
         ((20.0, 21.0, 22.0), "film_256x6", "none reaches the PSNR of the mixture"),
     ],
 )
-def test_the_ratio_is_to_the_smallest_that_is_as_good(efficiency, unseen, name, words):
+@pytest.mark.parametrize("seen", [False, True])
+def test_the_ratio_is_to_the_smallest_that_is_as_good(efficiency, unseen, name, words, seen):
     costs = {"film_64x4": 0.1, "film_128x5": 0.5, "film_256x6": 2.0}
-    found = {film: {"psnr_unseen": psnr, "gflops": costs[film]} for film, psnr in zip(costs, unseen, strict=True)}
-    found["mixture"] = {"psnr_unseen": 27.0, "gflops": 0.1}
-    row = efficiency.ratio(found, "how")
+    figures = ("psnr_train", "psnr_unseen") if seen else ("psnr_unseen", "psnr_train")
+    found = {
+        film: {figures[0]: psnr, figures[1]: 1.0, "gflops": costs[film]}
+        for film, psnr in zip(costs, unseen, strict=True)
+    }
+    found["mixture"] = {figures[0]: 27.0, figures[1]: 90.0, "gflops": 0.1}
+    row = efficiency.ratio(found, "how", seen)
+    assert row.name == f"mixture.flops_ratio_film{'_seen' if seen else ''}"
     assert row.value == pytest.approx(costs[name] / 0.1) and name in row.note and words in row.note
 
 
