@@ -5,11 +5,13 @@
 W/mixture is an ordinary fit of the preset `mixture-images` (one that is there is taken as it is). The others learn the
 same images in the same loop for as many seconds as it took: auto-decoding from the same principal components, the same
 images and pixels in a step, w0, precision and decay of rates; each at the rates that are best in short trials. Then
-images of designs that none has seen are adapted to each, the shared part frozen. FiLM networks of several sizes are
-learned: the smallest that comes as near as the mixture is what its FLOPs are compared with, or the largest, if none
-does: of unseen images (`mixture.flops_ratio_film`), and of those learned from, as in the paper (`..._film_seen`). FLOPs
-are those of PyTorch's counter (products of matrices) for one image, frames per second the median of 30 images one by
-one, memory the most that is allocated while one is made, with the numbers of its network.
+some images of designs that none has seen are adapted to each, the shared part frozen, at the rate that is best for it.
+
+FiLM networks of several sizes are learned: the smallest that comes as near as the mixture is what its FLOPs are
+compared with, or the largest, if none does: of unseen images (`mixture.flops_ratio_film`), and of those learned from,
+as in the paper (`..._film_seen`). FLOPs are those of PyTorch's counter (products of matrices) for one image, frames per
+second the median of 30 images one by one, memory the most that is allocated while one is made, with the numbers of its
+network.
 
 Rows go to benchmarks/results/efficiency.json; the paper's tables 1 to 3 have the same of its sizes. `--only` measures
 some alone: on one core all take five times the minutes.
@@ -43,7 +45,7 @@ from manyfields.fitting.signal_fitter import SignalFitter
 from manyfields.latents import SharedPart
 from manyfields.runs import evaluate
 from manyfields.runs.record import RunRecord
-from manyfields.runs.signals import new_signal_fitter, phases_of_wave, picked_by_id, read_signals, wave_of
+from manyfields.runs.signals import new_signal_fitter, phases_of_wave, picked_by_id, read_signals
 from manyfields.runs.trainer import Progress, seconds_per_step
 
 RESULTS = Path(__file__).parent / "results" / "efficiency.json"
@@ -58,6 +60,9 @@ NETWORKS: dict[str, tuple[type[Modulated], int, int]] = {
 RATES = ((1e-4, 1e-5), (1e-4, 1e-4), (4e-4, 1e-5), (4e-4, 1e-4), (4e-4, 1e-3))
 """Of the SIREN that instances share, and of what reads their latent vectors."""
 TRIAL = 0.04  # of the time, for each pair
+ADAPTATION = (2e-2, 6e-2, 2e-1)
+"""Rates of latent vectors of unseen images, tried in a fifth of the steps."""
+ONE_IN = 5  # of the unseen images is measured
 MEASURED = 256  # images that say which rates are best
 UNITS = {
     "psnr_train": "dB",
@@ -76,8 +81,8 @@ class Images:
         self.record = RunRecord.load(run)
         found = read_signals(self.record.data[0], self.record.settings)
         self.seen = SignalData(picked_by_id(found, self.record.stage1))
-        size, unseen = wave_of(self.record), self.record.stage2
-        self.waves = [SignalData(picked_by_id(found, unseen[at : at + size])) for at in range(0, len(unseen), size)]
+        self.unseen = SignalData(picked_by_id(found, self.record.stage2[::ONE_IN]))
+        self.rates = RATES
         self.phase = self.record.phases1[0]
         self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage 1/"))
 
@@ -97,18 +102,17 @@ class Images:
         Raises RunError where all rates diverge.
         """
         step = seconds_per_step(lambda: self.fitter(self.family(name), self.seen), [self.phase], steps=22)[0]
-        trials = {rates: self.trial(name, self.phase_of(rates, TRIAL * self.seconds / step)) for rates in RATES}
+        trials = {rates: self.trial(name, self.phase_of(rates, TRIAL * self.seconds / step)) for rates in self.rates}
         best = max(trials, key=lambda rates: trials[rates][0])
         if not trials[best][0]:
-            raise RunError(f"{name} diverges at all rates that were tried: {RATES}")
+            raise RunError(f"{name} diverges at all rates that were tried: {self.rates}")
         fitter, phase = self.fitter(self.family(name), self.seen), self.phase_of(best, self.seconds / trials[best][1])
         seconds = run(fitter, phase, lambda done: report(name, done, phase.steps))
         codes, family = fitter.store.all(), fitter.shared.family
         family.remember_average(codes)
         figures = {"psnr_train": quality(family, codes.tensors["latent"], self.seen), "seconds": seconds}
-        unseen = [quality(family, self.adapted(family, wave), wave) * len(wave) for wave in self.waves]
-        figures["psnr_unseen"] = sum(unseen) / len(self.record.stage2)
-        return family, figures, f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}"
+        figures["psnr_unseen"], adapting = self.adapted(family)
+        return family, figures, f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}, {adapting}"
 
     def phase_of(self, rates: tuple[float, float], steps: float) -> Phase:
         return replace(self.phase, base_rate=rates[0], fields_rate=rates[1], steps=max(1, round(steps)))
@@ -125,12 +129,19 @@ class Images:
         print(f"{name}: {phase.steps} steps at rates {rates}: {found:.2f} dB in {seconds:.0f} s", flush=True)
         return found if found == found else 0.0, seconds / phase.steps
 
-    def adapted(self, family: Modulated, wave: SignalData) -> Tensor:
-        """Latent vectors of what a family has not seen, by the second stage of the run."""
-        fitter = self.fitter(family, wave, average=True)
-        for phase in phases_of_wave(self.record, len(wave)):
-            run(fitter, phase)
-        return fitter.store.all().tensors["latent"]
+    def adapted(self, family: MixtureFamily | Modulated) -> tuple[float, str]:
+        """PSNR of what a family has not seen, by the second stage of the run at its best rate, which it says."""
+        (phase,) = phases_of_wave(self.record, len(self.unseen))
+
+        def found(rate: float, steps: int) -> float:
+            fitter = self.fitter(family, self.unseen, average=True)
+            run(fitter, replace(phase, codes_rate=rate, steps=max(1, steps)))
+            return quality(family, fitter.store.all().tensors["latent"], self.unseen)
+
+        trials = {rate: found(rate, phase.steps // 5) for rate in ADAPTATION}
+        print("adaptation:", {rate: round(value, 2) for rate, value in trials.items()}, flush=True)
+        best = max(trials, key=lambda rate: trials[rate])
+        return found(best, phase.steps), f"{len(self.unseen)} unseen in {phase.steps} steps at {best:g}"
 
 
 def run(fitter: SignalFitter, phase: Phase, told: Callable[[int], None] = lambda done: None) -> float:
@@ -152,12 +163,12 @@ def quality(family: nn.Module, latents: Tensor, data: SignalData, most: int | No
 
 
 def of_mixture(images: Images, folder: Path) -> tuple[MixtureFamily, dict[str, float], str]:
-    """Likewise of the run itself, from its stored bytes."""
-    stages = evaluate(folder)["stages"]
-    figures = {"psnr_train": stages["stage1"]["psnr"], "psnr_unseen": stages["stage2"]["psnr"]}
-    phase = images.phase
-    words = f"{phase.steps} steps, rates {phase.base_rate:g} and {phase.fields_rate:g}"
-    return open_collection(folder).shared_part.family, {**figures, "seconds": images.seconds}, words
+    """Likewise of the run itself, what it has seen from its stored bytes."""
+    family, phase = open_collection(folder).shared_part.family, images.phase
+    unseen, adapting = images.adapted(family)
+    figures = {"psnr_train": evaluate(folder)["stages"]["stage1"]["psnr"], "psnr_unseen": unseen}
+    words = f"{phase.steps} steps, rates {phase.base_rate:g} and {phase.fields_rate:g}, {adapting}"
+    return family, {**figures, "seconds": images.seconds}, words
 
 
 @torch.no_grad()
@@ -198,6 +209,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=25.0, help="of the fit that W/mixture is made by")
     parser.add_argument("--only", nargs="+", choices=(MIXTURE, *NETWORKS), default=(MIXTURE, *NETWORKS))
+    parser.add_argument("--rates", type=float, nargs=2, help="the pair to learn at, if trials are known to find it")
     parser.add_argument("--changes", type=json.loads, default={}, help="other settings of that fit, as JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--beside", action="store_true", help=f"say in the notes that it ran beside {BESIDE}")
@@ -207,7 +219,8 @@ def main() -> None:
     folder = arguments.work / MIXTURE
     fitted("images", arguments.data, folder, arguments.minutes, arguments.changes)
     images = Images(folder)
-    note = f"{arguments.data.name}, {len(images.seen)} images, {len(images.record.stage2)} unseen, in "
+    images.rates = RATES if arguments.rates is None else (tuple(arguments.rates),)
+    note = f"{arguments.data.name}, {len(images.seen)} images, in "
     note += f"{images.seconds:.0f} s of the mixture, {arguments.threads} threads"
     note += f", beside {BESIDE}" if arguments.beside else ""
     for name in arguments.only:

@@ -17,7 +17,7 @@ TINY = {
 }
 PHASE = {"name": "instances", "rgb": 1.0, "smoothness": 0.0, "objects_per_step": 4, "rays_per_object": 30}
 TINY["stage1"] = [{**PHASE, "steps": 60, "base_rate": 0.003, "fields_rate": 0.003}]
-TINY["stage2"] = [{**PHASE, "steps": 4}]
+TINY["stage2"] = [{**PHASE, "steps": 10}]
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,7 @@ def test_rows_of_a_tiny_fit(efficiency, modulations, tmp_path, monkeypatch):
 
 def test_what_diverges_at_all_rates_says_so(efficiency, monkeypatch):
     images = object.__new__(efficiency.Images)
+    images.rates = efficiency.RATES
     images.seconds, images.seen, images.phase = 1.0, [], Phase("instances", rgb=1.0)
     monkeypatch.setattr(efficiency, "seconds_per_step", lambda make, phases, steps: [1.0])
     monkeypatch.setattr(images, "trial", lambda name, phase: (0.0, 0.0))
