@@ -67,7 +67,7 @@ def suited(settings: "FitSettings", way: Way) -> "FitSettings":
     # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
     learn = replace(signals(epochs)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
     chosen = SignalSettings(side=settings.signals.side, adaptation="principal", start_spread=0.1)
-    refine = replace(signals(300, False)[0], codes_rate=2e-2)
+    refine = replace(signals(300, False)[0], codes_rate=0.2)
     return replace(settings, signals=chosen, stage1=(replace(learn, final_rate=0.05),), stage2=(refine,))
 
 
