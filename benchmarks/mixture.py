@@ -7,7 +7,7 @@
 Each fits into W/<what> (a run that is there is gone on with, or taken as it is). Scenes: held-out views of all objects.
 Images and voxels: instances of groups that the shared part has never seen are adapted to it, and measured at all cells.
 Rows go to benchmarks/results/mixture.json. `--name` and `--changes` are for runs of other settings beside it: the
-command of each row says which (`mixture.scenes_random`: scenes whose latent vectors start at random, as the paper's do).
+command of each row says which (`mixture.scenes_random`: scenes whose latent vectors start at random, as the paper's).
 """
 
 import argparse
