@@ -4,8 +4,9 @@
 
 W/mixture is an ordinary fit of the preset `mixture-images` (one that is there is taken as it is). The others learn the
 same images in the same loop for as many seconds as it took: auto-decoding from the same principal components, the same
-images and pixels in a step, w0, precision and decay of rates; each at the rates that are best in short trials. Then
-some images of designs that none has seen are adapted to each, the shared part frozen, at the rate that is best for it.
+images and pixels in a step, w0, precision and decay of rates; each at the rates that are best in short trials. What
+they learn is kept in W. Then some images of designs that none has seen are adapted to each, the shared part frozen, in
+`--adapting` steps at the rate that is best for it, which other images of these designs tell.
 
 FiLM networks of several sizes are learned: the smallest that comes as near as the mixture is what its FLOPs are
 compared with, or the largest, if none does: of unseen images (`mixture.flops_ratio_film`), and of those learned from,
@@ -28,6 +29,8 @@ from statistics import median
 import torch
 from mixture import BESIDE, fitted
 from modulations import Film, HyperNetwork, Modulated, Sizes
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -57,12 +60,17 @@ NETWORKS: dict[str, tuple[type[Modulated], int, int]] = {
     "film_256x6": (Film, 256, 6),
 }
 """By the name of their rows: width, hidden layers. Those of the mixture are 64 and 4."""
-RATES = ((1e-4, 1e-5), (1e-4, 1e-4), (4e-4, 1e-5), (4e-4, 1e-4), (4e-4, 1e-3))
+RATES: dict[type[Modulated], tuple[tuple[float, float], ...]] = {
+    Film: ((4e-4, 1e-4), (4e-4, 1e-3), (1e-3, 1e-3), (4e-4, 4e-3), (1e-3, 4e-3)),
+    HyperNetwork: ((1e-5, 1e-6), (1e-4, 1e-6), (1e-4, 1e-5), (1e-4, 4e-5), (4e-4, 1e-5)),
+}
 """Of the SIREN that instances share, and of what reads their latent vectors."""
 TRIAL = 0.04  # of the time, for each pair
 ADAPTATION = (2e-2, 6e-2, 2e-1)
-"""Rates of latent vectors of unseen images, tried in a fifth of the steps."""
+"""Rates of latent vectors of unseen images."""
 ONE_IN = 5  # of the unseen images is measured
+TUNING = slice(1, None, 20)
+"""Those of the unseen that tell which rate is best: none that is measured."""
 MEASURED = 256  # images that say which rates are best
 UNITS = {
     "psnr_train": "dB",
@@ -77,12 +85,13 @@ UNITS = {
 class Images:
     """The images of a finished run, and fits of other networks to them that are like its own."""
 
-    def __init__(self, run: Path) -> None:
-        self.record = RunRecord.load(run)
+    def __init__(self, run: Path, adapting: int) -> None:
+        self.record, self.work, self.adapting = RunRecord.load(run), run.parent, adapting
         found = read_signals(self.record.data[0], self.record.settings)
         self.seen = SignalData(picked_by_id(found, self.record.stage1))
         self.unseen = SignalData(picked_by_id(found, self.record.stage2[::ONE_IN]))
-        self.rates = RATES
+        self.tuning = SignalData(picked_by_id(found, self.record.stage2[TUNING]))
+        self.rates: tuple[tuple[float, float], ...] | None = None
         self.phase = self.record.phases1[0]
         self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage 1/"))
 
@@ -101,18 +110,30 @@ class Images:
 
         Raises RunError where all rates diverge.
         """
+        family, file = self.family(name), self.work / f"{name}.safetensors"
+        if not file.exists():
+            self.learn(name, file, report)
+        with safe_open(file, "pt") as kept:
+            family.load_state_dict({key: kept.get_tensor(key) for key in kept.keys()})  # noqa: SIM118
+            figures, words = json.loads(kept.metadata()["figures"]), kept.metadata()["words"]
+        figures["psnr_unseen"], adapting = self.adapted(family)
+        return family, figures, f"{words}, {adapting}"
+
+    def learn(self, name: str, file: Path, report: Progress) -> None:
+        """Into a file: the network, and in its metadata the figures of images it has learned from, and words."""
         step = seconds_per_step(lambda: self.fitter(self.family(name), self.seen), [self.phase], steps=22)[0]
-        trials = {rates: self.trial(name, self.phase_of(rates, TRIAL * self.seconds / step)) for rates in self.rates}
-        best = max(trials, key=lambda rates: trials[rates][0])
+        rates = self.rates or RATES[NETWORKS[name][0]]
+        trials = {pair: self.trial(name, self.phase_of(pair, TRIAL * self.seconds / step)) for pair in rates}
+        best = max(trials, key=lambda pair: trials[pair][0])
         if not trials[best][0]:
-            raise RunError(f"{name} diverges at all rates that were tried: {self.rates}")
+            raise RunError(f"{name} diverges at all rates that were tried: {rates}")
         fitter, phase = self.fitter(self.family(name), self.seen), self.phase_of(best, self.seconds / trials[best][1])
         seconds = run(fitter, phase, lambda done: report(name, done, phase.steps))
         codes, family = fitter.store.all(), fitter.shared.family
         family.remember_average(codes)
         figures = {"psnr_train": quality(family, codes.tensors["latent"], self.seen), "seconds": seconds}
-        figures["psnr_unseen"], adapting = self.adapted(family)
-        return family, figures, f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}, {adapting}"
+        words = f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}"
+        save_file(family.state_dict(), file, {"figures": json.dumps(figures), "words": words})
 
     def phase_of(self, rates: tuple[float, float], steps: float) -> Phase:
         return replace(self.phase, base_rate=rates[0], fields_rate=rates[1], steps=max(1, round(steps)))
@@ -133,15 +154,15 @@ class Images:
         """PSNR of what a family has not seen, by the second stage of the run at its best rate, which it says."""
         (phase,) = phases_of_wave(self.record, len(self.unseen))
 
-        def found(rate: float, steps: int) -> float:
-            fitter = self.fitter(family, self.unseen, average=True)
-            run(fitter, replace(phase, codes_rate=rate, steps=max(1, steps)))
-            return quality(family, fitter.store.all().tensors["latent"], self.unseen)
+        def found(data: SignalData, rate: float) -> float:
+            fitter = self.fitter(family, data, average=True)
+            run(fitter, replace(phase, codes_rate=rate, steps=self.adapting))
+            return quality(family, fitter.store.all().tensors["latent"], data)
 
-        trials = {rate: found(rate, phase.steps // 5) for rate in ADAPTATION}
+        trials = {rate: found(self.tuning, rate) for rate in ADAPTATION}
         print("adaptation:", {rate: round(value, 2) for rate, value in trials.items()}, flush=True)
         best = max(trials, key=lambda rate: trials[rate])
-        return found(best, phase.steps), f"{len(self.unseen)} unseen in {phase.steps} steps at {best:g}"
+        return found(self.unseen, best), f"{len(self.unseen)} unseen at {best:g}"
 
 
 def run(fitter: SignalFitter, phase: Phase, told: Callable[[int], None] = lambda done: None) -> float:
@@ -210,6 +231,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=25.0, help="of the fit that W/mixture is made by")
     parser.add_argument("--only", nargs="+", choices=(MIXTURE, *NETWORKS), default=(MIXTURE, *NETWORKS))
     parser.add_argument("--rates", type=float, nargs=2, help="the pair to learn at, if trials are known to find it")
+    parser.add_argument("--adapting", type=int, default=1000, help="steps in which unseen images are adapted")
     parser.add_argument("--changes", type=json.loads, default={}, help="other settings of that fit, as JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--beside", action="store_true", help=f"say in the notes that it ran beside {BESIDE}")
@@ -218,10 +240,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     folder = arguments.work / MIXTURE
     fitted("images", arguments.data, folder, arguments.minutes, arguments.changes)
-    images = Images(folder)
-    images.rates = RATES if arguments.rates is None else (tuple(arguments.rates),)
+    images = Images(folder, arguments.adapting)
+    images.rates = None if arguments.rates is None else (tuple(arguments.rates),)
     note = f"{arguments.data.name}, {len(images.seen)} images, in "
-    note += f"{images.seconds:.0f} s of the mixture, {arguments.threads} threads"
+    note += f"{images.seconds:.0f} s of the mixture, {arguments.adapting} steps to adapt, {arguments.threads} threads"
     note += f", beside {BESIDE}" if arguments.beside else ""
     for name in arguments.only:
         with progress("efficiency") as report:

@@ -3,8 +3,10 @@
     manyfields fit VIEWS --stage1-objects 24 --out RUN       # first: a run, such as the 92 vehicles of sets.py
     python benchmarks/prior.py RUN --work W                  # figures of record: results/prior.json, pictures in W
     python benchmarks/prior.py RUN --work W --level 1        # of layer 0 alone
+    python benchmarks/prior.py RUN --work W --as-drawn       # samples of spread 1, not chosen from candidates
 
-RUN may be one of mixtures of scenes, too (fit --family mixture): its rows are called prior.mixture.*.
+RUN may be one of mixtures of scenes, too (fit --family mixture): its rows are called prior.mixture.*. Those of samples
+as they are drawn are called prior.*_as_drawn.*.
 
 A quarter of the groups is held out of the prior (not of the shared part: objects of a set have a code each). Real
 images are views of held-out objects; every other side renders through the cameras of those very views, at the same
@@ -17,6 +19,7 @@ import argparse
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,9 +59,19 @@ class Objects:
 
 
 class Bench:
-    def __init__(self, run: Path, work: Path, size: int, images: int, samples: int, settings: PriorSettings) -> None:
+    def __init__(
+        self,
+        run: Path,
+        work: Path,
+        size: int,
+        images: int,
+        samples: int,
+        settings: PriorSettings,
+        as_drawn: bool = False,
+    ) -> None:
         self.work, self.size, self.samples = work, size, samples
         self.tag = "" if settings.level is None else f"layer{settings.level - 1}-"
+        self.as_drawn = as_drawn
         self.collection = self._copy(run)
         self.prior = self._trained(settings)
         self.features: ImageFeatures = load_image_features()
@@ -96,17 +109,22 @@ class Bench:
             cameras += [seen[row] for row in range(len(seen))]
         return torch.cat(images), stack(cameras)
 
+    def named(self, what: str) -> str:
+        """File of what is made, without its ending."""
+        return self.tag + what + ("-as-drawn" if self.as_drawn and what in ("diffusion", "pairs") else "")
+
     def known(self, ids: list[str]) -> Objects:
         return Objects(*codes_and_boxes(self.collection, ids))
 
     def drawn(self, way: str, count: int | None = None) -> Objects:
-        vectors, _ = self.prior.sample(count or self.samples, 1, way=way)
+        plain: dict[str, Any] = {"spread": 1.0, "candidates": 1} if self.as_drawn else {}
+        vectors, _ = self.prior.sample(count or self.samples, 1, way=way, **plain)
         return Objects(*self.prior.codes(vectors, self.prior.parts(self.collection.shared_part)))
 
     @torch.no_grad()
     def images(self, name: str, objects: Objects, in_turn: bool = True) -> UInt8[Tensor, "V H W 3"]:
         """An image through each camera: of objects in turn, or of each object in as many views as real ones have."""
-        kept = self.work / f"{self.tag}{name}.npy"
+        kept = self.work / f"{self.named(name)}.npy"
         if not kept.exists():
             made = np.zeros(self.real.shape, np.uint8)
             owner = torch.arange(len(made)) % len(objects) if in_turn else self._owners()
@@ -131,7 +149,7 @@ class Bench:
 
     def descriptors(self, name: str, objects: Objects) -> Float[Tensor, "B F"]:
         """Features of views around each object, side by side."""
-        kept = self.work / f"{self.tag}{name}-seen.npy"
+        kept = self.work / f"{self.named(name)}-seen.npy"
         if not kept.exists():
             cameras = orbit(DESCRIBED_BY, elevation=20.0, width=self.size, height=self.size)
             np.save(kept, np.stack([self._rendered(objects, row, cameras) for row in range(len(objects))]))
@@ -191,7 +209,7 @@ def record(bench: Bench, prefix: str) -> list[Record]:
             rows.append(new_record(f"{prefix}.matching{suffix}", scores.matching, "squared units", note))
     for way, objects in samples.items():
         pictures = [bench.picture(objects, row) for row in range(SHEET)]
-        write_picture(bench.work / f"{bench.tag}{way}.png", contact_sheet(np.stack(pictures), columns=8))
+        write_picture(bench.work / f"{bench.named(way)}.png", contact_sheet(np.stack(pictures), columns=8))
     return rows
 
 
@@ -223,7 +241,7 @@ def _memorisation(
                     bench.picture(training, int(found.nearest[row])),
                 )
             ]
-            write_picture(bench.work / f"{bench.tag}pairs.png", contact_sheet(np.stack(pairs), columns=8))
+            write_picture(bench.work / f"{bench.named('pairs')}.png", contact_sheet(np.stack(pairs), columns=8))
     return rows
 
 
@@ -245,6 +263,7 @@ def main() -> None:
     parser.add_argument("--evenness", type=int, default=PriorSettings().evenness)
     parser.add_argument("--neighbours", type=int, default=PriorSettings().neighbours)
     parser.add_argument("--exchange", type=float, default=PriorSettings().exchange)
+    parser.add_argument("--as-drawn", action="store_true", help="samples of spread 1, with one candidate each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
@@ -253,9 +272,10 @@ def main() -> None:
         name: getattr(chosen, name) for name in ("level", "steps", "parents", "evenness", "neighbours", "exchange")
     }
     settings = PriorSettings(**chosen_settings, held_out=HELD_OUT)
-    bench = Bench(chosen.run, chosen.work, chosen.size, chosen.images, chosen.samples, settings)
+    bench = Bench(chosen.run, chosen.work, chosen.size, chosen.images, chosen.samples, settings, chosen.as_drawn)
     family = RunRecord.load(chosen.run).settings.family_name.replace("-", "_")
     prefix = f"prior.{family}" if chosen.level is None else f"prior.{family}_layer0"
+    prefix += "_as_drawn" if chosen.as_drawn else ""
     rows = record(bench, prefix)
     for row in rows:
         print(f"{row.name} = {row.value}  ({row.unit})", flush=True)

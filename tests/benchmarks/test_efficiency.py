@@ -101,10 +101,11 @@ def test_rows_of_a_tiny_fit(efficiency, modulations, tmp_path, monkeypatch):
         shade = np.add.outer(np.arange(16), np.arange(16) * number) * 8 % 256
         Image.fromarray(np.stack([shade, shade[::-1], shade.T], -1).astype(np.uint8)).save(folder / f"d{number}/0.png")
     monkeypatch.setattr(efficiency, "NETWORKS", {"film_few": (modulations.Film, 8, 1)})
+    monkeypatch.setattr(efficiency, "TUNING", slice(0, 1))
     monkeypatch.setattr(efficiency, "TRIAL", 0.1)
     results, work = tmp_path / "rows.json", tmp_path / "w"
     words = ["efficiency.py", "--data", str(folder), "--work", str(work), "--changes", json.dumps(TINY)]
-    monkeypatch.setattr(sys, "argv", [*words, "--minutes", "0.01", "--results", str(results)])
+    monkeypatch.setattr(sys, "argv", [*words, "--minutes", "0.01", "--adapting", "10", "--results", str(results)])
     efficiency.main()
     found = {row["name"]: row for row in json.loads(results.read_text())}
     for name in ("mixture", "film_few"):
@@ -115,12 +116,18 @@ def test_rows_of_a_tiny_fit(efficiency, modulations, tmp_path, monkeypatch):
     ratio = found["mixture.flops_ratio_film"]["value"]
     assert ratio == pytest.approx(1.0, abs=0.1)
 
+    monkeypatch.setattr(efficiency.Images, "trial", None)  # a network that is in the work folder does not learn again
+    efficiency.main()
+    again = {row["name"]: row["value"] for row in json.loads(results.read_text())}
+    for figure in ("psnr_train", "psnr_unseen", "seconds"):
+        assert again[f"efficiency.film_few.{figure}"] == found[f"efficiency.film_few.{figure}"]["value"]
 
-def test_what_diverges_at_all_rates_says_so(efficiency, monkeypatch):
+
+def test_what_diverges_at_all_rates_says_so(efficiency, monkeypatch, tmp_path):
     images = object.__new__(efficiency.Images)
-    images.rates = efficiency.RATES
+    images.rates = None
     images.seconds, images.seen, images.phase = 1.0, [], Phase("instances", rgb=1.0)
     monkeypatch.setattr(efficiency, "seconds_per_step", lambda make, phases, steps: [1.0])
     monkeypatch.setattr(images, "trial", lambda name, phase: (0.0, 0.0))
     with pytest.raises(RunError, match="film_64x4 diverges at all rates"):
-        images.learned("film_64x4", lambda *told: None)
+        images.learn("film_64x4", tmp_path / "file", lambda *told: None)

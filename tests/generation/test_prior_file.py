@@ -51,6 +51,38 @@ def test_classes(prior):
         prior.sample(4, way="wishes")
 
 
+def test_spread_is_measured_from_the_mean_object_of_a_class(prior):
+    near, drawn, far = (prior.sample(6, 1, spread=spread, candidates=1)[0] for spread in (0.5, 1.0, 3.0))
+    labels = torch.tensor([prior.classes.index(name) for name in prior.sample(6, 1)[1]])
+    mean = torch.stack([prior.vectors[prior.labels == label].mean(0) for label in labels])
+    torch.testing.assert_close(near, mean + (drawn - mean) * 0.5)
+    torch.testing.assert_close(far, mean + (drawn - mean) * 3.0)
+    assert len({int(label) for label in labels}) == 2, "both classes are there"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_of_the_candidates_the_farthest_is_kept(prior, way):
+    def distances(vectors):
+        return torch.stack([(prior.vectors - vector).norm(dim=1).min() for vector in vectors])
+
+    one, label = prior.sample(40, 2, way=way, candidates=1)
+    most, same = prior.sample(40, 2, way=way, candidates=5)
+    assert label == same and distances(most).mean() > distances(one).mean()
+    labels = torch.tensor([prior.classes.index(name) for name in label]).repeat(3)
+    # The generator has drawn the classes before: 40 numbers.
+    generator = torch.Generator().manual_seed(2)
+    torch.randint(len(prior.labels), (40,), generator=generator)
+    drawn = prior.draws(way).draw(labels, generator).view(3, 40, -1)
+    for row, kept in enumerate(prior.sample(40, 2, way=way, spread=1.0, candidates=3)[0]):
+        assert torch.equal(kept, drawn[int(distances(drawn[:, row]).argmax()), row])
+
+
+@pytest.mark.parametrize("wrong", [{"spread": 0.0}, {"spread": float("nan")}, {"candidates": 0}])
+def test_a_spread_or_candidates_without_meaning(prior, wrong):
+    with pytest.raises(ConfigError, match="candidates: above 0, and at least 1"):
+        prior.sample(2, **wrong)
+
+
 def test_a_renamed_or_damaged_file(prior, tmp_path):
     path = tmp_path / prior.save(tmp_path).file
     data = bytearray(path.read_bytes())

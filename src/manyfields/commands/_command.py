@@ -27,6 +27,7 @@ class Command(ABC):
 # Flags that may be left out: help shows the unit instead of "{None}|FLOAT".
 OptionalMinutes = Annotated[float | None, tyro.conf.arg(metavar="MINUTES")]
 OptionalCount = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+OptionalNumber = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
 OptionalFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 # The positional arguments that several commands share, under the names that the documentation uses.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, OptionalFile, RunFolder
+from manyfields.commands._command import Command, OptionalCount, OptionalFile, OptionalNumber, RunFolder
 from manyfields.commands._progress import progress
 
 
@@ -30,6 +30,10 @@ class Sample(Command):
     """Of diffusion: 1000 (ddpm), 100 (ddim) or 30 (dpm) if not given."""
     guidance: float = 1.0
     """Of diffusion: above 1, samples lean towards the class."""
+    spread: OptionalNumber = None
+    """How far samples are from the mean object, 1: as drawn; 1.2 of diffusion, 1 of the others, if not given."""
+    candidates: OptionalCount = None
+    """Draws for each sample; the farthest from known objects is kept. 2 of diffusion, 1 of others, if not given."""
     prior: OptionalFile = None
     """Prior to draw from; the one that was trained last if not given."""
     size: int = 128
@@ -61,6 +65,8 @@ class Sample(Command):
                 scheduler=self.scheduler,
                 steps=self.steps,
                 guidance=self.guidance,
+                spread=self.spread,
+                candidates=self.candidates,
                 prior=self.prior,
                 size=self.size,
                 films=self.films,

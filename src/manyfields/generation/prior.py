@@ -6,6 +6,7 @@ Gaussian, and between neighbours.
 """
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ KIND = "prior"
 VERSION = 2
 NEIGHBOURS = 5  # among which the paper's way finds its second parent; it does not say how many
 WIDEST, DEEPEST = 16384, 64
+SPREAD, CANDIDATES = 1.2, 2
 
 Way = Literal["diffusion", "gaussian", "neighbours"]
 WAYS: tuple[Way, ...] = ("diffusion", "gaussian", "neighbours")
@@ -79,19 +81,42 @@ class Prior:
         scheduler: Scheduler = "dpm",
         steps: int | None = None,
         guidance: float = 1.0,
+        spread: float | None = None,
+        candidates: int | None = None,
     ) -> tuple[Float[Tensor, "B D"], list[str | None]]:
         """Coordinates of `count` new objects, and their classes: `label`, or all, as often as they are, when None.
 
-        Raises ConfigError for a class that the prior does not know.
+        `spread`: how far from the mean object of their class, 1: as they are drawn. Learning from mixtures makes
+        samples more alike than objects are. `candidates`: of so many draws each sample is the one that is farthest from
+        all known objects. When None, `SPREAD` and `CANDIDATES` for diffusion, 1 for the others.
+        Raises ConfigError for a class that the prior does not know, and numbers that mean nothing.
         """
+        own = (SPREAD, CANDIDATES) if way == "diffusion" else (1.0, 1)
+        spread, candidates = own[0] if spread is None else spread, own[1] if candidates is None else candidates
+        if not 0.0 < spread < math.inf or candidates < 1:
+            raise ConfigError(f"spread {spread:g}, {candidates} candidates: above 0, and at least 1")
         generator = torch.Generator().manual_seed(seed)
         if label is None:
             labels = self.labels[torch.randint(len(self.labels), (count,), generator=generator)]
         else:
             labels = torch.full((count,), self._class_number(label))
         options = {"scheduler": scheduler, "steps": steps, "guidance": guidance} if way == "diffusion" else {}
-        vectors = self.draws(way, **options).draw(labels, generator)
-        return vectors, [self.classes[number] for number in labels.tolist()]
+        drawn = labels.repeat(candidates)
+        vectors = self._spread(self.draws(way, **options).draw(drawn, generator), drawn, spread)
+        found = self._newest(vectors, candidates)
+        return found, [self.classes[number] for number in labels.tolist()]
+
+    def _spread(self, vectors: Tensor, labels: Tensor, factor: float) -> Float[Tensor, "B D"]:
+        """Further from, or nearer to, the mean object of their class."""
+        if factor == 1.0:
+            return vectors
+        means = torch.stack([self.vectors[self.labels == number].mean(0) for number in range(len(self.classes))])
+        return torch.lerp(means[labels], vectors, factor)
+
+    def _newest(self, vectors: Tensor, candidates: int) -> Float[Tensor, "B D"]:
+        """Of each sample's candidates, which are rows apart, the one that is farthest from the nearest known object."""
+        nearest = torch.cdist(vectors, self.vectors).amin(1).view(candidates, -1)
+        return vectors.unflatten(0, nearest.shape)[nearest.argmax(0), torch.arange(nearest.shape[1])]
 
     def codes(self, vectors: Float[Tensor, "B D"], parts: ObjectParts) -> tuple[Codes, Float[Tensor, "B 2 3"]]:
         """Codes and boxes of objects with these coordinates. `parts`: `parts_of` the shared part."""

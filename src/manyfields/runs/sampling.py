@@ -40,6 +40,8 @@ def sample(
     scheduler: Scheduler = "dpm",
     steps: int | None = None,
     guidance: float = 1.0,
+    spread: float | None = None,
+    candidates: int | None = None,
     prior: Path | None = None,
     size: int = 128,
     films: int = 0,
@@ -49,15 +51,15 @@ def sample(
 
     `out` gets the collection, a sheet of one view of each (samples.png), and orbits of the first `films` of them. The
     same seed gives the same objects. The index holds how far the nearest object that the prior was learned from is, in
-    coordinates of the prior (`nearest`), as a metric of each.
+    coordinates of the prior (`nearest`), as a metric of each. `spread`, `candidates`: as those of `Prior.sample`.
     Raises RunError where no prior is trained, ConfigError for a label that it does not know, for a prior of another
-    shared part, or counts below 1; CollectionError where `out` holds a collection already.
+    shared part, a spread of 0, or counts below 1; CollectionError where `out` holds a collection already.
     """
     if count < 1 or size < 1 or films < 0:
         raise ConfigError(f"{count} samples of {size} pixels and {films} films: at least 1, 1 and 0")
     source = open_collection(run)
     trained = open_prior(source, prior)
-    vectors, classes = trained.sample(count, seed, label, way, scheduler, steps, guidance)
+    vectors, classes = trained.sample(count, seed, label, way, scheduler, steps, guidance, spread, candidates)
     target = create_collection(
         out,
         shared=source.shared(),
@@ -71,6 +73,8 @@ def sample(
                 "scheduler": scheduler,
                 "steps": steps,
                 "guidance": guidance,
+                "spread": spread,
+                "candidates": candidates,
                 "level": trained.settings.level,
             }
         },
