@@ -208,7 +208,7 @@ def record(bench: Bench, prefix: str) -> list[Record]:
             rows.append(new_record(f"{prefix}.coverage{suffix}", scores.coverage, "share", note))
             rows.append(new_record(f"{prefix}.matching{suffix}", scores.matching, "squared units", note))
     for way, objects in samples.items():
-        pictures = [bench.picture(objects, row) for row in range(SHEET)]
+        pictures = [bench.picture(objects, row) for row in range(min(SHEET, len(objects)))]
         write_picture(bench.work / f"{bench.named(way)}.png", contact_sheet(np.stack(pictures), columns=8))
     return rows
 
@@ -235,7 +235,7 @@ def _memorisation(
         if way == "diffusion":
             pairs = [
                 picture
-                for row in range(PAIRS)
+                for row in range(min(PAIRS, len(described)))
                 for picture in (
                     bench.picture(samples[way], row),
                     bench.picture(training, int(found.nearest[row])),
