@@ -33,7 +33,7 @@ class Sample(Command):
     spread: OptionalNumber = None
     """How far samples are from the mean object, 1: as drawn; 1.2 of diffusion, 1 of the others, if not given."""
     candidates: OptionalCount = None
-    """Draws for each sample; the farthest from known objects is kept. 2 of diffusion, 1 of others, if not given."""
+    """Draws for each sample; the farthest from known objects is kept. 4 of diffusion, 1 of others, if not given."""
     prior: OptionalFile = None
     """Prior to draw from; the one that was trained last if not given."""
     size: int = 128
