@@ -34,7 +34,7 @@ KIND = "prior"
 VERSION = 2
 NEIGHBOURS = 5  # among which the paper's way finds its second parent; it does not say how many
 WIDEST, DEEPEST = 16384, 64
-SPREAD, CANDIDATES = 1.2, 4
+SPREAD, CANDIDATES = 1.4, 4
 
 Way = Literal["diffusion", "gaussian", "neighbours"]
 WAYS: tuple[Way, ...] = ("diffusion", "gaussian", "neighbours")

@@ -25,7 +25,7 @@ def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
         final_sampler=Sampler(guided=24),
         wave=16,
         stage1=mixtures(epochs=60),
-        stage2=mixtures(epochs=20, shared=False),
+        stage2=mixtures(epochs=60, shared=False),
     )
     paper = replace(
         mixtures(epochs=2000)[0],

@@ -70,9 +70,9 @@ def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
 
     Rates are those of principal vectors, the first numbers of which are several times as large as the others.
     """
-    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=5e-2)
-    phase = replace(phase, rays_per_object=512, final_rate=0.03, coarse_share=0.0)
-    learn = replace(phase, codes_rate=2e-3, code_noise=0.1, base_rate=5e-4, fields_rate=3e-4)
+    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=0.5)
+    phase = replace(phase, rays_per_object=512, final_rate=0.01, coarse_share=0.0)
+    learn = replace(phase, codes_rate=2e-3, code_noise=0.1, base_rate=5e-4, fields_rate=3e-4, final_rate=0.03)
     return (learn if shared else phase,)
 
 
