@@ -127,7 +127,9 @@ class Images:
         best = max(trials, key=lambda pair: trials[pair][0])
         if not trials[best][0]:
             raise RunError(f"{name} diverges at all rates that were tried: {rates}")
-        fitter, phase = self.fitter(self.family(name), self.seen), self.phase_of(best, self.seconds / trials[best][1])
+        # A trial beside other work is slow: what is planned for a slow step would end early.
+        step = min([step, *(seconds for found, seconds in trials.values() if found)])
+        fitter, phase = self.fitter(self.family(name), self.seen), self.phase_of(best, self.seconds / step)
         seconds = run(fitter, phase, lambda done: report(name, done, phase.steps))
         codes, family = fitter.store.all(), fitter.shared.family
         family.remember_average(codes)
