@@ -1,5 +1,7 @@
 """Schedules, planned steps, and settings without meaning."""
 
+from dataclasses import replace
+
 import pytest
 
 from manyfields.errors import ConfigError
@@ -23,6 +25,9 @@ def test_epochs_become_steps():
     phase = Phase("p", epochs=10, rgb=1.0, objects_per_step=4, views_per_object=5)
     assert phase.planned(8, 8 * 36).steps == 10 * 8 * 36 / (4 * 5)
     assert phase.planned(8, 8 * 36, 0.5).steps == 5 * 8 * 36 / (4 * 5)
+    assert phase.shortened(0.5).planned(8, 8 * 36) == replace(phase, epochs=5.0).planned(8, 8 * 36)
+    assert replace(phase, steps=9).shortened(0.3).steps == replace(phase, steps=9).planned(8, 8 * 36, 0.3).steps == 3
+    assert replace(phase, steps=9).shortened(0.01).steps == 1
 
 
 def test_fewer_objects_or_views_than_a_step_takes():

@@ -12,7 +12,7 @@ from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.generation import PriorSettings
-from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, render_object, sample, train_prior
+from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, render_object, sample, signals, train_prior
 from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
 from manyfields.views.signals import read_images
 
@@ -64,6 +64,25 @@ def config(request, tmp_path):
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps({**TINY, "signals": {"side": 8, "adaptation": request.param}}))
     return path
+
+
+@pytest.mark.parametrize(
+    ("minutes", "learning", "adapting"),
+    # A step takes 3 s with the shared part, 1 s without: 54 s a minute for 2 waves of 4 steps and 10 of stage 1.
+    [(1.0, (54 - 2 * 4) / 3, 4), (2.0, (108 - 2 * 4) / 3, 4), (0.1, 2.7 / 3, 1)],
+)
+def test_minutes_are_for_both_stages(images, tmp_path, monkeypatch, minutes, learning, adapting):
+    def seconds(make, phases):
+        return [3.0 if phase.base_rate and make().parts(phase) else 1.0 for phase in phases]
+
+    monkeypatch.setattr(signals, "seconds_per_step", seconds)
+    config = {**TINY, "signals": {"side": 8, "adaptation": "principal"}}
+    run = tmp_path / "run"
+    fit(images, run, family="mixture-images", minutes=minutes, stage1_objects=6, say=lambda line: None, **config)
+    record = RunRecord.load(run)
+    assert [phase.steps for phase in record.phases1] == [max(1, round(learning))]
+    assert [phase.steps for phase in record.phases2] == [phase.steps for phase in record.settings.stage2] == [adapting]
+    assert sum(name.startswith("stage 2.") and "/" in name for name in record.seconds) == 2, "waves of two"
 
 
 def test_images_from_a_folder_to_figures_and_back(images, tmp_path, config, hashes, capsys):

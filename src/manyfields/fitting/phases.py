@@ -90,11 +90,15 @@ class Phase:
         warm = min(1.0, (step + 1) / max(1.0, min(50.0, 0.1 * self.steps)))
         return warm * self.final_rate ** (step / max(1, self.steps))
 
-    def planned(self, objects: int, views: int, factor: float = 1.0) -> "Phase":
-        """The phase with its number of steps: `epochs` over `views` training views of `objects`, times `factor`."""
-        if self.steps and factor == 1.0:
-            return self
+    def shortened(self, factor: float) -> "Phase":
+        """The phase as settings have it, for a part of its time."""
         if self.steps:
             return replace(self, steps=max(1, round(self.steps * factor)))
+        return replace(self, epochs=self.epochs * factor)
+
+    def planned(self, objects: int, views: int, factor: float = 1.0) -> "Phase":
+        """The phase with its number of steps: `epochs` over `views` training views of `objects`, times `factor`."""
+        if self.steps:
+            return self if factor == 1.0 else self.shortened(factor)
         per_step = min(self.objects_per_step, objects) * min(self.views_of_a_step(objects), max(1, views // objects))
         return replace(self, steps=max(1, math.ceil(factor * self.epochs * views / per_step)))

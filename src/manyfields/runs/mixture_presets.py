@@ -67,7 +67,7 @@ def suited(settings: "FitSettings", way: Way) -> "FitSettings":
     # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
     learn = replace(signals(epochs)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
     chosen = SignalSettings(side=settings.signals.side, adaptation="principal", start_spread=0.1)
-    refine = replace(signals(300, False)[0], codes_rate=0.2)
+    refine = replace(signals(1000, False)[0], codes_rate=0.2)
     return replace(settings, signals=chosen, stage1=(replace(learn, final_rate=0.05),), stage2=(refine,))
 
 
@@ -83,17 +83,18 @@ def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
                 mixture=MixtureConfig("images", 4, 64, 256, 1024, w0=20.0),
                 signals=SignalSettings(side=64),
                 stage1=signals(60),
-                stage2=signals(150, False),
             ),
             "principal",
         ),
-        "mixture-voxels": replace(
-            plain,
-            preset="mixture-voxels",
-            mixture=MixtureConfig("voxels", 4, 64, 256, 512, w0=15.0),
-            signals=SignalSettings(side=32, refine=True),
-            stage1=signals(400),
-            stage2=signals(150, False),
+        "mixture-voxels": suited(
+            replace(
+                plain,
+                preset="mixture-voxels",
+                mixture=MixtureConfig("voxels", 4, 64, 256, 512, w0=15.0),
+                signals=SignalSettings(side=32),
+                stage1=signals(400),
+            ),
+            "principal",
         ),
         "mixture-images-paper": replace(
             plain,

@@ -40,6 +40,7 @@ from manyfields.views.voxels import read_voxels
 
 UNSEEN = 0.1  # share of the instances that stage 1 leaves alone, where nothing else is asked for
 SHARE_FOR_FITTING = 0.9
+MOST_FOR_VECTORS = 0.5  # of that
 
 
 def read_signals(folder: Path | str, settings: FitSettings) -> SignalSet:
@@ -242,14 +243,36 @@ def _train(
 
 
 def _scale(record: RunRecord, found: SignalSet, minutes: float, progress: Progress) -> None:
-    """Scale the steps of stage 1 to a time, by a pilot."""
-    progress("pilot", 0, 1)
-    data = _of(found, record.stage1, record)
-    times = seconds_per_step(lambda: new_signal_fitter(record, new_shared(record.settings, []), data), record.phases1)
-    seconds = sum(time * phase.steps for time, phase in zip(times, record.phases1, strict=True))
-    factor = 60 * minutes * SHARE_FOR_FITTING / seconds
+    """Scale the steps of stage 1 to a time, less what vectors alone take afterwards. Is that more than half of it, they
+    get fewer steps, too."""
+    progress("pilot", 0, 2)
+    data, seconds = _of(found, record.stage1, record), 60 * minutes * SHARE_FOR_FITTING
+
+    def fitter(data: SignalData, average: bool = False) -> SignalFitter:
+        return new_signal_fitter(record, new_shared(record.settings, []), data, average)
+
+    learning = _seconds_of(lambda: fitter(data), record.phases1)
+    progress("pilot", 1, 2)
+    assert record.settings.signals is not None
+    later = record.stage2 + (record.stage1 if record.settings.signals.refine else [])
+    wave = _of(found, later[: wave_of(record)], record) if later else None
+    adapting = 0.0
+    if wave is not None and (phases := phases_of_wave(record, len(wave))):
+        adapting = _seconds_of(lambda: fitter(wave, True).keeping(), phases) * len(later) / len(wave)
+    if adapting > MOST_FOR_VECTORS * seconds:
+        share = MOST_FOR_VECTORS * seconds / adapting
+        shorter = tuple(phase.shortened(share) for phase in record.settings.stage2)
+        record.settings, adapting = replace(record.settings, stage2=shorter), share * adapting
+        if record.phases2:
+            record.phases2 = phases_of_wave(record, min(len(record.stage2), wave_of(record)))
+    factor = (seconds - adapting) / learning
     record.phases1 = [phase.planned(len(data), len(data), factor) for phase in record.phases1]
-    progress("pilot", 1, 1)
+    progress("pilot", 2, 2)
+
+
+def _seconds_of(make: Callable[[], SignalFitter], phases: Sequence[Phase]) -> float:
+    times = seconds_per_step(make, phases)
+    return sum(time * phase.steps for time, phase in zip(times, phases, strict=True))
 
 
 def _scores(collection: Collection, ids: Sequence[str], data: SignalData) -> list[dict[str, float]]:
