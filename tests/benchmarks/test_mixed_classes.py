@@ -40,7 +40,7 @@ def test_rows_of_every_way(mixed_classes, tmp_path):
     mixed_classes.main([*words, "--results", str(results)])
     found = {row["name"]: row for row in json.loads(results.read_text())}
     figures = ("coverage", "matching", "nearest_ratio")
-    ways = ("diffusion", "gaussian", "neighbours")
+    ways = ("diffusion", "gaussian", "neighbours", "diffusion_as_drawn")
     assert {f"mixed_classes.{way}.{figure}" for way in ways for figure in figures} < found.keys()
     assert all(0 <= found[f"mixed_classes.{way}.coverage"]["value"] <= 1 for way in ways)
     assert all((tmp_path / "w" / f"{way}.png").stat().st_size for way in ways)
