@@ -6,7 +6,7 @@
 A quarter of the groups is held out of the prior. Samples of each way are compared as shapes with what was held out:
 coverage and minimum matching distance by Chamfer distance, and how near samples are to the shapes that the prior was
 learned from, beside how near the held-out ones are to these. Rows go to benchmarks/results/mixed_classes.json, sheets
-of the first 32 samples of each way to W. `diffusion_as_drawn`: of spread 1, not chosen from candidates.
+of the first 32 samples of each way to W. `diffusion_as_drawn`: neither spread nor chosen from candidates.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def rows(run: Collection, prior: Prior, count: int, side: int, work: Path) -> It
     new = to_nearest(real, known)
     yield new_record("mixed_classes.held_out.nearest", new, "squared units", f"to known shapes; {how}")
     drawn_by = {way: prior.sample(count, 1, way=way)[0] for way in WAYS}
-    drawn_by["diffusion_as_drawn"] = prior.sample(count, 1, spread=1.0, candidates=1)[0]
+    drawn_by["diffusion_as_drawn"] = prior.sample(count, 1, spread=0.0, candidates=1)[0]
     for way, vectors in drawn_by.items():
         codes, boxes = prior.codes(vectors, prior.parts(run.shared_part))
         drawn = surfaces(run, codes, side)

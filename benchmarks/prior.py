@@ -3,7 +3,7 @@
     manyfields fit VIEWS --stage1-objects 24 --out RUN       # first: a run, such as the 92 vehicles of sets.py
     python benchmarks/prior.py RUN --work W                  # figures of record: results/prior.json, pictures in W
     python benchmarks/prior.py RUN --work W --level 1        # of layer 0 alone
-    python benchmarks/prior.py RUN --work W --as-drawn       # samples of spread 1, not chosen from candidates
+    python benchmarks/prior.py RUN --work W --as-drawn       # samples neither spread nor chosen from candidates
 
 RUN may be one of mixtures of scenes, too (fit --family mixture): its rows are called prior.mixture.*. Those of samples
 as they are drawn are called prior.*_as_drawn.*.
@@ -117,7 +117,7 @@ class Bench:
         return Objects(*codes_and_boxes(self.collection, ids))
 
     def drawn(self, way: str, count: int | None = None) -> Objects:
-        plain: dict[str, Any] = {"spread": 1.0, "candidates": 1} if self.as_drawn else {}
+        plain: dict[str, Any] = {"spread": 0.0, "candidates": 1} if self.as_drawn else {}
         vectors, _ = self.prior.sample(count or self.samples, 1, way=way, **plain)
         return Objects(*self.prior.codes(vectors, self.prior.parts(self.collection.shared_part)))
 
@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("--evenness", type=int, default=PriorSettings().evenness)
     parser.add_argument("--neighbours", type=int, default=PriorSettings().neighbours)
     parser.add_argument("--exchange", type=float, default=PriorSettings().exchange)
-    parser.add_argument("--as-drawn", action="store_true", help="samples of spread 1, with one candidate each")
+    parser.add_argument("--as-drawn", action="store_true", help="samples neither spread nor chosen from candidates")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()

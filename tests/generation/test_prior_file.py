@@ -51,13 +51,26 @@ def test_classes(prior):
         prior.sample(4, way="wishes")
 
 
-def test_spread_is_measured_from_the_mean_object_of_a_class(prior):
-    near, drawn, far = (prior.sample(6, 1, spread=spread, candidates=1)[0] for spread in (0.5, 1.0, 3.0))
-    labels = torch.tensor([prior.classes.index(name) for name in prior.sample(6, 1)[1]])
-    mean = torch.stack([prior.vectors[prior.labels == label].mean(0) for label in labels])
-    torch.testing.assert_close(near, mean + (drawn - mean) * 0.5)
-    torch.testing.assert_close(far, mean + (drawn - mean) * 3.0)
-    assert len({int(label) for label in labels}) == 2, "both classes are there"
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_spread_is_a_share_of_that_of_objects(prior, way, candidates):
+    def away(vectors, labels):
+        """Differences to the mean object of the class, row by row."""
+        means = {label: prior.vectors[prior.labels == label].mean(0) for label in set(labels)}
+        return torch.stack([vector - means[label] for vector, label in zip(vectors, labels, strict=True)])
+
+    def samples(spread, count=400):
+        vectors, classes = prior.sample(count, 1, way=way, spread=spread, candidates=candidates)
+        return away(vectors, [prior.classes.index(name) for name in classes])
+
+    objects = away(prior.vectors, prior.labels.tolist()).square().sum(1).mean()
+    assert float(samples(0.5).square().sum(1).mean() / objects) == pytest.approx(
+        0.25, rel=0.2 if candidates == 1 else 0.5
+    )
+    if candidates == 1:  # else others may be the farthest once they have moved
+        torch.testing.assert_close(samples(3.0), 6.0 * samples(0.5))
+        drawn, half = samples(0.0, 5), samples(0.5, 5)
+        assert (drawn / half).std() < 1e-3 and not torch.allclose(drawn, half)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -65,21 +78,21 @@ def test_of_the_candidates_the_farthest_is_kept(prior, way):
     def distances(vectors):
         return torch.stack([(prior.vectors - vector).norm(dim=1).min() for vector in vectors])
 
-    one, label = prior.sample(40, 2, way=way, candidates=1)
-    most, same = prior.sample(40, 2, way=way, candidates=5)
+    one, label = prior.sample(40, 2, way=way, spread=0.0, candidates=1)
+    most, same = prior.sample(40, 2, way=way, spread=0.0, candidates=5)
     assert label == same and distances(most).mean() > distances(one).mean()
     labels = torch.tensor([prior.classes.index(name) for name in label]).repeat(3)
     # The generator has drawn the classes before: 40 numbers.
     generator = torch.Generator().manual_seed(2)
     torch.randint(len(prior.labels), (40,), generator=generator)
     drawn = prior.draws(way).draw(labels, generator).view(3, 40, -1)
-    for row, kept in enumerate(prior.sample(40, 2, way=way, spread=1.0, candidates=3)[0]):
+    for row, kept in enumerate(prior.sample(40, 2, way=way, spread=0.0, candidates=3)[0]):
         assert torch.equal(kept, drawn[int(distances(drawn[:, row]).argmax()), row])
 
 
-@pytest.mark.parametrize("wrong", [{"spread": 0.0}, {"spread": float("nan")}, {"candidates": 0}])
+@pytest.mark.parametrize("wrong", [{"spread": -0.1}, {"spread": float("nan")}, {"candidates": 0}])
 def test_a_spread_or_candidates_without_meaning(prior, wrong):
-    with pytest.raises(ConfigError, match="candidates: above 0, and at least 1"):
+    with pytest.raises(ConfigError, match="candidates: at least 0, and at least 1"):
         prior.sample(2, **wrong)
 
 

@@ -106,7 +106,7 @@ def test_labels_and_counts_that_have_no_meaning(trained, tmp_path):
         sample(trained, tmp_path / "new", label="vehicle")
     with pytest.raises(ConfigError, match="at least 1"):
         sample(trained, tmp_path / "new", count=0)
-    with pytest.raises(ConfigError, match="spread -1, 4 candidates: above 0, and at least 1"):
+    with pytest.raises(ConfigError, match="spread -1, 4 candidates: at least 0, and at least 1"):
         sample(trained, tmp_path / "new", spread=-1.0)
     assert not (tmp_path / "new").exists()
     sample(trained, tmp_path / "new", count=1, size=16)

@@ -31,7 +31,7 @@ class Sample(Command):
     guidance: float = 1.0
     """Of diffusion: above 1, samples lean towards the class."""
     spread: OptionalNumber = None
-    """How far samples are from the mean object, 1: as drawn; 1.4 of diffusion, 1 of the others, if not given."""
+    """How far from the mean object, as a share of how far objects are; 0: as drawn. 0.9 of diffusion if not given."""
     candidates: OptionalCount = None
     """Draws for each sample; the farthest from known objects is kept. 4 of diffusion, 1 of others, if not given."""
     prior: OptionalFile = None

@@ -34,7 +34,8 @@ KIND = "prior"
 VERSION = 2
 NEIGHBOURS = 5  # among which the paper's way finds its second parent; it does not say how many
 WIDEST, DEEPEST = 16384, 64
-SPREAD, CANDIDATES = 1.4, 4
+SPREAD, CANDIDATES = 0.9, 4
+MEASURED = 128  # samples that say how far from their mean they are
 
 Way = Literal["diffusion", "gaussian", "neighbours"]
 WAYS: tuple[Way, ...] = ("diffusion", "gaussian", "neighbours")
@@ -86,15 +87,16 @@ class Prior:
     ) -> tuple[Float[Tensor, "B D"], list[str | None]]:
         """Coordinates of `count` new objects, and their classes: `label`, or all, as often as they are, when None.
 
-        `spread`: how far from the mean object of their class, 1: as they are drawn. Learning from mixtures makes
-        samples more alike than objects are. `candidates`: of so many draws each sample is the one that is farthest from
-        all known objects. When None, `SPREAD` and `CANDIDATES` for diffusion, 1 for the others.
+        `spread`: how far samples are from the mean object of their class, as a share of how far objects are; 0: as they
+        are drawn. What has learned from mixtures draws samples that are more alike than objects are. `candidates`: of
+        so many draws each sample is the one that is farthest from all known objects. When None, `SPREAD` and
+        `CANDIDATES` for diffusion, 0 and 1 for the others.
         Raises ConfigError for a class that the prior does not know, and numbers that mean nothing.
         """
-        own = (SPREAD, CANDIDATES) if way == "diffusion" else (1.0, 1)
+        own = (SPREAD, CANDIDATES) if way == "diffusion" else (0.0, 1)
         spread, candidates = own[0] if spread is None else spread, own[1] if candidates is None else candidates
-        if not 0.0 < spread < math.inf or candidates < 1:
-            raise ConfigError(f"spread {spread:g}, {candidates} candidates: above 0, and at least 1")
+        if not 0.0 <= spread < math.inf or candidates < 1:
+            raise ConfigError(f"spread {spread:g}, {candidates} candidates: at least 0, and at least 1")
         generator = torch.Generator().manual_seed(seed)
         if label is None:
             labels = self.labels[torch.randint(len(self.labels), (count,), generator=generator)]
@@ -102,16 +104,27 @@ class Prior:
             labels = torch.full((count,), self._class_number(label))
         options = {"scheduler": scheduler, "steps": steps, "guidance": guidance} if way == "diffusion" else {}
         drawn = labels.repeat(candidates)
-        vectors = self._spread(self.draws(way, **options).draw(drawn, generator), drawn, spread)
-        found = self._newest(vectors, candidates)
-        return found, [self.classes[number] for number in labels.tolist()]
+        vectors = self.draws(way, **options).draw(drawn, generator)
+        if spread:
+            factor = spread * self._spread(self.vectors, self.labels) / self._usual_spread(way, candidates)
+            vectors = torch.lerp(self._means(drawn), vectors, factor)
+        return self._newest(vectors, candidates), [self.classes[number] for number in labels.tolist()]
 
-    def _spread(self, vectors: Tensor, labels: Tensor, factor: float) -> Float[Tensor, "B D"]:
-        """Further from, or nearer to, the mean object of their class."""
-        if factor == 1.0:
-            return vectors
-        means = torch.stack([self.vectors[self.labels == number].mean(0) for number in range(len(self.classes))])
-        return torch.lerp(means[labels], vectors, factor)
+    def _means(self, labels: Tensor) -> Float[Tensor, "B D"]:
+        """The mean object of each class."""
+        known = [self.vectors[self.labels == number].mean(0) for number in range(len(self.classes))]
+        return torch.stack(known)[labels]
+
+    def _spread(self, vectors: Tensor, labels: Tensor) -> float:
+        """Root mean square distance to the mean object of the class."""
+        return float((vectors - self._means(labels)).square().sum(1).mean().sqrt())
+
+    def _usual_spread(self, way: Way, candidates: int) -> float:
+        """That of samples as they are drawn, which is the same for however many samples are asked for."""
+        generator = torch.Generator().manual_seed(0)
+        labels = self.labels[torch.randint(len(self.labels), (MEASURED,), generator=generator)]
+        drawn = self.draws(way).draw(labels.repeat(candidates), generator)
+        return max(self._spread(self._newest(drawn, candidates), labels), 1e-12)
 
     def _newest(self, vectors: Tensor, candidates: int) -> Float[Tensor, "B D"]:
         """Of each sample's candidates, which are rows apart, the one that is farthest from the nearest known object."""

@@ -53,7 +53,7 @@ def sample(
     same seed gives the same objects. The index holds how far the nearest object that the prior was learned from is, in
     coordinates of the prior (`nearest`), as a metric of each. `spread`, `candidates`: as those of `Prior.sample`.
     Raises RunError where no prior is trained, ConfigError for a label that it does not know, for a prior of another
-    shared part, a spread of 0, or counts below 1; CollectionError where `out` holds a collection already.
+    shared part, a spread below 0, or counts below 1; CollectionError where `out` holds a collection already.
     """
     if count < 1 or size < 1 or films < 0:
         raise ConfigError(f"{count} samples of {size} pixels and {films} films: at least 1, 1 and 0")
