@@ -11,6 +11,7 @@ from manyfields.fitting import set_fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.fitter import Fitter, roughness
 from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
 from manyfields.views import composite
 
 SMALL = {"objects_per_step": 2, "views_per_object": 2, "rays_per_object": 32}
@@ -221,6 +222,41 @@ def test_a_restart_in_the_middle_changes_no_bit(make_fitter, tmp_path, space, ph
     assert state.keys() == whole.state().keys()
     for name, tensor in whole.state().items():
         assert torch.equal(tensor, state[name]), name
+
+
+def test_guides_are_carried_from_phase_to_phase(make_fitter, tmp_path):
+    """What a phase has found out of where things are, the next one need not find out again."""
+    fitter, again = make_fitter("hulls"), make_fitter("hulls")
+    start = fitter.guides.values.clone()
+    fitter.begin(HULLS)
+    run(fitter, HULLS)
+    learned = fitter.guides.values.clone()
+    assert not torch.equal(learned, start)
+    save_checkpoint(tmp_path / "c", fitter.state(), {})
+    fitter.begin(ALONE)
+    assert torch.equal(fitter.guides.values, learned)
+    expected = run(fitter, ALONE)
+    tensors, _ = load_checkpoint(tmp_path / "c")
+    again.load_shared(tensors)
+    again.begin(ALONE)
+    again.load(tensors, optimizer=False)
+    assert run(again, ALONE) == expected  # a run that was stopped between the two
+
+
+@pytest.mark.parametrize(("grow", "counts"), [(True, [2, 4, 6, 6]), (False, [6, 6, 6, 6])])
+def test_only_what_is_learned_first_has_fewer_samples(make_fitter, monkeypatch, grow, counts):
+    fitter, seen = make_fitter("hulls"), []
+    fitter.sampler = Sampler(guided=6)
+
+    def error(fields, rays, colors, sampler, **_):
+        seen.append(sampler.guided)
+        return fields.planes.sum()
+
+    monkeypatch.setattr(ray_fitter, "color_error", error)
+    phase = replace(HULLS, steps=4, samples_grow=grow)
+    fitter.begin(phase)
+    run(fitter, phase)
+    assert seen == counts
 
 
 def test_another_seed_gives_another_fit(make_fitter):

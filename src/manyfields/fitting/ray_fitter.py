@@ -21,11 +21,6 @@ class RayFitter(SetFitter[FittingData]):
 
     guides: Guides | None = field(default=None, init=False)
 
-    def begin(self, phase: Phase) -> None:
-        super().begin(phase)
-        if self.guides is not None:
-            self.guides.reset()
-
     def taught(self, step: Step, seen: Seen) -> None:
         if self.guides is not None:
             with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
@@ -40,7 +35,7 @@ class RayFitter(SetFitter[FittingData]):
                 fields,
                 rays,
                 colors,
-                self.sampler.at(step.index / max(1, phase.steps)),
+                phase.sampler_of(self.sampler, step.index),
                 bounds=self.data.bounds[taken],
                 guide=None if self.guides is None else self.guides.values[taken],
                 background=self.shared.background,

@@ -16,6 +16,7 @@ from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import MOST_AT_ONCE
+from manyfields.runs.probe import set_aside
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import add_signals
 from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step, silent
@@ -71,6 +72,8 @@ def _add(
     record.problems += [asdict(problem) for problem in problems]
     size = record.settings.wave or MOST_AT_ONCE
     waves = [new[start : start + size] for start in range(0, len(new), size)]
+    for wave in waves:
+        set_aside(record, wave, record.settings.stage2)
     first = load_objects(waves[0], record, progress)
     if not first:
         raise ViewError(f"{data}: object {waves[0][0].id} and those after it could not be read; add them again")
@@ -79,10 +82,10 @@ def _add(
     for wave in waves:
         number = collection.sizes()["waves"]
         began = time.monotonic()
-        objects = first if wave is waves[0] else load_objects(wave, record)
+        objects = first if wave is waves[0] else load_objects(wave, record, progress)
         share = sum(len(item.images) for item in objects) / sum(len(item.images) for item in first)
         scaled = [phase.planned(len(objects), 0, share) for phase in phases]
-        fit_wave(folder, record, collection, objects, scaled, f"add.{number}", progress)
+        fit_wave(folder, record, collection, objects, scaled, f"add.{number}", progress, say)
         record.seconds[f"add.{number}/objects"] = float(len(wave))
         record.seconds[f"add.{number}/wall"] = time.monotonic() - began
     record.save(folder)

@@ -26,8 +26,8 @@ from manyfields.runs.building import (
 )
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
-from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
-from manyfields.runs.probe import held_out_probe
+from manyfields.runs.plan import longer, objects_at_once, plan_steps, waves_of
+from manyfields.runs.probe import held_out_probe, set_aside, watch
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
@@ -94,7 +94,7 @@ def fit(
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
     with only_process(run):
-        collection = _fit_stages(run, record, views, first, progress)
+        collection = _fit_stages(run, record, views, first, progress, say)
         record.finished = True
         record.save(run)
         if report:
@@ -121,7 +121,9 @@ def _usable(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
         raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")
     for name in ids:
         train, test = split_views(kept[name], record)
-        if _held_out(kept[name], train, test) != record.held_out[name]:
+        recorded = dict(record.held_out[name])
+        recorded["trained"] += len(recorded.pop("aside", ()))
+        if _held_out(kept[name], train, test) != recorded:
             raise RunError(
                 f"{views.path}: object {name} has other views than when this run began: fit it into a new run"
             )
@@ -161,50 +163,63 @@ def _start(
     for views in kept:
         train, test = split_views(views, record)
         record.held_out[views.id] = _held_out(views, train, test)
+    set_aside(record, stage1, settings.stage1)
     first = load_objects(stage1, record, progress)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
     if settings.wave is None:
         # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
         record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
+    for wave in waves_of(record):
+        set_aside(record, [kept[name] for name in wave], settings.stage2)
     if forecast := plan_steps(record, first, minutes, progress):
         say(forecast)
     return record, {views.id: views for views in kept}, first
 
 
 def _fit_stages(
-    run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
+    run: Path,
+    record: RunRecord,
+    views: dict[str, ObjectViews],
+    first: list[FittingObject],
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> Collection:
     settings = record.settings
     if settings.alone:
-        return _fit_alone(run, record, first, progress)
+        return _fit_alone(run, record, first, progress, say)
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
+    times = record.step_seconds.get("stage1", [])
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, step_seconds=times)
     note_stage(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
     if settings.policy == "joint" and record.stage2:
         second = load_objects([views[name] for name in record.stage2], record, progress)
-        return _finish_jointly(run, record, first + second, fitter, progress)
+        return _finish_jointly(run, record, first + second, fitter, longer(record, trainer.spare), progress, say)
     fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
     collection = publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
     waves = waves_of(record)
+    more = longer(record, trainer.spare)
     planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
     for number, wave in enumerate(waves):
         new = [views[name] for name in wave if name not in collection]
         # Steps were planned for the first wave; the last one may be smaller.
         share = sum(record.held_out[name]["trained"] for name in wave) / planned_views
-        phases = [phase.planned(len(wave), 0, share) for phase in record.phases2]
-        fit_wave(run, record, collection, load_objects(new, record), phases, f"stage 2.{number + 1}", progress)
+        phases = [phase.planned(len(wave), 0, share * more) for phase in record.phases2]
+        objects = load_objects(new, record, progress)
+        fit_wave(run, record, collection, objects, phases, f"stage 2.{number + 1}", progress, say)
     return collection
 
 
-def _fit_alone(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
+def _fit_alone(
+    run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress, say: Callable[[str], None]
+) -> Collection:
     """One stage: every object on its own octree or grids, and the network that all share."""
     began = time.monotonic()
     fitter = new_single_fitter(record, FittingData(objects, device(record.settings)), progress=progress)
     spent = {"before steps": time.monotonic() - began}
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, spent)
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, spent)
     note_stage(record, run, "stage1", trainer)
     collection = publish(run, record, fitter.shared)
     _store(run, record, collection, fitter, 1)
@@ -219,25 +234,36 @@ def fit_wave(
     phases: Sequence[Phase],
     name: str,
     progress: Progress,
+    say: Callable[[str], None],
 ) -> None:
     """Fit the codes of some objects against the published shared part, and store them as one wave."""
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
     fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
-    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
+    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress, say)
     note_stage(record, run, name, trainer)
     _store(run, record, collection, fitter, 2)
 
 
 def _finish_jointly(
-    run: Path, record: RunRecord, objects: list[FittingObject], fitter: RayFitter, progress: Progress
+    run: Path,
+    record: RunRecord,
+    objects: list[FittingObject],
+    fitter: RayFitter,
+    more: float,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
-    trainer = _train(run, record, together, record.phases2, "stage 2", "stage2", progress)
+    if together.guides is not None and fitter.guides is not None:
+        together.guides.values[: len(fitter.store)] = fitter.guides.values
+    phases = [phase.planned(len(objects), 0, more) for phase in record.phases2]
+    times = record.step_seconds.get("stage2", [])
+    trainer = _train(run, record, together, phases, "stage 2", "stage2", progress, say, step_seconds=times)
     note_stage(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
     collection = publish(run, record, together.shared)
@@ -253,7 +279,9 @@ def _train(
     name: str,
     checkpoint: str,
     progress: Progress,
+    say: Callable[[str], None],
     spent: dict[str, float] | None = None,
+    step_seconds: Sequence[float] = (),
 ) -> StageTrainer:
     """Run a stage from its checkpoint, or from its start where there is none. `spent`: time before that start."""
     trainer = StageTrainer(
@@ -264,6 +292,9 @@ def _train(
         every_seconds=record.settings.checkpoint_seconds,
         progress=progress,
         probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
+        watch=watch(fitter, record.settings.final_sampler, record.size),
+        step_seconds=step_seconds,
+        say=say,
         seconds=spent or {},
     )
     trainer.run()

@@ -119,6 +119,13 @@ def waves_of(record: RunRecord) -> list[list[str]]:
     return [record.stage2[start : start + size] for start in range(0, len(record.stage2), size)]
 
 
+def longer(record: RunRecord, spare: float) -> float:
+    """By what the steps of stage 2 are multiplied where stage 1 has left `spare` seconds of what was planned."""
+    times, waves = record.step_seconds.get("stage2", []), len(waves_of(record))
+    whole = waves * sum(seconds * phase.steps for seconds, phase in zip(times, record.phases2, strict=False))
+    return 1.0 + spare / whole if whole else 1.0
+
+
 def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
     """Stage 2 of the paper: the shared part is fine-tuned with the codes, at a tenth of its rates of stage 1."""
     before = stage1[-1]

@@ -214,7 +214,7 @@ def _summary(record: RunRecord) -> str:
 
 
 def _dataset(collection: Collection, record: RunRecord) -> Dataset:
-    views = sum(item["trained"] + len(item["views"]) for item in record.held_out.values())
+    views = sum(item["trained"] + len(item["views"]) + len(item.get("aside", ())) for item in record.held_out.values())
     groups = {collection.entry(name).group or name for name in collection}
     share = f"the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
     rule = f"the data's own test views, else {share}"

@@ -23,13 +23,19 @@ def rays_together(epochs: float) -> Phase:
 
 
 def micro_alone(epochs: float, rate: float) -> Phase:
-    """Micro planes learn alone, against what then stays as it is: a step takes half the time, and none is coarse."""
+    """Micro planes learn alone, against what then stays as it is: a step takes half the time, and none is coarse.
+
+    Where views are few that soon brings nothing more.
+    """
     micro = Phase("micro", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=rate, weights_rate=0.0, coarse_share=0.0)
-    return replace(micro, final_rate=0.05)
+    return replace(micro, final_rate=0.05, stops=True)
 
 
 def rays_stage1() -> tuple[Phase, ...]:
-    return replace(rays_together(epochs=10), final_rate=0.3), micro_alone(epochs=20, rate=0.15)
+    """Micro planes go on alone where all parts together left them: near the rate at which these ended, with all samples
+    from the first step on. At eight times that rate, or with few samples, they first lose what they had learned."""
+    micro = replace(micro_alone(epochs=10, rate=0.04), samples_grow=False)
+    return replace(rays_together(epochs=15), final_rate=0.3), micro
 
 
 def rays_stage2() -> tuple[Phase, ...]:
