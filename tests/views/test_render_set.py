@@ -187,6 +187,17 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, how):
         time.sleep(0.05)
 
 
+def test_remarks_are_kept_and_repeated_by_a_later_run(tmp_path):
+    meshes = write_meshes(tmp_path / "boxes", "a")
+    scene = trimesh.Scene([trimesh.creation.box(), trimesh.load_path(np.array([[0, 0, 0], [1, 1, 1.0]]))])
+    (meshes / "wired.glb").write_bytes(scene.export(file_type="glb"))
+    first = render_set(meshes, tmp_path / "out", **SMALL)
+    assert first.done == ["a", "wired"] and list(first.remarks) == ["wired"]
+    assert "lines and points are left out" in first.remarks["wired"][0]
+    assert render_set(meshes, tmp_path / "out", **SMALL).remarks == first.remarks
+    assert "remarks" not in json.loads((tmp_path / "out/a/transforms.json").read_text())
+
+
 def test_only_broken_meshes_end_the_run(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x.glb").write_bytes(b"glTF")
