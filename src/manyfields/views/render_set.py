@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,9 +22,11 @@ from typing import Any
 import numpy as np
 
 from manyfields._io import read_json, write_json
+from manyfields._lock import locked
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
 from manyfields.views.mesh_sources import MeshSource, find_meshes
 from manyfields.views.meshes import read_mesh
+from manyfields.views.render_workers import render_pool
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, VIEWPOINTS, camera_poses
 
 _PICTURES = "rgba"
@@ -151,14 +152,21 @@ def is_complete(folder: Path, settings: RenderSettings) -> bool:
             raise MeshError(f"{folder}: holds files that are no renders ({others[0]}); choose another folder")
         return False
     try:
-        recorded = read_json(file).get("render")
+        header = read_json(file)
+        recorded = header.get("render")
     except (ValueError, AttributeError):
-        recorded = None
+        header, recorded = {}, None
     if recorded != asdict(settings):
         raise MeshError(
             f"{folder}: was rendered with other settings ({json.dumps(recorded)}); use those, or another folder"
         )
-    return True
+    return all(_has_pictures(folder, frame, settings.depth) for frame in header.get("frames", ()))
+
+
+def _has_pictures(folder: Path, frame: dict[str, Any], depth: bool) -> bool:
+    """Whether the files of a frame are there, and not empty: pictures may have been lost since, or never copied."""
+    files = [folder / str(frame.get(name)) for name in ("file_path", "depth_path")[: 1 + depth]]
+    return all(path.is_file() and path.stat().st_size for path in files)
 
 
 def render_set(
@@ -178,36 +186,41 @@ def render_set(
     """Render every mesh of a folder (or one file) to OUT/<object id>/.
 
     Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
-    only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings. `up` is the
-    up axis of the files ("y" or "z"; default by format), `workers` the number of processes (default: one per core),
-    `sources` the meshes to take, in order, in place of all of the folder; `progress(finished, total, id)` is called in
-    this process after each object. Raises MeshError, ConfigError.
+    only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings, or another
+    process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `workers` the number of
+    processes (default: one per core), which end with this one; `sources` the meshes to take, in order, in place of all
+    of the folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError,
+    ConfigError.
     """
     settings = RenderSettings(views, size, seed, viewpoints, depth, up)
     chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise MeshError(f"{out}: is a file; name a folder to render into")
+    if out.resolve() == Path(meshes).resolve():
+        raise MeshError(f"{out}: is the folder of the meshes; name another one to render into")
+    out.mkdir(parents=True, exist_ok=True)
     summary = RenderSummary()
-    pending: list[MeshSource] = []
-    for source in chosen:
-        if is_complete(out / source.id, settings):
-            summary.skipped.append(source.id)
-            if remarks := recorded_remarks(out / source.id):
-                summary.remarks[source.id] = remarks
-        else:
-            pending.append(source)
-    finished = len(summary.skipped)
-    for source, outcome in _rendered(pending, out, settings, workers or os.cpu_count() or 1):
-        finished += 1
-        if outcome.failure is None:
-            summary.done.append(source.id)
-        else:
-            summary.failed[source.id] = outcome.failure
-        if outcome.remarks:
-            summary.remarks[source.id] = outcome.remarks
-        if progress is not None:
-            progress(finished, len(chosen), source.id)
+    with locked(out, MeshError(f"{out}: another process is rendering into it; try again when it is done")):
+        pending: list[MeshSource] = []
+        for source in chosen:
+            if is_complete(out / source.id, settings):
+                summary.skipped.append(source.id)
+                if remarks := recorded_remarks(out / source.id):
+                    summary.remarks[source.id] = remarks
+            else:
+                pending.append(source)
+        finished = len(summary.skipped)
+        for source, outcome in _rendered(pending, out, settings, workers or os.cpu_count() or 1):
+            finished += 1
+            if outcome.failure is None:
+                summary.done.append(source.id)
+            else:
+                summary.failed[source.id] = outcome.failure
+            if outcome.remarks:
+                summary.remarks[source.id] = outcome.remarks
+            if progress is not None:
+                progress(finished, len(chosen), source.id)
     if not summary.done and not summary.skipped:
         first = next(iter(summary.failed.values()), "it is empty")
         raise MeshError(f"{meshes}: no mesh of {len(chosen)} can be rendered; the first: {first}")
@@ -237,9 +250,8 @@ def _in_pool(
     waiting: deque[MeshSource], out: Path, settings: RenderSettings, workers: int
 ) -> Generator[tuple[MeshSource, _Outcome], None, list[MeshSource]]:
     """Work through `waiting` until it is empty or a process dies; return the sources that were under way then."""
-    context = multiprocessing.get_context("spawn")  # OpenGL contexts do not survive a fork
     running: dict[Future[_Outcome], MeshSource] = {}
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = render_pool(workers)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
@@ -253,11 +265,6 @@ def _in_pool(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return []
-
-
-def _start_worker() -> None:
-    """One thread for each process of the software renderer: objects are what is parallel."""
-    os.environ["LP_NUM_THREADS"] = "1"
 
 
 _renderers: dict[int, Any] = {}  # one window for each process, kept between objects
