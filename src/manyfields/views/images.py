@@ -64,7 +64,7 @@ def load_image(path: Path) -> UInt8[np.ndarray, "H W 4"]:
 
 
 def decode_texture(data: bytes) -> UInt8[np.ndarray, "H W C"]:
-    """An image file's bytes to RGB, or RGBA where it has transparency; RGB is kept where alpha is 0. Raises ViewError."""
+    """To RGB, or to RGBA where the file has transparency; RGB stays where alpha is 0. Raises ViewError."""
     from PIL import Image
 
     try:
