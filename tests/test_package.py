@@ -16,6 +16,7 @@ ORDER = (
     *(
         "errors",
         "_io",
+        "_lock",
         "memory",
         "compiled",
         "simd",

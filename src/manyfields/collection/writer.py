@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyfields._io import write_atomic
+from manyfields._lock import locked
 from manyfields.collection.checksums import crc32c, sha256
 from manyfields.collection.index import build_table, encode_table
 from manyfields.collection.manifest import (
@@ -92,17 +92,9 @@ def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the folder for writing; the lock ends with the process. Raises CollectionError where another holds it."""
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CollectionError(f"{folder}: another process is writing to it; try again when it is done") from error
+    busy = CollectionError(f"{folder}: another process is writing to it; try again when it is done")
+    with locked(folder, busy):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _write(folder: Path, name: str, data: bytes) -> FileEntry:

@@ -50,6 +50,9 @@ class RenderViews(Command):
                 workers=self.workers,
                 progress=lambda done, total, name: report("objects", done, total, last=name),
             )
+        if summary.remarks:
+            rows = [[name, remark] for name, remarks in summary.remarks.items() for remark in remarks]
+            print_table(["object", "remark"], rows)
         if summary.failed:
             print_table(["set aside", "why"], summary.failed.items())
         print(

@@ -25,11 +25,12 @@ _COMPRESSED = {"KHR_draco_mesh_compression": "Draco", "EXT_meshopt_compression":
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
-def read_gltf(path: Path) -> list[Surface]:
-    """All triangles of the default scene, in the coordinates of the file (y up). Raises MeshError."""
+def read_gltf(path: Path) -> tuple[list[Surface], list[str]]:
+    """All triangles of the default scene, in the coordinates of the file (y up), and remarks. Raises MeshError."""
     try:
         document, binary = _parse(path)
-        return _Reader(path, document, binary).surfaces()
+        reader = _Reader(path, document, binary)
+        return reader.surfaces(), reader.remarks
     except MeshError:
         raise
     except (
@@ -72,6 +73,7 @@ class _Reader:
         self.buffers: dict[int, bytes] = {}
         self.images: dict[int, np.ndarray] = {}
         self.materials: dict[int, Material] = {}
+        self.remarks: list[str] = []
         for name, compression in _COMPRESSED.items():
             if name in document.get("extensionsRequired", []):
                 raise MeshError(
@@ -104,6 +106,7 @@ class _Reader:
     def surface(self, primitive: dict[str, Any]) -> Surface | None:
         mode = primitive.get("mode", _TRIANGLES)
         if mode not in (_TRIANGLES, _STRIP, _FAN):
+            self.remarks.append("its lines and points are left out; only triangles are rendered")
             return None
         for name, compression in _COMPRESSED.items():
             if name in primitive.get("extensions", {}):

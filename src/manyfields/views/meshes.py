@@ -69,10 +69,14 @@ class Surface:
 
 @dataclass(frozen=True)
 class Mesh:
-    """One object: its surfaces in world coordinates and the matrix that brought them there from file coordinates."""
+    """One object: its surfaces in world coordinates and the matrix that brought them there from file coordinates.
+
+    `remarks` says, one line each, what of the file was not understood or had to be guessed, for whoever shows its name.
+    """
 
     surfaces: tuple[Surface, ...]
     model_to_world: np.ndarray  # [4, 4] float64
+    remarks: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> np.ndarray:
@@ -86,7 +90,7 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
 
     File axes with `up` "y" or "z" (default: "z" for PLY, "y" for the others) go to world z up, glTF (x, y, z) to
     (x, -z, y); then a turn of `yaw_deg` about z; then the centre of the bounding box to the origin and the farthest
-    vertex to 0.9. Raises MeshError.
+    vertex to 0.9. What of the file was not understood is in the mesh's `remarks`. Raises MeshError.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -100,13 +104,13 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
     if suffix in (".glb", ".gltf"):
         from manyfields.views.gltf import read_gltf
 
-        surfaces = read_gltf(path)
+        surfaces, remarks = read_gltf(path)
     else:
-        surfaces = _read_with_trimesh(path)
+        surfaces, remarks = _read_with_trimesh(path)
     surfaces = [surface for surface in surfaces if len(surface.faces)]
     if not surfaces:
-        raise MeshError(f"{path}: has no triangles")
-    return _normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path)
+        raise MeshError(f"{path}: has no triangles{''.join(f'; {remark}' for remark in remarks[:2])}")
+    return replace(_normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path), remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _turn(yaw_deg: float) -> np.ndarray:
@@ -153,7 +157,7 @@ def _linear_rgba(color: Any) -> np.ndarray:
     return np.concatenate([srgb_to_linear(values[..., :3]), values[..., 3:4]], axis=-1).astype(np.float32)
 
 
-def _read_with_trimesh(path: Path) -> list[Surface]:
+def _read_with_trimesh(path: Path) -> tuple[list[Surface], list[str]]:
     import trimesh
 
     try:
@@ -161,7 +165,7 @@ def _read_with_trimesh(path: Path) -> list[Surface]:
         meshes = [geometry for geometry in loaded.dump() if isinstance(geometry, trimesh.Trimesh)]
     except Exception as error:  # trimesh raises whatever its parsers raise
         raise MeshError(f"{path}: cannot be read as a mesh ({_one_line(error)}); export it again") from error
-    return [_surface_of(mesh) for mesh in meshes]
+    return [_surface_of(mesh) for mesh in meshes], []
 
 
 def _one_line(error: BaseException) -> str:
