@@ -144,13 +144,14 @@ def test_a_stage_that_dies_again_and_again_ends_alike(tmp_path):
             raise Killed
 
     phases = [MICRO, replace(MICRO, name="next", steps=100)]
+    given = {"step_seconds": [0.5, 0.25], "every_seconds": -1.0}
     whole = Watched(rises(until=500))
-    made, _ = trained(whole, tmp_path / "whole", phases, step_seconds=[0.5, 0.25], every_seconds=-1.0)
+    made, _ = trained(whole, tmp_path / "whole", phases, **given)
     once.calls = 0
     for _ in range(30):
         again = Watched(rises(until=500))
         try:
-            broken, _ = trained(again, tmp_path / "b", phases, step_seconds=[0.5, 0.25], every_seconds=-1.0, progress=once)
+            broken, _ = trained(again, tmp_path / "b", phases, progress=once, **given)
             break
         except Killed:
             continue

@@ -13,8 +13,8 @@ class Demo(Command):
 
     out: Path = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: float = 3.0
-    """Time for the fit; the rest takes a few minutes more."""
+    minutes: float = 4.0
+    """Time for the fit with its measuring and report; making the views takes half a minute more."""
 
     def run(self) -> int:
         from manyfields import runs

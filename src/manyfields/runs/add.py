@@ -1,8 +1,8 @@
 """`add`: new objects to an existing run, against its frozen shared part."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from manyfields.collection import Collection, open_collection
@@ -12,10 +12,11 @@ from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import device, new_wave_fitter
+from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
-from manyfields.runs.plan import MOST_AT_ONCE
+from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, cannot_hold
 from manyfields.runs.probe import set_aside
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import add_signals
@@ -35,19 +36,18 @@ def add(
     """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
 
     Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes`
-    is for all new objects together; without it each gets the steps of the run's stage 2. `say` gets what was set aside;
+    is for all new objects together and all that a caller waits for, measuring and the report included; without it each
+    gets the steps of the run's stage 2. `say` gets what was set aside;
     the report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
     """
-    folder = Path(run)
+    folder, asked = Path(run), Asked(minutes, report=report, began=time.monotonic())
     keep_freed_memory()
     with only_process(folder):
-        return _add(folder, Path(data), minutes, report, progress, say)
+        return _add(folder, Path(data), asked, progress, say)
 
 
-def _add(
-    folder: Path, data: Path, minutes: float | None, report: bool, progress: Progress, say: Callable[[str], None]
-) -> Collection:
+def _add(folder: Path, data: Path, asked: Asked, progress: Progress, say: Callable[[str], None]) -> Collection:
     record = RunRecord.load(folder)
     if not record.finished:
         again = f"manyfields fit {record.data[0]} --out {folder} --resume"
@@ -55,7 +55,9 @@ def _add(
     if record.settings.signals is not None:
         return add_signals(folder, record, data, progress, say)
     collection = open_collection(folder)
+    progress("checking views", 0, 1)
     kept, problems = usable_views(read_views(data))
+    progress("checking views", 1, 1)
     tell_problems(problems, say)
     new = [item for item in kept if item.id not in collection]
     if not new:
@@ -74,10 +76,12 @@ def _add(
     waves = [new[start : start + size] for start in range(0, len(new), size)]
     for wave in waves:
         set_aside(record, wave, record.settings.stage2)
+    reading = time.monotonic()
     first = load_objects(waves[0], record, progress)
+    asked = replace(asked, reading=(time.monotonic() - reading) / len(waves[0]))
     if not first:
         raise ViewError(f"{data}: object {waves[0][0].id} and those after it could not be read; add them again")
-    phases = _plan(record, collection, first, len(waves), minutes, progress)
+    phases = _plan(record, collection, first, [item.id for item in new], len(waves), asked, progress, say)
     record.save(folder)
     for wave in waves:
         number = collection.sizes()["waves"]
@@ -89,7 +93,7 @@ def _add(
         record.seconds[f"add.{number}/objects"] = float(len(wave))
         record.seconds[f"add.{number}/wall"] = time.monotonic() - began
     record.save(folder)
-    if report:
+    if asked.report:
         from manyfields.runs.reporting import write_run_report
 
         write_run_report(folder, progress=progress)
@@ -100,23 +104,34 @@ def _plan(
     record: RunRecord,
     collection: Collection,
     first: list[FittingObject],
+    new: Sequence[str],
     waves: int,
-    minutes: float | None,
+    asked: Asked,
     progress: Progress,
+    say: Callable[[str], None],
 ) -> list[Phase]:
-    """The phases of stage 2 with steps for waves of this size, scaled to `minutes` by a pilot where they are given."""
+    """The phases of stage 2 with steps for waves of this size, scaled by a pilot to the minutes that are asked for."""
     data = FittingData(first, device(record.settings))
     phases = [phase.planned(len(data), data.views) for phase in record.settings.stage2]
-    if minutes is None:
+    if asked.minutes is None:
         return phases
 
     def fitter() -> StageFitter:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
         return new_wave_fitter(record, shared, data)
 
-    progress("pilot", 0, 1)
+    progress("pilot", 0, 2)
     times = seconds_per_step(fitter, phases)
-    progress("pilot", 1, 1)
-    seconds = waves * sum(time * phase.steps for time, phase in zip(times, phases, strict=True))
-    factor = 60 * minutes / seconds
+    progress("pilot", 1, 2)
+    costs = costs_of(fitter(), record)
+    progress("pilot", 2, 2)
+    steps = waves * sum(each * phase.steps for each, phase in zip(times, phases, strict=True))
+    around = time.monotonic() - (asked.began or 0.0) + asked.reading * (len(new) - len(first))
+    around += waves * costs.looks(phases, len(first), record.size) + costs.measuring(held_out_counts(record, new))
+    if asked.report:
+        around += costs.report(held_out_counts(record, {*collection.ids, *new}))
+    whole = 60 * asked.minutes
+    if whole - around < LEAST_SHARE_FOR_STEPS * whole:
+        say(cannot_hold(asked.minutes, around))
+    factor = max(whole - around, LEAST_SHARE_FOR_STEPS * whole) / steps
     return [phase.planned(len(data), data.views, factor) for phase in phases]

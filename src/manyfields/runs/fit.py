@@ -26,7 +26,7 @@ from manyfields.runs.building import (
 )
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
-from manyfields.runs.plan import longer, objects_at_once, plan_steps, waves_of
+from manyfields.runs.plan import Asked, longer, objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe, set_aside, watch
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import FILE, RunRecord
@@ -34,7 +34,7 @@ from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_setting
 from manyfields.runs.signals import fit_signals, resume_signals
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Progress, StageFitter, StageTrainer, silent
+from manyfields.runs.trainer import Clock, Progress, StageFitter, StageTrainer, silent
 from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
 
 
@@ -49,8 +49,10 @@ def fit(
     preset: str | None = None,
     config: Path | str | None = None,
     report: bool = True,
+    fitting_alone: bool = False,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
+    clock: Clock = time.monotonic,
     **changes: Any,
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
@@ -58,13 +60,14 @@ def fit(
     `objects` names those to fit, if not all; they are recorded, and a resumed run goes on with its own.
     `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
     With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
-    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
-    JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
-    win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
-    last checkpoint, with its recorded settings. Raises RunError where `out` holds another run, ViewError where no
-    object is usable, ConfigError for settings without meaning.
+    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. It is for all
+    that a caller waits for, reading, measuring and the report included, or with `fitting_alone` for fitting.
+    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see
+    FitSettings) and win over it. `say` gets the forecast before a long run, what was set aside, and which phases ended
+    early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
+    holds another run, ViewError where no object is usable, ConfigError for settings without meaning.
     """
-    run = Path(out)
+    run, began = Path(out), clock()
     keep_freed_memory()
     if resume:
         record = RunRecord.load(run)
@@ -78,7 +81,9 @@ def fit(
         if signals:
             with only_process(run):
                 return resume_signals(run, record, progress)
+        progress("checking views", 0, 1)
         views = _usable(read_views(record.data[0]), record)
+        progress("checking views", 1, 1)
         first = load_objects([views[name] for name in record.stage1], record, progress)
     else:
         if (run / FILE).exists() or (run / "collection.json").exists():
@@ -90,7 +95,8 @@ def fit(
             run.mkdir(parents=True, exist_ok=True)
             with only_process(run):
                 return fit_signals(Path(data), run, settings, minutes, progress, say)
-        record, views, first = _start(Path(data), objects, settings, minutes, progress, say)
+        asked = Asked(minutes, not fitting_alone, report, began)
+        record, views, first = _start(Path(data), objects, settings, asked, progress, say, clock)
         run.mkdir(parents=True, exist_ok=True)
         record.save(run)
     with only_process(run):
@@ -138,12 +144,15 @@ def _start(
     data: Path,
     objects: Sequence[str],
     settings: FitSettings,
-    minutes: float | None,
+    asked: Asked,
     progress: Progress,
     say: Callable[[str], None],
+    clock: Clock,
 ) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
     """Read and split the views, plan the steps: everything that is decided before any training."""
+    progress("checking views", 0, 1)
     kept, problems = usable_views(read_views(data).only(objects))
+    progress("checking views", 1, 1)
     tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
@@ -164,7 +173,9 @@ def _start(
         train, test = split_views(views, record)
         record.held_out[views.id] = _held_out(views, train, test)
     set_aside(record, stage1, settings.stage1)
+    reading = clock()
     first = load_objects(stage1, record, progress)
+    reading = (clock() - reading) / len(stage1)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
     if settings.wave is None:
@@ -172,7 +183,7 @@ def _start(
         record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
     for wave in waves_of(record):
         set_aside(record, [kept[name] for name in wave], settings.stage2)
-    if forecast := plan_steps(record, first, minutes, progress):
+    if forecast := plan_steps(record, first, replace(asked, reading=reading), progress, clock):
         say(forecast)
     return record, {views.id: views for views in kept}, first
 
@@ -198,7 +209,7 @@ def _fit_stages(
         return _finish_jointly(run, record, first + second, fitter, longer(record, trainer.spare), progress, say)
     fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
     collection = publish(run, record, fitter.shared)
-    _store(run, record, collection, fitter, 1)
+    _store(record, collection, fitter, 1, progress)
     waves = waves_of(record)
     more = longer(record, trainer.spare)
     planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
@@ -222,7 +233,7 @@ def _fit_alone(
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, spent)
     note_stage(record, run, "stage1", trainer)
     collection = publish(run, record, fitter.shared)
-    _store(run, record, collection, fitter, 1)
+    _store(record, collection, fitter, 1, progress)
     return collection
 
 
@@ -243,7 +254,7 @@ def fit_wave(
     fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
     trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress, say)
     note_stage(record, run, name, trainer)
-    _store(run, record, collection, fitter, 2)
+    _store(record, collection, fitter, 2, progress)
 
 
 def _finish_jointly(
@@ -267,7 +278,7 @@ def _finish_jointly(
     note_stage(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
     collection = publish(run, record, together.shared)
-    _store(run, record, collection, together, 2)
+    _store(record, collection, together, 2, progress)
     return collection
 
 
@@ -301,8 +312,8 @@ def _train(
     return trainer
 
 
-def _store(run: Path, record: RunRecord, collection: Collection, fitter: StageFitter, stage: int) -> None:
+def _store(record: RunRecord, collection: Collection, fitter: StageFitter, stage: int, progress: Progress) -> None:
     missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
     if missing:
         objects = [fitter.data.objects[row] for row in missing]
-        store_objects(collection, objects, fitter.codes_of(missing), record, stage)
+        store_objects(collection, objects, fitter.codes_of(missing), record, stage, progress)

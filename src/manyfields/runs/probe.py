@@ -41,7 +41,8 @@ def set_aside(record: RunRecord, objects: Sequence[ObjectViews], phases: Sequenc
 
 def held_out_probe(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
     """A function that gives the mean PSNR of the first held-out view of up to 8 objects; None without such views."""
-    return _probe(fitter, {row: item.test[0] for row, item in enumerate(fitter.data.objects) if item.test}, sampler, size)
+    views = {row: item.test[0] for row, item in enumerate(fitter.data.objects) if item.test}
+    return _probe(fitter, views, sampler, size)
 
 
 def watch(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
@@ -51,7 +52,7 @@ def watch(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Calla
 
 
 def looks_at_once(objects: int, size: tuple[int, int]) -> int:
-    """How many of as many objects with a view to look at a probe looks at: as many as it has pixels for, at least one."""
+    """Of how many objects a probe sees a view: of as many as it has pixels for, at least of one."""
     return min(objects, OBJECTS_OF_A_PROBE, max(1, PIXELS_OF_A_PROBE // (size[0] * size[1])))
 
 

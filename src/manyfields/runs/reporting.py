@@ -77,7 +77,9 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
                 maps=maps,
             )
         )
+    progress("report", 0, 1)
     costs = cost_account(collection, record)
+    progress("report", 1, 1)
     total = mean_scores(item.scores for item in objects) if objects else Scores()
     layer0 = _mean([item.layer0_psnr for item in objects])
     headline = Headline(

@@ -37,7 +37,12 @@ from manyfields.runs.transform_others import common_of, learned_of
 
 
 def store_objects(
-    collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord, stage: int
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: ObjectCodes,
+    record: RunRecord,
+    stage: int,
+    progress: Progress = silent,
 ) -> None:
     """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`.
 
@@ -67,8 +72,19 @@ def store_objects(
     else:
         encoded = codec.encode(codes)
     records = []
+    # An object is measured whole first, view by view, and then at its coarser levels.
+    levels = 1 + len(collection.shared_part.family.config.coarse_levels)
+    total, done = levels * sum(len(item.test) for item in objects), 0
+
+    def seen(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("storing and measuring", done, total)
+
+    progress("storing and measuring", 0, total)
     for item, layers in zip(objects, encoded, strict=True):
-        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size)
+        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size, seen)
+        seen((levels - 1) * len(item.test))
         trained_in = 1 if item.id in record.stage1 else stage
         records.append(
             ObjectRecord(

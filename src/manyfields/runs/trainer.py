@@ -107,7 +107,7 @@ class StageTrainer:
     probe: Callable[[], float] | None = None
     """Held-out PSNR of the floats in training, for curves."""
     watch: Callable[[], float] | None = None
-    """PSNR of the training views that are set aside: what decides whether a phase that `stops` still brings anything."""
+    """PSNR of training views that are set aside, which decide whether a phase that `stops` still brings anything."""
     step_seconds: Sequence[float] = ()
     """What a step of each phase takes by the pilot: steps that a phase leaves go to the next one. Without: to none."""
     say: Callable[[str], None] = field(default=lambda text: None, repr=False)
