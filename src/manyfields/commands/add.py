@@ -16,7 +16,7 @@ class Add(Command):
     data: DataFolder
     """Folder of posed images of the new objects."""
     minutes: OptionalMinutes = None
-    """Time for all new objects together, measuring and the report included; the run's own steps an object if not given."""
+    """Time for all new objects together, with measuring and report; the run's own steps an object if not given."""
     threads: OptionalCount = None
     """CPU threads for torch; its own choice if not given."""
 
