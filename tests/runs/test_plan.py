@@ -1,7 +1,6 @@
 """How many objects a wave takes: by the memory that is free, and recorded."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from manyfields.errors import ConfigError, ViewError
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
-from manyfields.runs import RunRecord, fit, plan
+from manyfields.runs import RunRecord, fit, plan, starting
 from manyfields.runs import costs as costs_module
 from manyfields.runs.costs import Costs, costs_of
 from manyfields.runs.loading import load_objects
@@ -54,7 +53,7 @@ def test_available_memory_is_what_the_system_says():
 
 
 def test_the_size_of_waves_is_decided_once(data, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["manyfields.runs.fit"], "objects_at_once", lambda item, shapes: 2)
+    monkeypatch.setattr(starting, "objects_at_once", lambda item, shapes: 2)
     run = tmp_path / "run"
     config = tmp_path / "settings.json"
     config.write_text(json.dumps({**json.loads(settings.read_text()), "wave": None}))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from manyfields._checks import POSITIVE
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
@@ -17,7 +18,7 @@ from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
 from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, cannot_hold
-from manyfields.runs.probe import set_aside
+from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import add_signals
 from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step, silent
@@ -32,34 +33,44 @@ def add(
     report: bool = True,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
+    passed_over: Callable[[Sequence[str]], None] = lambda ids: None,
 ) -> Collection:
     """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
 
-    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes`
-    is for all new objects together and all that a caller waits for, measuring and the report included; without it each
-    gets the steps of the run's stage 2. `say` gets what was set aside;
-    the report is written anew.
+    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on;
+    `passed_over` gets their ids. `minutes` is for all new objects together and all that a caller waits for, measuring
+    and the report included; without it each gets the steps of the run's stage 2. `say` gets what was set aside; the
+    report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
     """
+    POSITIVE.check("minutes", minutes)
     folder, asked = Path(run), Asked(minutes, report=report, began=time.monotonic())
     keep_freed_memory()
     with only_process(folder):
-        return _add(folder, Path(data), asked, progress, say)
+        return _add(folder, Path(data), asked, progress, say, passed_over)
 
 
-def _add(folder: Path, data: Path, asked: Asked, progress: Progress, say: Callable[[str], None]) -> Collection:
+def _add(
+    folder: Path,
+    data: Path,
+    asked: Asked,
+    progress: Progress,
+    say: Callable[[str], None],
+    passed_over: Callable[[Sequence[str]], None],
+) -> Collection:
     record = RunRecord.load(folder)
     if not record.finished:
         again = f"manyfields fit {record.data[0]} --out {folder} --resume"
         raise RunError(f"{folder} is not finished: go on with `{again}`")
     if record.settings.signals is not None:
-        return add_signals(folder, record, data, progress, say)
+        return add_signals(folder, record, data, progress, say, passed_over)
     collection = open_collection(folder)
     progress("checking views", 0, 1)
     kept, problems = usable_views(read_views(data))
     progress("checking views", 1, 1)
     tell_problems(problems, say)
     new = [item for item in kept if item.id not in collection]
+    passed_over([item.id for item in kept if item.id in collection])
     if not new:
         if len(kept):
             return collection
@@ -75,7 +86,7 @@ def _add(folder: Path, data: Path, asked: Asked, progress: Progress, say: Callab
     size = record.settings.wave or MOST_AT_ONCE
     waves = [new[start : start + size] for start in range(0, len(new), size)]
     for wave in waves:
-        set_aside(record, wave, record.settings.stage2)
+        spare_views(record, wave, record.settings.stage2)
     reading = time.monotonic()
     first = load_objects(waves[0], record, progress)
     asked = replace(asked, reading=(time.monotonic() - reading) / len(waves[0]))

@@ -83,5 +83,5 @@ def costs_of(fitter: StageFitter, record: RunRecord, clock: Clock = time.monoton
 
 
 def held_out_counts(record: RunRecord, ids: Iterable[str]) -> list[int]:
-    """Held-out views of each of some objects."""
-    return [len(record.held_out[name]["views"]) for name in ids]
+    """Held-out views of each of some objects; 0 of those that were set aside."""
+    return [len(record.held_out.get(name, {}).get("views", ())) for name in ids]

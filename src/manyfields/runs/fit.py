@@ -1,41 +1,38 @@
 """`fit`: views of many objects to a run folder with a collection and its report."""
 
-import shlex
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from manyfields._checks import POSITIVE, check_new_folder
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.evaluation.machine import describe_machine
-from manyfields.fitting.data import FittingData, FittingObject, image_size
+from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
     device,
-    latent_stride,
     new_fitter,
     new_shared,
     new_single_fitter,
     new_wave_fitter,
 )
-from manyfields.runs.loading import load_objects, split_views, tell_problems
+from manyfields.runs.loading import load_objects
 from manyfields.runs.lock import only_process
-from manyfields.runs.plan import Asked, longer, objects_at_once, plan_steps, waves_of
-from manyfields.runs.probe import held_out_probe, set_aside, watch
+from manyfields.runs.moved_views import found_again
+from manyfields.runs.plan import Asked, longer, waves_of
+from manyfields.runs.probe import held_out_probe, watch
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import FILE, RunRecord
-from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
+from manyfields.runs.settings import chosen_settings, read_config
 from manyfields.runs.signals import fit_signals, resume_signals
-from manyfields.runs.stages import split_stages
+from manyfields.runs.starting import recorded_views, start
 from manyfields.runs.storing import store_objects
 from manyfields.runs.trainer import Clock, Progress, StageFitter, StageTrainer, silent
-from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
+from manyfields.views import ObjectViews, read_views
 
 
 def fit(
@@ -65,47 +62,78 @@ def fit(
     `config` is a JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see
     FitSettings) and win over it. `say` gets the forecast before a long run, what was set aside, and which phases ended
     early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
-    holds another run, ViewError where no object is usable, ConfigError for settings without meaning.
+    holds another run, or another process writes to it; ViewError where no object is usable, ConfigError for settings
+    without meaning.
     """
     run, began = Path(out), clock()
+    POSITIVE.check("minutes", minutes)
     keep_freed_memory()
     if resume:
-        record = RunRecord.load(run)
-        signals = record.settings.signals is not None
-        if Path(data).resolve() != Path(record.data[0]):
-            raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
-        if record.finished:
-            if report and not signals and not (run / "report.html").exists():
-                _report(run, progress)
-            return open_collection(run)
-        if signals:
-            with only_process(run):
-                return resume_signals(run, record, progress)
-        progress("checking views", 0, 1)
-        views = _usable(read_views(record.data[0]), record)
-        progress("checking views", 1, 1)
-        first = load_objects([views[name] for name in record.stage1], record, progress)
+        RunRecord.load(run)  # a folder without a run is not touched
     else:
-        if (run / FILE).exists() or (run / "collection.json").exists():
-            raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
-        if settings.signals is not None:
-            if objects:
-                raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
-            run.mkdir(parents=True, exist_ok=True)
-            with only_process(run):
-                return fit_signals(Path(data), run, settings, minutes, progress, say)
-        asked = Asked(minutes, not fitting_alone, report, began)
-        record, views, first = _start(Path(data), objects, settings, asked, progress, say, clock)
+        if settings.signals is not None and objects:
+            raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
+        if not Path(data).exists():
+            raise ViewError(f"{data}: no such folder")
+        check_new_folder(run, Path(data))
+        _refuse_another(run)
         run.mkdir(parents=True, exist_ok=True)
-        record.save(run)
     with only_process(run):
-        collection = _fit_stages(run, record, views, first, progress, say)
-        record.finished = True
+        if resume:
+            return _resume(Path(data), run, report, progress, say)
+        _refuse_another(run)  # one that began since
+        if settings.signals is not None:
+            return fit_signals(Path(data), run, settings, minutes, progress, say)
+        asked = Asked(minutes, not fitting_alone, report, began)
+        record, views, first = start(Path(data), objects, settings, asked, progress, say, clock)
         record.save(run)
-        if report:
+        return _finish(run, record, views, first, report, progress, say)
+
+
+def _resume(data: Path, run: Path, report: bool, progress: Progress, say: Callable[[str], None]) -> Collection:
+    """Go on with a run from its last checkpoint, with its own settings."""
+    record = RunRecord.load(run)
+    signals = record.settings.signals is not None
+    if data.resolve() != Path(record.data[0]) and not Path(record.data[0]).exists():
+        record = found_again(run, record, [data])  # moved; `recorded_views` finds out whether they are the same
+    if data.resolve() != Path(record.data[0]):
+        raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
+    if record.finished:
+        if report and not signals and not (run / "report.html").exists():
             _report(run, progress)
+        return open_collection(run)
+    if signals:
+        return resume_signals(run, record, progress)
+    progress("checking views", 0, 1)
+    views = recorded_views(read_views(record.data[0]), record)
+    progress("checking views", 1, 1)
+    first = load_objects([views[name] for name in record.stage1], record, progress)
+    return _finish(run, record, views, first, report, progress, say)
+
+
+def _finish(
+    run: Path,
+    record: RunRecord,
+    views: dict[str, ObjectViews],
+    first: list[FittingObject],
+    report: bool,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> Collection:
+    collection = _fit_stages(run, record, views, first, progress, say)
+    if not len(collection):
+        raise ViewError(f"{run}: no object could be stored: {record.problems[-1]['message']}")
+    record.finished = True
+    record.save(run)
+    if report:
+        _report(run, progress)
     return collection
+
+
+def _refuse_another(run: Path) -> None:
+    if (run / FILE).exists() or (run / "collection.json").exists():
+        raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
 
 
 def _report(run: Path, progress: Progress) -> None:
@@ -116,76 +144,6 @@ def _report(run: Path, progress: Progress) -> None:
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
-
-
-def _usable(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
-    """The objects of a recorded run, without the views that were set aside then. Raises where they are others now."""
-    kept, _ = usable_views(views)
-    ids = record.stage1 + record.stage2
-    absent = sorted(set(ids) - set(kept.ids))
-    if absent:
-        raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")
-    for name in ids:
-        train, test = split_views(kept[name], record)
-        recorded = dict(record.held_out[name])
-        recorded["trained"] += len(recorded.pop("aside", ()))
-        if _held_out(kept[name], train, test) != recorded:
-            raise RunError(
-                f"{views.path}: object {name} has other views than when this run began: fit it into a new run"
-            )
-    return {name: kept[name] for name in ids}
-
-
-def _held_out(views: ObjectViews, train: list[int], test: list[int]) -> dict[str, Any]:
-    return {"source": 0, "views": [views.names[i] for i in test], "trained": len(train)}
-
-
-def _start(
-    data: Path,
-    objects: Sequence[str],
-    settings: FitSettings,
-    asked: Asked,
-    progress: Progress,
-    say: Callable[[str], None],
-    clock: Clock,
-) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
-    """Read and split the views, plan the steps: everything that is decided before any training."""
-    progress("checking views", 0, 1)
-    kept, problems = usable_views(read_views(data).only(objects))
-    progress("checking views", 1, 1)
-    tell_problems(problems, say)
-    if not len(kept):
-        raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
-    together = len(kept) if settings.alone else settings.stage1_objects or STAGE1_OBJECTS
-    stage1, stage2 = split_stages(kept.objects, together, settings.seed)
-    record = RunRecord(
-        settings=settings,
-        data=[str(data.resolve())],
-        size=image_size(kept.objects, latent_stride(settings)),
-        stage1=[item.id for item in stage1],
-        stage2=[item.id for item in stage2],
-        held_out={},
-        machine=describe_machine().line,
-        command=shlex.join(["manyfields", *sys.argv[1:]]),
-        problems=[asdict(problem) for problem in problems],
-    )
-    for views in kept:
-        train, test = split_views(views, record)
-        record.held_out[views.id] = _held_out(views, train, test)
-    set_aside(record, stage1, settings.stage1)
-    reading = clock()
-    first = load_objects(stage1, record, progress)
-    reading = (clock() - reading) / len(stage1)
-    if not first:
-        raise ViewError(f"{data}: no object of stage 1 could be read")
-    if settings.wave is None:
-        # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
-        record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
-    for wave in waves_of(record):
-        set_aside(record, [kept[name] for name in wave], settings.stage2)
-    if forecast := plan_steps(record, first, replace(asked, reading=reading), progress, clock):
-        say(forecast)
-    return record, {views.id: views for views in kept}, first
 
 
 def _fit_stages(

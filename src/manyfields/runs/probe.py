@@ -24,7 +24,7 @@ VIEWS_TO_SPARE = 20
 """Training views that an object has at least where one is set aside."""
 
 
-def set_aside(record: RunRecord, objects: Sequence[ObjectViews], phases: Sequence[Phase]) -> None:
+def spare_views(record: RunRecord, objects: Sequence[ObjectViews], phases: Sequence[Phase]) -> None:
     """Take a training view of up to eight of `objects` out of training, where a phase may stop by them.
 
     Which objects and views, seeded hashes decide; they are recorded, so that a resumed run has the same.

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from manyfields._checks import COUNT, SEED
 from manyfields._io import read_json, write_json
 from manyfields._lock import locked
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
@@ -49,6 +50,7 @@ class RenderSettings:
             raise ConfigError(
                 f"views {self.views}, size {self.size}: need at least 1 view and a size of 8 to 2048 pixels"
             )
+        SEED.check("seed", self.seed)
         if self.viewpoints not in VIEWPOINTS:
             raise ConfigError(f"viewpoints {self.viewpoints!r} is not known; use one of {', '.join(VIEWPOINTS)}")
         if self.up not in (None, "y", "z"):
@@ -192,6 +194,7 @@ def render_set(
     of the folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError,
     ConfigError.
     """
+    COUNT.check("workers", workers)
     settings = RenderSettings(views, size, seed, viewpoints, depth, up)
     chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
     out = Path(out)
