@@ -31,6 +31,9 @@ class RenderViews(Command):
     """Whether a depth image is written for each view."""
     up: Literal["y", "z"] | None = None
     """Up axis of the files; that of their format if not given."""
+    light: Annotated[str, tyro.conf.arg(metavar="studio|flat|FILE.hdr")] = "studio"
+    """What light falls on the meshes: the studio, which shows colours as they are; none at all (flat); or that of a
+    Radiance file."""
     workers: OptionalCount = None
     """Parallel processes; one for each core if not given."""
 
@@ -47,6 +50,7 @@ class RenderViews(Command):
                 viewpoints=self.viewpoints,
                 depth=self.depth,
                 up=self.up,
+                light=self.light,
                 workers=self.workers,
                 progress=lambda done, total, name: report("objects", done, total, last=name),
             )
