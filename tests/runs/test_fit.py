@@ -69,7 +69,7 @@ def test_a_run_that_dies_again_and_again_ends_with_the_same_bytes(data, request,
     broken = tmp_path / "broken"
     for number in range(40):
         try:
-            fit(data, broken, **options, resume=(broken / "run.json").exists(), progress=killed_at(14 + number % 7))
+            fit(data, broken, **options, resume=(broken / "run.json").exists(), progress=killed_at(12 + number % 6))
             break
         except Killed:
             continue
