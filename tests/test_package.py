@@ -17,6 +17,7 @@ ORDER = (
         "errors",
         "_io",
         "_lock",
+        "cores",
         "memory",
         "compiled",
         "simd",

@@ -17,6 +17,10 @@ def _numba():
         import numba
     except ImportError:
         return None
+    # Its pool starts with the first call, and sets the threads of OpenMP, which are also PyTorch's, to all cores.
+    before = torch.get_num_threads()
+    numba.get_num_threads()
+    torch.set_num_threads(before)
     return numba
 
 

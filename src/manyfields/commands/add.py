@@ -18,15 +18,14 @@ class Add(Command):
     minutes: OptionalMinutes = None
     """Time to spend on all new objects together; the run's own steps an object if not given."""
     threads: OptionalCount = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
+        from manyfields.cores import use_threads
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         with progress("add") as report:
             runs.add(self.folder, self.data, minutes=self.minutes, progress=report, say=to_stderr)
         print(f"added to the collection in {self.folder}")

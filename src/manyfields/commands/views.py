@@ -32,7 +32,7 @@ class RenderViews(Command):
     up: Literal["y", "z"] | None = None
     """Up axis of the files; that of their format if not given."""
     workers: OptionalCount = None
-    """Parallel processes; one for each core if not given."""
+    """Parallel processes; one for each core that this process may use, if not given."""
 
     def run(self) -> int:
         from manyfields.views.render_set import render_set

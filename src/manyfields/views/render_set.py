@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 
 from manyfields._io import read_json, write_json
 from manyfields._lock import locked
+from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
 from manyfields.views.mesh_sources import MeshSource, find_meshes
 from manyfields.views.meshes import read_mesh
@@ -188,9 +188,9 @@ def render_set(
     Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
     only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings, or another
     process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `workers` the number of
-    processes (default: one per core), which end with this one; `sources` the meshes to take, in order, in place of all
-    of the folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError,
-    ConfigError.
+    processes (default: one per core that this process may use), which end with this one; `sources` the meshes to take,
+    in order, in place of all of the folder; `progress(finished, total, id)` is called in this process after each
+    object. Raises MeshError, ConfigError.
     """
     settings = RenderSettings(views, size, seed, viewpoints, depth, up)
     chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
@@ -211,7 +211,7 @@ def render_set(
             else:
                 pending.append(source)
         finished = len(summary.skipped)
-        for source, outcome in _rendered(pending, out, settings, workers or os.cpu_count() or 1):
+        for source, outcome in _rendered(pending, out, settings, workers or available_cores()):
             finished += 1
             if outcome.failure is None:
                 summary.done.append(source.id)
