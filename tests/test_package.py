@@ -15,6 +15,7 @@ PACKAGE = Path(manyfields.__file__).parent
 ORDER = (
     *(
         "errors",
+        "_checks",
         "_io",
         "_lock",
         "cores",

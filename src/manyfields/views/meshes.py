@@ -1,14 +1,13 @@
 """Meshes of files in one common form: triangles with materials, in world axes, of a normalised size.
 
-Reads GLB and glTF (`gltf.py`), and OBJ and PLY (with trimesh). What a file calls its material becomes a `Material` with
-linear colours, as in glTF 2.0; vertex colours of PLY and OBJ files are taken as sRGB, those of glTF as linear.
+Reads GLB and glTF (`gltf.py`), OBJ (`obj.py`) and PLY (`ply.py`). What a file calls its material becomes a `Material`
+with linear colours, as in glTF 2.0; vertex colours of PLY and OBJ files are taken as sRGB, those of glTF as linear.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -105,8 +104,14 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
         from manyfields.views.gltf import read_gltf
 
         surfaces, remarks = read_gltf(path)
+    elif suffix == ".obj":
+        from manyfields.views.obj import read_obj
+
+        surfaces, remarks = read_obj(path)
     else:
-        surfaces, remarks = _read_with_trimesh(path)
+        from manyfields.views.ply import read_ply
+
+        surfaces, remarks = read_ply(path)
     surfaces = [surface for surface in surfaces if len(surface.faces)]
     if not surfaces:
         raise MeshError(f"{path}: has no triangles{''.join(f'; {remark}' for remark in remarks[:2])}")
@@ -149,49 +154,3 @@ def srgb_to_linear(values: np.ndarray) -> np.ndarray:
 def linear_to_srgb(values: np.ndarray) -> np.ndarray:
     """Inverse of `srgb_to_linear`."""
     return np.where(values <= 0.0031308, values * 12.92, 1.055 * np.maximum(values, 1e-12) ** (1 / 2.4) - 0.055)
-
-
-def _linear_rgba(color: Any) -> np.ndarray:
-    """uint8 sRGB [..., 4] with straight alpha to linear float32."""
-    values = np.asarray(color, dtype=np.float64) / 255
-    return np.concatenate([srgb_to_linear(values[..., :3]), values[..., 3:4]], axis=-1).astype(np.float32)
-
-
-def _read_with_trimesh(path: Path) -> tuple[list[Surface], list[str]]:
-    import trimesh
-
-    try:
-        loaded = trimesh.load_scene(path, process=False)
-        meshes = [geometry for geometry in loaded.dump() if isinstance(geometry, trimesh.Trimesh)]
-    except Exception as error:  # trimesh raises whatever its parsers raise
-        raise MeshError(f"{path}: cannot be read as a mesh ({_one_line(error)}); export it again") from error
-    return [_surface_of(mesh) for mesh in meshes], []
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _surface_of(mesh: Any) -> Surface:
-    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64)
-    normals = mesh.vertex_normals if "vertex_normals" in mesh._cache.cache else None
-    visual = mesh.visual
-    uv, colors, material = None, None, Material()
-    if visual.kind == "texture":
-        simple = visual.material
-        diffuse = getattr(simple, "diffuse", None)
-        image = getattr(simple, "image", None)
-        if visual.uv is not None and image is not None:
-            uv = np.stack([visual.uv[:, 0], 1 - visual.uv[:, 1]], axis=1)
-            material = Material(base_image=np.asarray(image.convert("RGBA")))
-        elif diffuse is not None:
-            r, g, b, a = (float(value) for value in _linear_rgba(diffuse))
-            material = Material(base_color=(r, g, b, a), alpha_mode="BLEND" if a < 1 else "OPAQUE")
-    elif visual.kind == "vertex":
-        colors = _linear_rgba(visual.vertex_colors)
-    elif visual.kind == "face":
-        face_colors = _linear_rgba(visual.face_colors)
-        vertices, normals = vertices[faces.reshape(-1)], None
-        colors = np.repeat(face_colors, 3, axis=0)
-        faces = np.arange(len(vertices)).reshape(-1, 3)
-    return Surface(vertices, faces, None if normals is None else np.asarray(normals), uv, colors, material)

@@ -14,16 +14,18 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from manyfields._checks import COUNT, SEED
 from manyfields._io import read_json, write_json
 from manyfields._lock import locked
 from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
+from manyfields.views.mesh_light import STUDIO, Light, read_light
 from manyfields.views.mesh_sources import MeshSource, find_meshes
 from manyfields.views.meshes import read_mesh
 from manyfields.views.render_workers import render_pool
@@ -35,7 +37,10 @@ _DEPTHS = "depth"
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """What the pictures of an object depend on besides its mesh; recorded in its `transforms.json`."""
+    """What the pictures of an object depend on besides its mesh; recorded in its `transforms.json`.
+
+    `light` is "studio", "flat" or a Radiance file; of a file its name is recorded, with the start of its SHA-256.
+    """
 
     views: int = 160
     size: int = 128
@@ -43,12 +48,14 @@ class RenderSettings:
     viewpoints: str = "hemisphere"
     depth: bool = True
     up: str | None = None
+    light: str = STUDIO
 
     def __post_init__(self) -> None:
         if self.views < 1 or not 8 <= self.size <= 2048:
             raise ConfigError(
                 f"views {self.views}, size {self.size}: need at least 1 view and a size of 8 to 2048 pixels"
             )
+        SEED.check("seed", self.seed)
         if self.viewpoints not in VIEWPOINTS:
             raise ConfigError(f"viewpoints {self.viewpoints!r} is not known; use one of {', '.join(VIEWPOINTS)}")
         if self.up not in (None, "y", "z"):
@@ -77,11 +84,16 @@ class _Outcome:
 
 
 def render_mesh(path: Path, out: Path, settings: RenderSettings, source: MeshSource | None = None) -> tuple[str, ...]:
-    """Render one mesh into the object folder `out` (replaced where incomplete); its remarks. Raises MeshError."""
+    """Render one mesh into the object folder `out` (replaced where incomplete); its remarks.
+
+    Raises MeshError, ConfigError.
+    """
     from manyfields.views.mesh_renderer import MeshRenderer
 
     path = Path(path)
-    renderer = MeshRenderer(settings.size)
+    light = read_light(settings.light)
+    settings = replace(settings, light=light.name)
+    renderer = MeshRenderer(settings.size, light=light)
     try:
         source = source or MeshSource(path.stem, path, path.resolve().parent.name, path.stem)
         return _render_object(renderer, source, Path(out), settings)
@@ -179,6 +191,7 @@ def render_set(
     viewpoints: str = "hemisphere",
     depth: bool = True,
     up: str | None = None,
+    light: str | Path = STUDIO,
     workers: int | None = None,
     sources: Sequence[MeshSource] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -187,12 +200,14 @@ def render_set(
 
     Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
     only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings, or another
-    process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `workers` the number of
-    processes (default: one per core that this process may use), which end with this one; `sources` the meshes to take,
-    in order, in place of all of the folder; `progress(finished, total, id)` is called in this process after each
-    object. Raises MeshError, ConfigError.
+    process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `light` "studio", "flat"
+    (colours as they are) or a Radiance file (.hdr), `workers` the number of processes (default: one per core that
+    this process may use), which end with this one; `sources` the meshes to take, in order, in place of all of the
+    folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError, ConfigError.
     """
-    settings = RenderSettings(views, size, seed, viewpoints, depth, up)
+    COUNT.check("workers", workers)
+    surroundings = read_light(light)
+    settings = RenderSettings(views, size, seed, viewpoints, depth, up, surroundings.name)
     chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -211,7 +226,7 @@ def render_set(
             else:
                 pending.append(source)
         finished = len(summary.skipped)
-        for source, outcome in _rendered(pending, out, settings, workers or available_cores()):
+        for source, outcome in _rendered(pending, out, settings, surroundings, workers or available_cores()):
             finished += 1
             if outcome.failure is None:
                 summary.done.append(source.id)
@@ -230,7 +245,7 @@ def render_set(
 
 
 def _rendered(
-    pending: list[MeshSource], out: Path, settings: RenderSettings, workers: int
+    pending: list[MeshSource], out: Path, settings: RenderSettings, light: Light, workers: int
 ) -> Iterator[tuple[MeshSource, _Outcome]]:
     """Yield each source with what became of it, as objects finish.
 
@@ -239,15 +254,15 @@ def _rendered(
     """
     waiting = deque(pending)
     while waiting:
-        suspects = yield from _in_pool(waiting, out, settings, min(workers, len(waiting)))
+        suspects = yield from _in_pool(waiting, out, settings, light, min(workers, len(waiting)))
         for source in suspects:
-            if (yield from _in_pool(deque([source]), out, settings, 1)):
+            if (yield from _in_pool(deque([source]), out, settings, light, 1)):
                 died = f"{source.path}: the rendering process died on it; look at the mesh and at free memory"
                 yield source, _Outcome(died)
 
 
 def _in_pool(
-    waiting: deque[MeshSource], out: Path, settings: RenderSettings, workers: int
+    waiting: deque[MeshSource], out: Path, settings: RenderSettings, light: Light, workers: int
 ) -> Generator[tuple[MeshSource, _Outcome], None, list[MeshSource]]:
     """Work through `waiting` until it is empty or a process dies; return the sources that were under way then."""
     running: dict[Future[_Outcome], MeshSource] = {}
@@ -255,7 +270,7 @@ def _in_pool(
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
-                running[pool.submit(_work, waiting[0], out / waiting[0].id, settings)] = waiting[0]
+                running[pool.submit(_work, waiting[0], out / waiting[0].id, settings, light)] = waiting[0]
                 waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 outcome = future.result()
@@ -267,16 +282,17 @@ def _in_pool(
     return []
 
 
-_renderers: dict[int, Any] = {}  # one window for each process, kept between objects
+_renderers: dict[tuple[int, str], Any] = {}  # one window for each process, kept between objects
 
 
-def _work(source: MeshSource, out: Path, settings: RenderSettings) -> _Outcome:
+def _work(source: MeshSource, out: Path, settings: RenderSettings, light: Light) -> _Outcome:
     from manyfields.views.mesh_renderer import MeshRenderer
 
     try:
-        if settings.size not in _renderers:
-            _renderers[settings.size] = MeshRenderer(settings.size)
-        return _Outcome(remarks=_render_object(_renderers[settings.size], source, out, settings))
+        key = (settings.size, light.name)
+        if key not in _renderers:
+            _renderers[key] = MeshRenderer(settings.size, light=light)
+        return _Outcome(remarks=_render_object(_renderers[key], source, out, settings))
     except ManyfieldsError as error:
         return _Outcome(str(error))
     except Exception as error:  # one bad mesh must not end a run of a thousand others
