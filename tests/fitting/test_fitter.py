@@ -259,6 +259,39 @@ def test_only_what_is_learned_first_has_fewer_samples(make_fitter, monkeypatch, 
     assert seen == counts
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_steps_composite_on_colours_drawn_at_random_as_often_as_stated(make_fitter, monkeypatch, share):
+    """On white alone nothing tells a white surface from a hole."""
+    fitter, seen = make_fitter("hulls"), []
+
+    def error(fields, rays, colors, sampler, background, **_):
+        seen.append((background, colors))
+        return fields.planes.sum()
+
+    monkeypatch.setattr(ray_fitter, "color_error", error)
+    phase = replace(HULLS, steps=60, backgrounds=share)
+    fitter.begin(phase)
+    run(fitter, phase)
+    white = [bool((background == 1.0).all()) for background, _ in seen]
+    assert abs(1.0 - sum(white) / 60 - share) < 0.2 and (share not in (0.0, 1.0) or len(set(white)) == 1)
+    for (background, colors), is_white in zip(seen, white, strict=True):
+        # What lies beyond the object has the colour that is composited on.
+        beyond = (colors - background).abs().amax(-1) < 1e-5
+        assert 0.02 < float(beyond.float().mean()) < 0.98 or is_white
+
+
+def test_objects_without_transparency_stay_on_white(make_fitter, monkeypatch):
+    fitter, seen = make_fitter("hulls"), []
+    fitter.data.objects[1].alpha = None
+    monkeypatch.setattr(
+        ray_fitter, "color_error", lambda fields, *_, background, **__: seen.append(background) or fields.planes.sum()
+    )
+    phase = replace(HULLS, steps=5, backgrounds=1.0)
+    fitter.begin(phase)
+    run(fitter, phase)
+    assert all(bool((background == 1.0).all()) for background in seen)
+
+
 def test_another_seed_gives_another_fit(make_fitter):
     one, two = make_fitter(), make_fitter()
     two.seed = 1

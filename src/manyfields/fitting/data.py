@@ -36,6 +36,8 @@ class FittingObject:
     hull: UInt8[Tensor, "G G G"] | None = field(default=None, repr=False)
     pixels: tuple[Int[Tensor, " Q"], UInt8[Tensor, " Q"]] | None = field(default=None, repr=False)
     """What `pixels_to_draw` gives of the pixels that may see the object, for families whose codes have hulls."""
+    alpha: UInt8[Tensor, "V H W"] | None = field(default=None, repr=False)
+    """Of families whose codes have hulls, where views have transparency: `images` are composited on white by it."""
     latents: Float[Tensor, "V C h w"] | None = field(default=None, repr=False)
 
     @property
@@ -85,7 +87,9 @@ def load_object(
     item = FittingObject(views.id, images, cameras, bounds, views, train, test, spared)
     if hull:
         item.hull = visual_hull(alpha, cameras, bounds, hull)
-        item.pixels = pixels_to_draw(images, pixels_inside(alpha))
+        inside = pixels_inside(alpha)
+        item.pixels = pixels_to_draw(images, inside)
+        item.alpha = None if inside is None else alpha.contiguous()
     return item
 
 
@@ -145,8 +149,13 @@ class FittingData:
             [item.cameras for item in self.objects],
             [numbers.to(self.device) for numbers, _ in pixels],
             [copies.to(self.device) for _, copies in pixels],
+            [item.alpha.to(self.device) for item in self.objects if item.alpha is not None],
         )
-        images = pool.images.split([len(item.images) for item in self.objects])
+        views = [len(item.images) for item in self.objects]
+        images = pool.images.split(views)
+        if pool.alpha is not None:
+            for item, part in zip(self.objects, pool.alpha.split(views), strict=True):
+                item.alpha = part
         lengths = [len(numbers) for numbers, _ in pixels]
         drawn = zip(pool.numbers.split(lengths), pool.copies.split(lengths), strict=True)
         for item, own, pair in zip(self.objects, images, drawn, strict=True):

@@ -18,6 +18,7 @@ BOUNDS = {
     "rays_per_object": COUNT,
     "encoder_share": PART,
     "coarse_share": PART,
+    "backgrounds": PART,
 }
 
 
@@ -64,7 +65,9 @@ class Phase:
     samples_grow: bool = True
     """Whether rays have fewer samples in the first half of the phase (`Sampler.at`): not where a phase goes on with
     what an earlier one has learned, which is no longer coarse."""
-
+    backgrounds: float = 0.0
+    """How often a step's rays are composited on a colour drawn at random, and not on white: on white alone nothing
+    tells a white surface from a hole. Heeded where all objects have views with transparency."""
     stops: bool = False
     """Whether the phase ends early where it brings nothing more, and is undone where it brings less than nothing: by
     views that are set aside for this (`fitting.plateaus`)."""

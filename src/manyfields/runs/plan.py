@@ -152,7 +152,8 @@ def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> 
     An object needs its images, pixels and hull, and its code four times over: itself, two moments, gradients; the
     planes of its field take as much again.
     """
-    held = [item.images, *(item.pixels or ()), *([] if item.hull is None else [item.hull])]
+    masks = [mask for mask in (item.hull, item.alpha) if mask is not None]
+    held = [item.images, *(item.pixels or ()), *masks]
     seen = sum(tensor.nbytes for tensor in held) + (0 if item.hull is None else 12 * item.hull.numel())
     each = seen + 4 * 8 * sum(math.prod(shape) for shape in shapes.values())
     free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else available_memory()

@@ -86,6 +86,8 @@ def start(
         record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
     for wave in waves_of(record):
         spare_views(record, [kept[name] for name in wave], settings.stage2)
+    if spared := sum(len(held.get("aside", ())) for held in record.held_out.values()):
+        say(f"{spared} training views, each of another object, are set aside to see when a phase brings nothing more")
     if forecast := plan_steps(record, first, replace(asked, reading=reading), progress, clock):
         say(forecast)
     return record, {views.id: views for views in kept}, first
