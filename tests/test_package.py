@@ -15,8 +15,10 @@ PACKAGE = Path(manyfields.__file__).parent
 ORDER = (
     *(
         "errors",
+        "_checks",
         "_io",
         "_lock",
+        "cores",
         "memory",
         "compiled",
         "simd",
@@ -140,6 +142,7 @@ def test_no_optional_package_is_loaded_by_the_python_surface():
         "pycolmap",
         "cv2",
         "DracoPy",
+        "opengl_basisu",
     )
     code = (
         "import sys, manyfields\n"

@@ -65,11 +65,14 @@ def write_new(
         write_manifest(folder, manifest)
 
 
-def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]) -> tuple[Manifest, pa.Table]:
+def write_wave(
+    folder: Path, manifest: Manifest, records: Sequence[ObjectRecord], minor: int = 0
+) -> tuple[Manifest, pa.Table]:
     """Store objects as one codes shard and one index shard, then replace the manifest.
 
     The caller holds `exclusive(folder)` and has looked for ids that are stored already. Files of the same names that
-    no manifest lists are left from a crash and are overwritten. Returns the new manifest and the rows of the wave.
+    no manifest lists are left from a crash and are overwritten. `minor`: the version of the format that a reader of
+    these objects has to know, at least. Returns the new manifest and the rows of the wave.
     """
     if manifest.version[1] > MINOR:
         raise CollectionError(
@@ -84,9 +87,21 @@ def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]
     _remove_temporary_files(folder)
     codes = _write(folder, codes_name(number), data)
     index = _write(folder, index_name(number), encode_table(table))
-    extended = replace(manifest, waves=(*manifest.waves, Wave(len(records), index, codes)))
+    version = (manifest.version[0], max(manifest.version[1], minor))
+    extended = replace(manifest, version=version, waves=(*manifest.waves, Wave(len(records), index, codes)))
     write_manifest(folder, extended)
     return extended, table
+
+
+def refusal(record: ObjectRecord) -> str | None:
+    """Why an object cannot be stored, whatever the collection; None where it can."""
+    try:
+        _check_layers([record], "the index")
+        data, ranges = encode_shard([record.layers])
+        build_table([record], ranges, [[0] * len(record.layers)], 0, len(data), "the index")
+    except CollectionError as error:
+        return str(error)
+    return None
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -21,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from manyfields._checks import COUNT, SEED
 from manyfields._io import read_json, write_json
 from manyfields._lock import locked
+from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
 from manyfields.views.mesh_light import STUDIO, Light, read_light
 from manyfields.views.mesh_sources import MeshSource, find_meshes
@@ -54,6 +55,7 @@ class RenderSettings:
             raise ConfigError(
                 f"views {self.views}, size {self.size}: need at least 1 view and a size of 8 to 2048 pixels"
             )
+        SEED.check("seed", self.seed)
         if self.viewpoints not in VIEWPOINTS:
             raise ConfigError(f"viewpoints {self.viewpoints!r} is not known; use one of {', '.join(VIEWPOINTS)}")
         if self.up not in (None, "y", "z"):
@@ -199,10 +201,11 @@ def render_set(
     Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
     only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings, or another
     process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `light` "studio", "flat"
-    (colours as they are) or a Radiance file (.hdr), `workers` the number of processes (default: one per core), which
-    end with this one; `sources` the meshes to take, in order, in place of all of the folder;
-    `progress(finished, total, id)` is called in this process after each object. Raises MeshError, ConfigError.
+    (colours as they are) or a Radiance file (.hdr), `workers` the number of processes (default: one per core that
+    this process may use), which end with this one; `sources` the meshes to take, in order, in place of all of the
+    folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError, ConfigError.
     """
+    COUNT.check("workers", workers)
     surroundings = read_light(light)
     settings = RenderSettings(views, size, seed, viewpoints, depth, up, surroundings.name)
     chosen = list(sources) if sources is not None else find_meshes(Path(meshes))
@@ -223,7 +226,7 @@ def render_set(
             else:
                 pending.append(source)
         finished = len(summary.skipped)
-        for source, outcome in _rendered(pending, out, settings, surroundings, workers or os.cpu_count() or 1):
+        for source, outcome in _rendered(pending, out, settings, surroundings, workers or available_cores()):
             finished += 1
             if outcome.failure is None:
                 summary.done.append(source.id)
