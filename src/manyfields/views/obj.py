@@ -198,8 +198,6 @@ def _surface(
     for column, kept in ((1, has_uv), (2, has_normals)):
         if kept:
             key = np.unique(key * (names[:, column].max() + 1) + names[:, column], return_inverse=True)[1].reshape(-1)
-    if flat and not has_normals:
-        key = np.arange(len(names))
     _, first, faces = np.unique(key, return_index=True, return_inverse=True)
     corner = names[first]
     vertices = points[corner[:, 0]]
@@ -216,10 +214,5 @@ def _surface(
         length = np.linalg.norm(normals[corner[:, 2]], axis=1, keepdims=True)
         if (length > 0).all():  # a normal that is zero or no number says nothing: all are computed
             normal = normals[corner[:, 2]] / length
-    elif flat:
-        a, b, c = (vertices[faces[:, i]] for i in range(3))
-        across = np.cross(b - a, c - a)
-        across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-300)
-        normal = np.repeat(across, 3, axis=0)
     chosen = None if colors is None else colors[corner[:, 0]]
-    return Surface(vertices, faces, normal, uv, chosen, look.material)
+    return Surface(vertices, faces, normal, uv, chosen, look.material, flat=flat)
