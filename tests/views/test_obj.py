@@ -229,7 +229,7 @@ def test_colours_of_vertices(tmp_path):
 def test_normals_are_read_and_bad_ones_are_not(tmp_path):
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 2\nf 1//1 2//1 3//1\n"
     np.testing.assert_allclose(read_obj(write(tmp_path / "a.obj", text))[0][0].normals, [[0, 0, 1]] * 3)
-    for bad in ("vn 0 0 0", "vn nan 0 0"):
+    for bad in ("vn 0 0 0", "vn nan 0 0", "vn 1"):
         assert read_obj(write(tmp_path / "a.obj", text.replace("vn 0 0 2", bad)))[0][0].normals is None
 
 
@@ -277,6 +277,7 @@ BAD = {
     "inf": ("v 0 0 0\nv inf 0 0\nv 1 1 0\nf 1 2 3\n", "not finite numbers"),
     "words": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf a b c\n", "faces that are not of whole numbers"),
     "parts": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1.5 2 3\n", "faces that are not of whole numbers"),
+    "too large": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 8e61\n", "faces that are not of whole numbers"),
     "one point": ("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "all vertices lie on one point"),
 }
 

@@ -44,7 +44,12 @@ def read_materials(files: list[Path], remarks: list[str]) -> dict[str, Look]:
     entries: dict[str, _Entry] = {}
     for file in files:
         current: _Entry | None = None
-        for line in text_lines(file.read_bytes()):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            remarks.append(f"its materials {file.name} cannot be read ({error.strerror or error})")
+            continue
+        for line in text_lines(data):
             key, _, rest = line.replace("\t", " ").strip().partition(" ")
             if key.lower() == "newmtl":
                 current = _Entry(file.parent)

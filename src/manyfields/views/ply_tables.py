@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from manyfields.errors import MeshError
-from manyfields.views.mesh_files import parsed
+from manyfields.views.mesh_files import content, parsed
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -35,9 +35,7 @@ class Table:
 
 def read_tables(path: Path) -> tuple[dict[str, Table], list[str]]:
     """The tables of a file by name, and the textures that its comments name. Raises MeshError."""
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise MeshError(f"{path}: is empty; copy it again")
+    data = content(path).removeprefix(b"\xef\xbb\xbf")
     tables, order, textures, start = _header(data, path)
     if order == "":
         _read_text(tables, data[start:], path)
