@@ -18,6 +18,7 @@ ORDER = (
         "_checks",
         "_io",
         "_lock",
+        "cores",
         "memory",
         "compiled",
         "simd",
@@ -141,6 +142,7 @@ def test_no_optional_package_is_loaded_by_the_python_surface():
         "pycolmap",
         "cv2",
         "DracoPy",
+        "opengl_basisu",
     )
     code = (
         "import sys, manyfields\n"

@@ -1,6 +1,6 @@
 """Meshes of files in one common form: triangles with materials, in world axes, of a normalised size.
 
-Reads GLB and glTF (`gltf.py`), OBJ (`obj.py`) and PLY (`ply.py`). What a file calls its material becomes a `Material`
+Reads GLB and glTF (`gltf/`), OBJ (`obj.py`) and PLY (`ply.py`). What a file calls its material becomes a `Material`
 with linear colours, as in glTF 2.0; vertex colours of PLY and OBJ files are taken as sRGB, those of glTF as linear.
 """
 
@@ -23,8 +23,20 @@ _AXES = {
 
 
 @dataclass(frozen=True)
+class Sampler:
+    """How a texture goes on beyond its edges along u and v: "repeat", "clamp", "mirror"; whether texels are blended."""
+
+    wrap: tuple[str, str] = ("repeat", "repeat")
+    smooth: bool = True
+
+
+@dataclass(frozen=True)
 class Material:
-    """A glTF metallic-roughness material. Colours are linear; images are uint8 arrays [H, W, C], row 0 at the top."""
+    """A glTF metallic-roughness material. Colours are linear; images are uint8 arrays [H, W, C], row 0 at the top.
+
+    `samplers` holds those of textures that do not simply repeat: "base", "metallic_roughness", "normal", "emissive".
+    An `unlit` material shows its base colour whatever the light.
+    """
 
     base_color: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     base_image: np.ndarray | None = None  # RGB or RGBA, sRGB
@@ -32,11 +44,13 @@ class Material:
     roughness: float = 0.9
     metallic_roughness_image: np.ndarray | None = None  # G roughness, B metallic, linear
     normal_image: np.ndarray | None = None
+    normal_scale: float = 1.0
     emissive: tuple[float, float, float] = (0.0, 0.0, 0.0)
     emissive_image: np.ndarray | None = None
     alpha_mode: str = "OPAQUE"
     alpha_cutoff: float = 0.5
-    uv_transform: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 0.0)  # offset, scale, rotation (KHR_texture_transform)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+    unlit: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,9 @@ class Surface:
     """Triangles that share a material.
 
     vertices [N, 3] float64, faces [F, 3] int64, normals [N, 3] unit length or None, uv [N, 2] with v down as in glTF or
-    None, colors [N, 4] float32 linear or None.
+    None, colors [N, 4] float32 linear or None. `own_uv` holds the coordinates [N, 2] of those textures ("normal", ..)
+    that have others than the base colour's `uv`. Without normals, edges of less than 35 degrees look smooth, or none
+    do where the surface is `flat`.
     """
 
     vertices: np.ndarray
@@ -53,6 +69,8 @@ class Surface:
     uv: np.ndarray | None = None
     colors: np.ndarray | None = None
     material: Material = field(default_factory=Material)
+    own_uv: dict[str, np.ndarray] = field(default_factory=dict)
+    flat: bool = False
 
     def transformed(self, matrix: np.ndarray) -> Surface:
         """The surface after a 4x4 affine map; mirroring turns the triangles so that they keep their outer side."""
