@@ -73,10 +73,10 @@ def render_held_out(
     """`render_codes` for a shared part that no collection holds."""
     rgba, cameras = load_views(source, views, size)
     box = bounds.float()[None]
-    guide = shared.guide(codes, box, level)
+    occupancy = shared.occupancy(codes, box, level)
     parts, opacities = [], []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        drawn = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=guide)
+        drawn = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=occupancy)
         assert drawn.images is not None
         parts.append(drawn.images[0].clamp(0, 1))
         opacities.append(functional.interpolate(drawn.opacity, drawn.images.shape[-2:])[0])
