@@ -14,7 +14,7 @@ PACKAGE = Path(importlib.util.find_spec("manyfields").origin).parent
 
 def _checked_modules() -> list[str]:
     """Modules with shapes in their signatures, but for those with code that numba or Triton compiles."""
-    compiled = re.compile(r"^@(?:numba\.|triton\.)?(?:njit|jit|intrinsic)\b", re.MULTILINE)
+    compiled = re.compile(r"^@(?:numba\.|triton\.)?(?:njit|jit|intrinsic|kernel)\b", re.MULTILINE)
     found = []
     for file in PACKAGE.rglob("*.py"):
         source = file.read_text(encoding="utf-8")

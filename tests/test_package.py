@@ -15,7 +15,9 @@ PACKAGE = Path(manyfields.__file__).parent
 ORDER = (
     *(
         "errors",
+        "_checks",
         "_io",
+        "_lock",
         "memory",
         "compiled",
         "simd",
@@ -139,6 +141,7 @@ def test_no_optional_package_is_loaded_by_the_python_surface():
         "pycolmap",
         "cv2",
         "DracoPy",
+        "opengl_basisu",
     )
     code = (
         "import sys, manyfields\n"

@@ -1,12 +1,16 @@
-"""Whether kernels compiled by numba can stand in for plain PyTorch, and with how many threads."""
+"""Whether kernels compiled by numba can stand in for plain PyTorch, with how many threads, and where they are kept."""
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from manyfields.errors import Remark
 
 _allowed = os.environ.get("MANYFIELDS_COMPILED", "1") != "0"
 
@@ -44,3 +48,57 @@ def plain_only() -> Iterator[None]:
         yield
     finally:
         _allowed = before
+
+
+def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` for a loop that is kept on disk once it is compiled; where nothing can be, it is compiled anew.
+
+    options: those of `njit`. Where an install is read-only and there is no home, a line says once that nothing is kept.
+    """
+    from numba import njit
+
+    def compiled(loop: Callable[..., Any]) -> Any:
+        made = njit(nogil=True, **options)(loop)
+        try:
+            made._cache = _disk_cache()(loop)
+        except (RuntimeError, OSError) as error:  # numba raises RuntimeError where no folder can be written
+            _not_kept(error)
+        return made
+
+    return compiled
+
+
+@cache
+def _disk_cache() -> Any:
+    from numba.core.caching import FunctionCache
+
+    class DiskCache(FunctionCache):
+        """Numba's, but a full disk or files that only another user may read do not end a command."""
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except (OSError, EOFError) as error:
+                _not_kept(error)
+                return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            except (OSError, EOFError) as error:
+                _not_kept(error)
+
+    return DiskCache
+
+
+@cache
+def _say_once(text: str) -> None:
+    warnings.warn(text, Remark, stacklevel=2)
+
+
+def _not_kept(error: Exception) -> None:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else "no folder for it can be written"
+    _say_once(
+        f"compiled loops cannot be kept on this machine ({why.lower()}), so each start compiles them anew and begins "
+        "later; set NUMBA_CACHE_DIR to a folder that can be written"
+    )

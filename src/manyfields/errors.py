@@ -23,3 +23,7 @@ class ConfigError(ManyfieldsError):
 
 class RunError(ManyfieldsError):
     """A run folder cannot be started, resumed or read."""
+
+
+class Remark(UserWarning):
+    """What a user should know though all goes on. The command line prints its one line."""

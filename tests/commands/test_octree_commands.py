@@ -71,8 +71,8 @@ def test_first_bytes_of_a_file_render_as_levels_of_the_run(run, file, tmp_path):
     [
         (["--bytes", "1000000", "--object", "cup"], "holds the object 'mug', not 'cup'"),
         (["--bytes", "40"], "the header is cut short"),
-        (["--bytes", "0"], "0 bytes were asked for; ask for at least 1"),
-        (["--level", "0"], "level 0: at least 1"),
+        (["--bytes", "0"], "bytes: a number of at least 1, not 0"),
+        (["--level", "0"], "level: a number of at least 1, not 0"),
     ],
 )
 def test_render_says_what_is_wrong(file, tmp_path, capsys, words, message):

@@ -51,9 +51,11 @@ def test_fit_without_report(recorded):
     said(calls[0], report=False, preset="tri-planes")
 
 
-def test_add(recorded):
-    calls = recorded("add", None)
+def test_add(recorded, monkeypatch, capsys):
+    monkeypatch.setattr("manyfields.commands._run_folder.open_run", lambda folder: ["truck"])
+    calls = recorded("add", ["truck", "bus", "tram"])
     assert main(["add", "run", "new", "--minutes", "1"]) == 0
+    assert capsys.readouterr().out == "2 objects added to run\n"
     assert [str(value) for value in list(calls[0].values())[:2]] == ["run", "new"]
     said(calls[0], minutes=1.0)
 

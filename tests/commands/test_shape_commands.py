@@ -63,7 +63,7 @@ def test_surfaces_are_written(file, tmp_path, capsys):
         (["shape", "FILE", "a.vq"], ".vq is not a mesh format that is read"),
         (["shape", "nothing.ply", "a.vq"], "nothing.ply: no such mesh file"),
         (["shape", "nothing.ply", "a.vq", "--levels", "5", "3"], "levels 5 to 3"),
-        (["shape", "nothing.ply", "a.vq", "--bits", "0"], "bits 0"),
+        (["shape", "nothing.ply", "a.vq", "--bits", "0"], "bits: a number from 1 to 10, not 0"),
         (["extract", "nothing.vq", "a.ply"], "nothing.vq: No such file"),
     ],
 )

@@ -16,6 +16,7 @@ from manyfields.compression import TransformMicroCodec
 from manyfields.compression.hull_contexts import decode_hull
 from manyfields.compression.latent_pyramid import latents_that_count
 from manyfields.compression.vq_micro import texels_that_count
+from manyfields.errors import CollectionError
 from manyfields.fields import Codes
 
 FAMILIES = (
@@ -121,8 +122,7 @@ def test_weights_as_their_bytes_hold_them(codec, codes, encoded):
     assert torch.equal(held.tensors["weights"], decoded.tensors["weights"])
     assert torch.equal(held.tensors["micro"], codes[1].tensors["micro"])
     far = Codes({**codes[1].tensors, "weights": torch.full((1, 6), 1e4)})
-    middle, steps = codec.weights
-    assert torch.equal(codec.with_stored_weights(far).tensors["weights"][0], (middle + 127 * steps)[:6])
+    assert torch.equal(codec.with_stored_weights(far).tensors["weights"], far.tensors["weights"])
 
 
 def test_latents_beyond_the_reach_are_cut(codec, codes):
@@ -217,7 +217,65 @@ def test_bytes_stay_what_they_are(codec, codes):
     )
     weights = {"weights": torch.tensor([[-40.0, -1.0, 0.25, 0.5, 3.0, 40.0]]), "bias": torch.tensor([[1.0]])}
     (layers,) = fixed.encode(Codes({**codes[1].tensors, **weights}), [latents])
-    assert layers[0].hex() == "80fc01020c7f04"
+    usual, beyond = "80fc01020c7f04", "00000000000020c20500000000002042"  # -40 and 40, which format 1.2 holds
+    assert layers[0].hex() == usual + beyond
+    read = [fixed.decode([[bytes.fromhex(own)]]).tensors["weights"][0].tolist() for own in (usual, usual + beyond)]
+    assert read == [[-32.0, -1.0, 0.25, 0.5, 3.0, 31.75], [-40.0, -1.0, 0.25, 0.5, 3.0, 40.0]]
     assert (decode_hull(layers[1], 8, empty) == codes.tensors["hull"][1].numpy()).all()
     found = [(len(layer), hashlib.sha256(layer).hexdigest()[:12]) for layer in layers[1:]]
     assert found == [(32, "b3ee275479a3"), (268, "982e56149c9c"), (396, "b3bfa2f0af87")]
+
+
+def strayed(codes: Codes, far: float = 3.0) -> Codes:
+    """The same objects with weights that no other object comes near to."""
+    weights = codes.tensors["weights"].clone()
+    weights[:, 2] += far
+    weights[:, 5] -= 2 * far
+    return Codes({**codes.tensors, "weights": weights})
+
+
+@pytest.mark.parametrize("learned_from", [1, 2, 4])
+def test_a_new_object_has_its_own_weights_however_few_the_codec_has_seen(micros, learned_from):
+    codec = micros.codec(micros.codes(learned_from))
+    new = strayed(micros.codes(2, seed=7), 40.0)
+    decoded = codec.decode(codec.encode(new)).tensors
+    for name in ("weights", "bias"):
+        wanted = new.tensors[name]
+        assert float((decoded[name] - wanted).abs().max()) < 0.05 * float(wanted.square().mean().sqrt())
+
+
+def test_steps_are_never_fine_beside_the_size_of_weights(micros):
+    """All objects alike, or one alone: their deviation says nothing of how far another one strays."""
+    codec = micros.codec(micros.codes(1))
+    size = float(torch.cat([micros.codes(1).tensors[name] for name in ("weights", "bias")], 1).square().mean().sqrt())
+    assert float(codec.weights[1].min()) > 0.99 * size / 32
+    new = micros.codes(1, seed=3)
+    assert not codec.has_escapes(codec.encode(new)[0])
+
+
+def test_weights_beyond_the_reach_of_their_steps_are_stored_as_they_are(codec, codes):
+    far = strayed(codes, 1000.0)
+    layers = codec.encode(far)
+    assert all(len(own[0]) == 7 + 2 * 8 and codec.has_escapes(own) for own in layers)
+    decoded = codec.decode(layers).tensors
+    assert torch.equal(decoded["weights"][:, [2, 5]], far.tensors["weights"][:, [2, 5]])
+    held = codec.with_stored_weights(far[1])
+    assert torch.equal(held.tensors["weights"][0], decoded["weights"][1])
+    again = codec.encode(Codes({**far.tensors, "weights": decoded["weights"], "bias": decoded["bias"]}))
+    assert [own[0] for own in again] == [own[0] for own in layers]
+    assert not any(codec.has_escapes(own) for own in codec.encode(codes))
+
+
+def test_damaged_escapes_are_refused(codec, codes):
+    (layers, *_) = codec.encode(strayed(codes, 1000.0))
+    weights = layers[0]
+    first, second = weights[7:15], weights[15:]
+    for damaged in (
+        weights[:-1],
+        weights[:7] + second + first,
+        weights[:7] + first + first,
+        weights[:7] + (7).to_bytes(4, "little") + first[4:],
+        weights[:7] + first[:4] + np.float32(np.nan).tobytes(),
+    ):
+        with pytest.raises(CollectionError, match="the layer of weights has"):
+            codec.decode([[damaged, *layers[1:]]])

@@ -96,7 +96,8 @@ def test_objects_come_back_from_every_prefix(entropy, levels, bits, features):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 10])
 def test_indices_and_codebooks_take_what_the_paper_says_to_the_byte(bits):
-    """Sum over levels of ceil(m b / 8) + 2 k 2^b (NOTES.md); the rest of the file is what else is in the table."""
+    """Sum over levels of ceil(m b / 8) + 2 k 2^b (VQ-AD, with entries of 16 bits); the rest of the file is what else is
+    in the table."""
     item = scene(bits=bits)
     data = encode_vq(item)
     table = size_table(data)

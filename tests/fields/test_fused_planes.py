@@ -372,3 +372,26 @@ def test_balanced_features_look_the_same_and_are_taken_in_alike():
     values = torch.linalg.svdvals(family.hidden.weight[:, :10].detach())
     torch.testing.assert_close(values, values.mean().expand(10), atol=1e-5, rtol=1e-5)
     assert torch.equal(turned.tensors["weights"], codes.tensors["weights"])
+
+
+@pytest.mark.parametrize("resolution", [1, 2049, 4096, 10**9])
+def test_planes_that_no_index_can_address_are_refused(resolution):
+    with pytest.raises(ConfigError, match=f"resolution {resolution}: planes have from 2 to 2048 samples a side"):
+        FusedPlanesConfig(resolution=resolution)
+
+
+def test_the_largest_planes_are_read_where_they_should_be():
+    """Texels are numbered in float32 by the compiled march: the last ones of the last plane are the hardest."""
+    fused_cpu = pytest.importorskip("manyfields.rendering.fused_cpu")
+
+    side = 2048
+    config = FusedPlanesConfig(1, 0, 0, resolution=side, hidden=1, channels=3, space="rgb", activation="relu")
+    family = FusedPlanes(config)
+    table = torch.zeros(1, 3, side, side, 1)
+    table[0, 2, side - 2 :, side - 2 :] = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).unsqueeze(-1)
+    step = 2.0 / (side - 1)
+    points = torch.tensor([[[0.0, 1.0 - 0.25 * step, 1.0 - 0.75 * step], [0.0, 1.0, 1.0]]])
+    with torch.no_grad():
+        exact = PlaneField(family.double(), table.double())(points.double())
+        found = fused_cpu.densities(PlaneField(family.float(), table), points)
+    torch.testing.assert_close(found.double(), exact.density, atol=1e-3, rtol=1e-3)

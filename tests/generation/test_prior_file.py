@@ -69,7 +69,9 @@ def test_spread_is_a_share_of_that_of_objects(prior, way, candidates):
     )
     if candidates == 1:  # else others may be the farthest once they have moved
         torch.testing.assert_close(samples(3.0), 6.0 * samples(0.5))
-        drawn, half = samples(0.0, 5), samples(0.5, 5)
+        (drawn, same), (half, _) = (prior.sample(9, 1, way=way, spread=part, candidates=1) for part in (0.0, 0.5))
+        boats = [row for row, name in enumerate(same) if name == "boat"]  # each class has a factor of its own
+        drawn, half = (away(vectors[boats], [0] * len(boats)) for vectors in (drawn, half))
         assert (drawn / half).std() < 1e-3 and not torch.allclose(drawn, half)
 
 
@@ -128,3 +130,53 @@ def test_hostile_configs(prior, tmp_path, change, message):
     forged.write_bytes(data)
     with pytest.raises(CollectionError, match=message):
         read_prior(forged)
+
+
+def uneven(prior: Prior) -> Prior:
+    """Two classes, of which one is spread ten times as far as the other."""
+    generator = torch.Generator().manual_seed(4)
+    vectors = torch.randn(40, 4, generator=generator) * torch.tensor([1.0, 10.0]).repeat_interleave(20).unsqueeze(1)
+    labels = torch.tensor([0, 1]).repeat_interleave(20)
+    return replace(prior, vectors=vectors, labels=labels, ids=[f"o{n}" for n in range(40)])
+
+
+def spread_of(prior: Prior, vectors, number: int) -> float:
+    return float((vectors - prior.vectors[prior.labels == number].mean(0)).square().sum(1).mean().sqrt())
+
+
+@pytest.mark.parametrize("label", ["boat", None])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"way": "gaussian"},
+        {"way": "diffusion"},
+        {"way": "diffusion", "guidance": 4.0},
+        {"way": "diffusion", "scheduler": "ddim", "steps": 3},
+        {"way": "diffusion", "scheduler": "dpm", "steps": 2, "candidates": 3},
+    ],
+    ids=str,
+)
+def test_each_class_has_the_spread_that_is_asked_for_however_it_is_drawn(prior, how, label):
+    own = uneven(prior)
+    vectors, classes = own.sample(300, 5, label, spread=0.8, **how)
+    for number, name in enumerate(own.classes):
+        rows = [row for row, each in enumerate(classes) if each == name]
+        if rows:
+            objects = spread_of(own, own.vectors[own.labels == number], number)
+            assert spread_of(own, vectors[rows], number) / objects == pytest.approx(0.8, rel=0.2)
+
+
+def test_how_far_samples_are_spread_does_not_depend_on_how_many_there_are(prior):
+    own = uneven(prior)
+    drawn, spread = (own.sample(1, 8, "boat", candidates=1, spread=spread)[0] for spread in (0.0, 0.8))
+    few, wide = (own.sample(50, 8, "boat", candidates=1, spread=spread)[0] for spread in (0.0, 0.8))
+    middle = own.vectors[own.labels == 0].mean(0)
+    factors = [((far - middle) / (near - middle)).mean() for near, far in ((drawn, spread), (few, wide))]
+    torch.testing.assert_close(factors[0], factors[1])
+
+
+def test_a_class_of_one_object_is_drawn_as_it_is(prior):
+    labels = torch.tensor([0] + [1] * 9)
+    own = replace(prior, labels=labels)
+    drawn, spread = (own.sample(6, 2, "boat", candidates=1, spread=spread)[0] for spread in (0.0, 1.0))
+    torch.testing.assert_close(drawn, spread)

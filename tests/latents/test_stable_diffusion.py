@@ -45,7 +45,7 @@ def kl_folder(tmp_path_factory):
     return folder
 
 
-# Measured on all 92 vehicles: 29.5 and 35.0 dB (data/README.md).
+# Measured on all 92 vehicles: 29.5 and 35.0 dB.
 @pytest.mark.parametrize(("name", "channels", "expected"), [("taesd", 4, 29.5), ("taesd3", 16, 35.0)])
 def test_taesd_round_trips_vehicles_as_measured(taesd, vehicles, round_trip, name, channels, expected):
     autoencoder = load_autoencoder(name)

@@ -318,3 +318,41 @@ def test_gradients_are_taken_once():
     error.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="taken already"):
         error.backward()
+
+
+@pytest.mark.parametrize("rows", [[2, 0], [1, 1, 2], [3]])
+@pytest.mark.parametrize("learned", [False, True])
+def test_gradients_of_some_rows_of_a_table_go_to_these_objects(rows, learned):
+    """Also where an object is drawn twice, and where some features learn on their own."""
+    case = Case(objects=4)
+    field, rays, target = case.tensors(torch.float64)
+    some = torch.tensor(rows)
+
+    def of_rows(dtype):
+        table = field.table.detach().to(dtype).requires_grad_()
+        leading = table.detach()[some][..., :4].clone().requires_grad_() if learned else None
+        family = case.family(torch.Generator().manual_seed(case.seed)).to(dtype)
+        return PlaneField(family, table, field.bounds[some].to(dtype), rows=some, learned=leading)
+
+    def gradients(error, dtype):
+        own = of_rows(dtype)
+        inputs = [tensor[some].to(dtype) for tensor in rays]
+        colors, scales, background = (tensor.to(dtype) for tensor in target)
+        error(own, *inputs, colors[some], scales[some], background).backward()
+        return own.learned.grad if learned else own.table.grad
+
+    exact = gradients(plain_error, torch.float64)
+    found = gradients(fused_cpu.march_error, torch.float32)
+    assert float((found.double() - exact).abs().max() / exact.abs().max()) < TOLERANCE
+    if not learned:
+        others = [row for row in range(4) if row not in rows]
+        assert not found[others].any() and bool(found[rows].flatten(1).any(1).all())
+
+
+def test_features_that_learn_on_their_own_are_those_that_are_seen():
+    case = Case(objects=2)
+    field, _, _ = case.tensors()
+    learned = field.table.detach()[..., :3] + 1.0
+    own = PlaneField(field.family, field.table.detach(), field.bounds, learned=learned)
+    assert torch.equal(own.planes[..., :3], learned) and torch.equal(own.planes[..., 3:], field.table[..., 3:])
+    assert torch.equal(own[1].planes, own.planes[1:])

@@ -268,3 +268,12 @@ class TestAdd:
 
         with pytest.raises(CollectionError, match="encoder-"):
             add(run, new_data)
+
+
+def test_an_object_that_is_stored_already_is_passed_over_by_name(run, shapes, tmp_path, capsys):
+    changed = shapes.write_set(tmp_path / "changed", ["box_flat"])
+    before = {path.name: path.read_bytes() for path in run.glob("codes-*")}
+    assert main(["add", str(run), str(changed)]) == 0
+    said = capsys.readouterr().out
+    assert said == "0 objects added, 1 passed over: box_flat is stored already\n"
+    assert {path.name: path.read_bytes() for path in run.glob("codes-*")} == before

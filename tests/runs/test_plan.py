@@ -21,6 +21,17 @@ def an_object(views: int) -> FittingObject:
     return FittingObject("a", images, None, torch.zeros(2, 3), None, [], [])  # type: ignore[arg-type]
 
 
+class Ticks:
+    """A clock that moves on by so much whenever it is looked at."""
+
+    def __init__(self, tick: float = 0.01) -> None:
+        self.now, self.tick = 0.0, tick
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
 def test_a_wave_fills_half_of_the_free_memory(monkeypatch):
     shapes = {"micro": (3, 10, 10, 10)}  # 3,000 numbers, each eight times over
     each = 4 * 30_000 + 4 * 8 * 3_000
@@ -59,9 +70,9 @@ def octrees(data, octree_settings):
 @pytest.mark.parametrize(("each", "steps"), [(0.0, 540), (5.0, 340), (100.0, 60)])
 def test_minutes_hold_what_comes_before_the_first_step(octrees, monkeypatch, each, steps):
     record, items = octrees
-    pilot, _ = plan._pilot_alone(record, items)
-    monkeypatch.setattr(plan, "_pilot_alone", lambda record, objects: (pilot, each))
-    monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases: [0.1])
+    pilot, _ = plan._pilot_alone(record, items, Ticks())
+    monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
+    monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases, clock: [0.1])
     forecast = plan.plan_steps(record, items, 1.0, lambda *told: None)
     # 54 s of the minute are for fitting; a tenth of it for steps in any case.
     assert record.phases1[0].steps == steps and "4 objects" in forecast
@@ -75,13 +86,15 @@ def test_a_pilot_leaves_objects_as_they_are(octrees):
         assert torch.equal(item.hull, hull) and torch.equal(item.bounds, bounds)
 
 
-def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, monkeypatch):
+@pytest.mark.parametrize("tick", [1e-6, 1.0])
+def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, monkeypatch, tick):
+    """However fast it learns before it is timed."""
     settings = chosen_settings(None, read_config(tensor_settings), {"tensorf": {"first": 12, "upsample_at": (0.3,)}})
     views = read_views(data)
     trained = {item.id: {"trained": len(item) - 1} for item in views}
     record, seen = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained), []
 
-    def timed(make, phases, steps=12):
+    def timed(make, phases, steps=12, clock=None):
         fitter = make()
         for phase in phases:
             fitter.begin(phase)
@@ -91,18 +104,18 @@ def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, mon
         return [0.1 for _ in phases]
 
     monkeypatch.setattr(plan, "seconds_per_step", timed)
-    plan.plan_steps(record, load_objects(views.objects, record), 0.01, lambda *told: None)
+    plan.plan_steps(record, load_objects(views.objects, record), 0.01, lambda *told: None, Ticks(tick))
     assert seen[0] < seen[-1]
 
 
 def test_a_pilot_of_own_fields_learns_before_it_is_timed(octrees, monkeypatch):
     """Of a field that is empty as yet, steps are cheap."""
     record, items = octrees
-    pilot, each = plan._pilot_alone(record, items)
-    monkeypatch.setattr(plan, "_pilot_alone", lambda record, objects: (pilot, each))
+    pilot, each = plan._pilot_alone(record, items, Ticks())
+    monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
     taken, known = pilot.step, []
     monkeypatch.setattr(pilot, "step", lambda phase, index: known.append((phase.steps, index)) or taken(phase, index))
-    plan.plan_steps(record, items, 0.2, lambda *told: None)
+    plan.plan_steps(record, items, 0.2, lambda *told: None, Ticks())
     counts = [steps for steps, _ in known]
     learned = counts.index(12)
     assert learned >= 1 and set(counts[:learned]) == {6}, "the steps that its settings plan"

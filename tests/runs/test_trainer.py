@@ -24,18 +24,16 @@ class Priced:
 
 
 @pytest.mark.parametrize("interrupted", [(), (0, 1), (4,), (3, 6, 9, 12)])
-def test_a_step_takes_the_mean_of_all_that_a_phase_becomes(monkeypatch, interrupted):
+def test_a_step_takes_the_mean_of_all_that_a_phase_becomes(interrupted):
     fitter = Priced(interrupted)
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: fitter.now)
     phase = Phase("rays", rgb=1.0, steps=9000)
     whole = sum(Sampler(guided=12).at(index / phase.steps).guided for index in range(phase.steps)) / phase.steps
-    assert trainer.seconds_per_step(lambda: fitter, [phase]) == [pytest.approx(whole)]
+    assert trainer.seconds_per_step(lambda: fitter, [phase], clock=lambda: fitter.now) == [pytest.approx(whole)]
     assert whole == pytest.approx((4 + 8 + 12 + 12) / 4, rel=0.01)
 
 
 def test_each_phase_has_a_time_of_its_own(monkeypatch):
     fitter = Priced()
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: fitter.now)
     monkeypatch.setattr(fitter, "step", lambda phase, index: setattr(fitter, "now", fitter.now + phase.rgb))
     phases = [Phase("one", rgb=1.0, steps=3), Phase("two", rgb=5.0, steps=300)]
-    assert trainer.seconds_per_step(lambda: fitter, phases) == [1.0, 5.0]
+    assert trainer.seconds_per_step(lambda: fitter, phases, clock=lambda: fitter.now) == [1.0, 5.0]

@@ -166,7 +166,7 @@ def test_vehicles_stand_lengthwise_with_their_front_ahead(tmp_path):
 def test_mistakes_are_named(tmp_path):
     with pytest.raises(ConfigError, match="no kind 'boat' of object; make one of vehicle, furniture, vessel"):
         make_inventory(tmp_path, "boat", 1)
-    with pytest.raises(ConfigError, match="count is 0"):
+    with pytest.raises(ConfigError, match="count: a number of at least 1, not 0"):
         make_inventory(tmp_path, "toy", 0)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file; name a folder"):

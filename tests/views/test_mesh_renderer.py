@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha, studio
+from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha
 from manyfields.views.meshes import Material, Mesh, Surface, read_mesh, srgb_to_linear
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, camera_poses
 
@@ -120,6 +120,147 @@ def test_alpha_modes(renderer):
     assert glass[middle, middle, :3].min() > 120
 
 
+def lamp_side():
+    """A square that faces the lamp of the studio, and a camera in front of it."""
+    toward = np.array([-0.45, -0.55, 0.70])
+    toward /= np.linalg.norm(toward)
+    right = np.cross([0, 0, 1], toward)
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3] = np.stack([right, np.cross(toward, right), toward, 2.7 * toward], axis=-1)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * 0.6 @ pose[:3, :2].T
+    return corners, pose
+
+
+@pytest.mark.parametrize("albedo", [(0, 0, 0), (255, 255, 255), (84, 13, 15), (20, 90, 200), (128, 128, 128)])
+@pytest.mark.parametrize("light", ["studio", "flat"])
+def test_a_face_turned_to_the_light_has_the_colour_of_its_albedo(albedo, light):
+    corners, pose = lamp_side()
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    linear = srgb_to_linear(np.array(albedo) / 255)
+    patch = Surface(corners, faces, None, None, None, Material(base_color=(*linear, 1.0)))
+    made = MeshRenderer(16, light=light)
+    rgba, _ = shown(made, patch, pose=pose)
+    made.close()
+    np.testing.assert_allclose(rgba[8, 8, :3].astype(int), albedo, atol=4)
+
+
+def test_shading_shows_form(renderer):
+    def brightness(**pose):
+        return shown(renderer, cube(), **pose)[0][SIZE // 2, SIZE // 2, 0] / 255
+
+    front, above = brightness(pose=front_pose()), brightness(pose=pose_above())
+    assert 0.8 < front < 0.92 and 0.95 < above <= 1
+
+
+def pose_above():
+    return np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2.7], [0, 0, 0, 1]], dtype=np.float64)
+
+
+def smooth_ball(**look):
+    points = np.random.default_rng(0).normal(size=(2000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    from scipy.spatial import ConvexHull
+
+    faces = ConvexHull(points).simplices
+    a, b, c = (points[faces[:, i]] for i in range(3))
+    inward = np.einsum("fi,fi->f", np.cross(b - a, c - a), a) < 0
+    faces[inward] = faces[inward][:, ::-1]
+    return Surface(points * 0.9, faces.astype(np.int64), points, None, None, Material(**look))
+
+
+def test_what_is_smooth_mirrors_the_lamp_and_what_is_matte_does_not(renderer):
+    black = {"base_color": (0, 0, 0, 1.0)}
+    matte, _ = shown(renderer, smooth_ball(roughness=1.0, **black), pose=front_pose())
+    glossy, _ = shown(renderer, smooth_ball(roughness=0.1, **black), pose=front_pose())
+    assert matte[..., :3].max() <= 4
+    assert glossy[..., :3].max() > 100 and np.median(glossy[glossy[..., 3] == 255][:, :3]) <= 4
+    row, column = np.argwhere(glossy[..., 0] > 80).mean(0)
+    assert row < SIZE / 2 and column < SIZE / 2  # above, to the left
+
+
+def test_a_metal_mirrors_its_surroundings_in_its_colour(renderer):
+    gold, _ = shown(renderer, smooth_ball(metallic=1.0, roughness=0.2, base_color=(1, 0.6, 0.2, 1)), pose=front_pose())
+    inside = gold[gold[..., 3] == 255][:, :3].astype(int)
+    assert np.ptp(inside[:, 2]) > 80  # bright where the lamp is, darker where the floor is
+    assert (inside[:, 0] >= inside[:, 1]).all() and (inside[:, 1] >= inside[:, 2]).all()
+
+
+def atlas_panel(charts=8, texels=64):
+    """Stripes of an object from charts of an atlas, red ones beside green ones, whose colours the object has apart."""
+    image = np.zeros((texels * charts, texels * charts, 3), dtype=np.uint8)  # black between them
+    vertices, faces, uv, count = [], [], [], 0
+    for number in range(charts * charts):
+        row, column = divmod(number, charts)
+        red = (row + column) % 2 == 0
+        box = np.s_[row * texels + 3 : (row + 1) * texels - 3, column * texels + 3 : (column + 1) * texels - 3]
+        image[box] = (255, 0, 0) if red else (0, 255, 0)
+        half = number // 2  # the left of the panel takes the red ones, the right the green ones
+        left = -0.8 if red else 0.0
+        y, x = divmod(half, 8)
+        low = np.array([left + 0.1 * x, -0.4 + 0.2 * y])
+        quad = low + np.array([[0, 0], [0.1, 0], [0.1, 0.2], [0, 0.2]])
+        vertices += [[x, 0, z] for x, z in quad]
+        first, last = 3 / (texels * charts), (texels - 3) / (texels * charts)
+        corner = np.array([column, row]) / charts
+        uv += [corner + [first, last], corner + [last, last], corner + [last, first], corner + [first, first]]
+        faces += [[count, count + 1, count + 2], [count, count + 2, count + 3]]
+        count += 4
+    return Surface(np.array(vertices), np.array(faces), None, np.array(uv), None, Material(base_image=image))
+
+
+def test_charts_of_an_atlas_do_not_run_into_each_other_nor_into_what_is_between_them():
+    made = MeshRenderer(SIZE, light="flat")
+    rgba, _ = shown(made, atlas_panel(), pose=front_pose())
+    made.close()
+    inside = (rgba[..., 3] == 255) & (np.abs(np.arange(SIZE) + 0.5 - SIZE / 2) > 1)
+    left, right = rgba[:, : SIZE // 2][inside[:, : SIZE // 2]], rgba[:, SIZE // 2 :][inside[:, SIZE // 2 :]]
+    assert len(left) > 50 and len(right) > 50
+    np.testing.assert_allclose(left[:, :3].astype(int).mean(0), [255, 0, 0], atol=2)
+    np.testing.assert_allclose(right[:, :3].astype(int).mean(0), [0, 255, 0], atol=2)
+    assert left[:, 0].min() > 240 and right[:, 1].min() > 240
+
+
+def test_what_is_opaque_of_a_blend_material_has_a_depth(renderer):
+    image = np.zeros((8, 8, 4), dtype=np.uint8)
+    image[..., :3] = 200
+    image[:4, :, 3], image[4:, :, 3] = 255, 60
+    wall = np.array([[-0.6, 0, -0.6], [0.6, 0, -0.6], [0.6, 0, 0.6], [-0.6, 0, 0.6]])
+    uv = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], dtype=float)
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    behind = cube(side=0.3, at=(0, 0.4, -0.2))
+    for mode in ("BLEND", "MASK"):
+        pane = Surface(wall, faces, None, uv, None, Material(base_image=image, alpha_mode=mode))
+        rgba, depth = shown(renderer, pane, behind, pose=front_pose())
+        upper, lower = (SIZE // 2 - 5, SIZE // 2), (SIZE // 2 + 3, SIZE // 2)
+        assert rgba[upper][3] == 255 and depth[upper] == pytest.approx(2.7, abs=0.05)
+        assert rgba[lower][3] == 255 and depth[lower] == pytest.approx(2.95, abs=0.05)  # the cube behind the pane
+        beside = (SIZE // 2 + 3, SIZE // 2 + 5)
+        assert depth[beside] == 0 and rgba[beside][3] == pytest.approx(60 if mode == "BLEND" else 0, abs=2)
+
+
+def test_panes_that_are_opaque_together_have_a_depth(renderer):
+    glass = Material(base_color=(1, 1, 1, 0.93), alpha_mode="BLEND")
+    rgba, depth = shown(renderer, cube(glass), pose=front_pose())
+    solid = rgba[..., 3] >= 250
+    assert solid.any() and (depth[solid] > 0).all()
+    assert depth[SIZE // 2, SIZE // 2] == pytest.approx(2.2, abs=0.01)
+
+
+def test_transparent_texels_do_not_darken_what_is_beside_them():
+    image = np.zeros((16, 16, 4), dtype=np.uint8)
+    image[:, ::2] = (255, 255, 255, 255)
+    wall = np.array([[-0.6, 0, -0.6], [0.6, 0, -0.6], [0.6, 0, 0.6], [-0.6, 0, 0.6]])
+    uv = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], dtype=float)
+    pane = Surface(
+        wall, np.array([[0, 1, 2], [0, 2, 3]]), None, uv, None, Material(base_image=image, alpha_mode="BLEND")
+    )
+    made = MeshRenderer(SIZE, light="flat")
+    rgba, _ = shown(made, pane, pose=front_pose())
+    made.close()
+    assert (rgba[rgba[..., 3] > 20][:, :3] > 245).all()
+
+
 def test_metal_is_not_black(renderer):
     rgba, _ = shown(renderer, cube(Material(metallic=1.0, roughness=0.3)))
     assert rgba[rgba[..., 3] == 255][:, :3].mean() > 80
@@ -137,12 +278,6 @@ def test_box_filter_gives_straight_alpha_with_black_where_empty():
     large = np.zeros((4, 8, 4), dtype=np.uint8)
     large[:2, :4] = (200, 100, 50, 255)  # half of the first pixel
     np.testing.assert_array_equal(straight_alpha(large, 4), [[[200, 100, 50, 128], [0, 0, 0, 0]]])
-
-
-def test_the_studio_is_brighter_above():
-    light = studio()
-    assert light.shape == (64, 128, 3) and (light > 0).all()
-    assert light[:16].mean() > 1.3 * light[-16:].mean()
 
 
 def test_no_display_is_needed_and_nothing_is_printed():
@@ -171,5 +306,5 @@ def test_silhouettes_and_colours_are_those_of_the_reference_renders(shared, name
         inside, expected = rgba[..., 3] > 127, reference[..., 3] > 127
         assert (inside & expected).sum() / (inside | expected).sum() > 0.98
         both = inside & expected
-        assert np.abs(rgba[both][:, :3].astype(int) - reference[both][:, :3]).mean() < 16
+        assert np.abs(rgba[both][:, :3].astype(int) - reference[both][:, :3]).mean() < 20  # another light
     large.close()

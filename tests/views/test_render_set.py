@@ -2,12 +2,16 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
 
+from manyfields._lock import locked
 from manyfields.errors import ConfigError, MeshError
 from manyfields.views.mesh_sources import find_meshes
 from manyfields.views.render_set import RenderSettings, render_mesh, render_set
@@ -124,6 +128,76 @@ def test_a_dying_process_loses_no_object(tmp_path):
     assert killed and summary.done == list("abcdef") and not summary.failed
 
 
+@pytest.mark.parametrize("lost", ["rgba/001.png", "depth/002.png"])
+def test_an_object_without_its_pictures_is_made_anew(rendered, lost):
+    meshes, out, _, _ = rendered
+    before = contents(out)
+    (out / "b" / lost).unlink()
+    (out / "c" / lost).write_bytes(b"")
+    summary = render_set(meshes, out, **SMALL)
+    assert summary.done == ["b", "c"] and summary.skipped == ["a"]
+    assert contents(out) == before
+
+
+def test_one_process_renders_into_a_folder(rendered):
+    meshes, out, _, _ = rendered
+    (out / "b/rgba/001.png").unlink()
+    before = contents(out)
+    with locked(out, AssertionError()), pytest.raises(MeshError, match="another process is rendering into it"):
+        render_set(meshes, out, **SMALL)
+    assert contents(out) == before
+    assert render_set(meshes, out, **SMALL).done == ["b"]
+
+
+RENDER = """
+import sys
+from multiprocessing import active_children
+from pathlib import Path
+from manyfields.views.render_set import render_set
+
+def tell(done, total, name):
+    print(*(child.pid for child in active_children()), flush=True)
+    sys.stdin.read()
+
+if __name__ == "__main__":
+    render_set(Path(sys.argv[1]), Path(sys.argv[2]), views=3, size=16, workers=2, progress=tell)
+"""
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(tmp_path, how):
+    meshes = write_meshes(tmp_path / "boxes", "abcdef")
+    (tmp_path / "render.py").write_text(RENDER)
+    words = [sys.executable, tmp_path / "render.py", meshes, tmp_path / "out"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        assert workers and all(map(is_running, workers))
+        parent.send_signal(how)
+    waited_from = time.monotonic()
+    while any(map(is_running, workers)):
+        assert time.monotonic() < waited_from + 60, "workers are left behind"
+        time.sleep(0.05)
+
+
+def test_remarks_are_kept_and_repeated_by_a_later_run(tmp_path):
+    meshes = write_meshes(tmp_path / "boxes", "a")
+    scene = trimesh.Scene([trimesh.creation.box(), trimesh.load_path(np.array([[0, 0, 0], [1, 1, 1.0]]))])
+    (meshes / "wired.glb").write_bytes(scene.export(file_type="glb"))
+    first = render_set(meshes, tmp_path / "out", **SMALL)
+    assert first.done == ["a", "wired"] and list(first.remarks) == ["wired"]
+    assert "lines and points are left out" in first.remarks["wired"][0]
+    assert render_set(meshes, tmp_path / "out", **SMALL).remarks == first.remarks
+    assert "remarks" not in json.loads((tmp_path / "out/a/transforms.json").read_text())
+
+
 def test_only_broken_meshes_end_the_run(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x.glb").write_bytes(b"glTF")
@@ -182,3 +256,5 @@ def test_mistakes_in_arguments_are_named(tmp_path):
     write_meshes(tmp_path / "in", ["a"])
     with pytest.raises(MeshError, match="is a file; name a folder"):
         render_set(tmp_path / "in", tmp_path / "file", **SMALL)
+    with pytest.raises(MeshError, match="is the folder of the meshes"):
+        render_set(tmp_path / "in", tmp_path / "in", **SMALL)

@@ -13,7 +13,7 @@ from manyfields.errors import CollectionError
 
 NAME = "collection.json"
 FORMAT = "manyfields-collection"
-MAJOR, MINOR = 1, 1
+MAJOR, MINOR = 1, 2
 SIZE_LIMIT = 64 << 20  # bytes; some 150,000 waves
 HASH_DIGITS = 16  # of a file's SHA-256, in its name
 
@@ -43,7 +43,8 @@ class Wave:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What collection.json says. `version` is (major, minor) of the format; files of codecs came with 1.1."""
+    """What collection.json says. `version` is (major, minor) of the format; files of codecs came with 1.1,
+    weights beyond their steps with 1.2."""
 
     shared: FileEntry
     encoder: FileEntry | None

@@ -186,8 +186,19 @@ class Collection:
                 if record.id in self._index:
                     raise CollectionError(f"{self.path}: object {record.id!r} is stored already; ids are unique")
             index = self._index
-            self._manifest, table = writer.write_wave(self.path, self._manifest, records)
+            self._manifest, table = writer.write_wave(self.path, self._manifest, records, self._minor_of(records))
             index.add(table)
+
+    def refusal(self, record: ObjectRecord) -> str | None:
+        """Why `append` would refuse an object; None where it would not."""
+        return f"{self.path}: it is stored already" if record.id in self else writer.refusal(record)
+
+    def _minor_of(self, records: Sequence[ObjectRecord]) -> int:
+        """The minor version of the format that holds these objects: 0 where any does."""
+        if (self.codec_config or {}).get("codec") != "transform-micro":
+            return 0
+        codec: Any = self.codec
+        return 2 if any(codec.has_escapes(record.layers) for record in records) else 0
 
     def verify(self) -> list[str]:
         """Problems of the files as they are now on disk; [] means sound. See `verify_collection`."""

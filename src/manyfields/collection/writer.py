@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyfields._io import write_atomic
+from manyfields._lock import locked
 from manyfields.collection.checksums import crc32c, sha256
 from manyfields.collection.index import build_table, encode_table
 from manyfields.collection.manifest import (
@@ -65,11 +65,14 @@ def write_new(
         write_manifest(folder, manifest)
 
 
-def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]) -> tuple[Manifest, pa.Table]:
+def write_wave(
+    folder: Path, manifest: Manifest, records: Sequence[ObjectRecord], minor: int = 0
+) -> tuple[Manifest, pa.Table]:
     """Store objects as one codes shard and one index shard, then replace the manifest.
 
     The caller holds `exclusive(folder)` and has looked for ids that are stored already. Files of the same names that
-    no manifest lists are left from a crash and are overwritten. Returns the new manifest and the rows of the wave.
+    no manifest lists are left from a crash and are overwritten. `minor`: the version of the format that a reader of
+    these objects has to know, at least. Returns the new manifest and the rows of the wave.
     """
     if manifest.version[1] > MINOR:
         raise CollectionError(
@@ -84,25 +87,29 @@ def write_wave(folder: Path, manifest: Manifest, records: Sequence[ObjectRecord]
     _remove_temporary_files(folder)
     codes = _write(folder, codes_name(number), data)
     index = _write(folder, index_name(number), encode_table(table))
-    extended = replace(manifest, waves=(*manifest.waves, Wave(len(records), index, codes)))
+    version = (manifest.version[0], max(manifest.version[1], minor))
+    extended = replace(manifest, version=version, waves=(*manifest.waves, Wave(len(records), index, codes)))
     write_manifest(folder, extended)
     return extended, table
+
+
+def refusal(record: ObjectRecord) -> str | None:
+    """Why an object cannot be stored, whatever the collection; None where it can."""
+    try:
+        _check_layers([record], "the index")
+        data, ranges = encode_shard([record.layers])
+        build_table([record], ranges, [[0] * len(record.layers)], 0, len(data), "the index")
+    except CollectionError as error:
+        return str(error)
+    return None
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the folder for writing; the lock ends with the process. Raises CollectionError where another holds it."""
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CollectionError(f"{folder}: another process is writing to it; try again when it is done") from error
+    busy = CollectionError(f"{folder}: another process is writing to it; try again when it is done")
+    with locked(folder, busy):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _write(folder: Path, name: str, data: bytes) -> FileEntry:

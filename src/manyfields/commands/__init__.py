@@ -6,7 +6,9 @@ With MANYFIELDS_TRACEBACK=1 in the environment a mistake shows its traceback ins
 
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Union
 
 import tyro
@@ -30,7 +32,7 @@ from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
-from manyfields.errors import ManyfieldsError
+from manyfields.errors import ManyfieldsError, Remark
 
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
@@ -85,7 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     try:
-        status = command.run()
+        with _remarks_in_a_line():
+            command.check()
+            status = command.run()
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -115,6 +119,22 @@ def parse(words: Sequence[str]) -> Command:
         args=words,
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
+
+
+@contextmanager
+def _remarks_in_a_line() -> Iterator[None]:
+    """Within it remarks are printed without the place in the source that Python adds; other warnings as ever."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, Remark):
+                print(f"note: {message}", file=sys.stderr, flush=True)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _one_line(mistake: Exception) -> str | None:

@@ -6,14 +6,25 @@ A command module imports nothing heavy at its top, so that `manyfields --help` i
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import tyro
+
+from manyfields._checks import COUNT, NATURAL, PIXELS, POSITIVE, SEED, THREADS, NewFile, NewFolder, Rule
 
 
 @dataclass(frozen=True)
 class Command(ABC):
     """A command of the `manyfields` program."""
+
+    def check(self) -> None:
+        """Judge numbers and places of flags, before anything is imported or read. Raises ConfigError."""
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            rules = getattr(hint, "__metadata__", ())
+            flag = next((rule.name for rule in rules if getattr(rule, "name", None)), name.replace("_", "-"))
+            for rule in rules:
+                if isinstance(rule, Rule):
+                    rule.check(flag, getattr(self, name))
 
     @abstractmethod
     def run(self) -> int:
@@ -24,13 +35,25 @@ class Command(ABC):
         return "nothing is half-written; run the same command again"
 
 
+# Numbers of flags, with the bounds that `Command.check` holds them to.
+Count = Annotated[int, COUNT]
+Steps = Annotated[int, NATURAL]
+Seed = Annotated[int, SEED]
+Pixels = Annotated[int, PIXELS]
+Minutes = Annotated[float, POSITIVE]
+
 # Flags that may be left out: help shows the unit instead of "{None}|FLOAT".
-OptionalMinutes = Annotated[float | None, tyro.conf.arg(metavar="MINUTES")]
-OptionalCount = Annotated[int | None, tyro.conf.arg(metavar="INT")]
-OptionalNumber = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
+OptionalMinutes = Annotated[float | None, tyro.conf.arg(metavar="MINUTES"), POSITIVE]
+OptionalCount = Annotated[int | None, tyro.conf.arg(metavar="INT"), COUNT]
+OptionalSteps = Annotated[int | None, tyro.conf.arg(metavar="INT"), NATURAL]
+OptionalSeed = Annotated[int | None, tyro.conf.arg(metavar="INT"), SEED]
+Threads = Annotated[int | None, tyro.conf.arg(metavar="INT"), THREADS]
 OptionalFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+OptionalNewFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), NewFile()]
+
+MovedViews = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER")]
 
 # The positional arguments that several commands share, under the names that the documentation uses.
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 DataFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+OutFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT"), NewFolder()]

@@ -1,10 +1,13 @@
 """`manyfields add`: new objects against the frozen shared part of a run."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalMinutes, RunFolder
+from manyfields.commands._command import Command, DataFolder, OptionalMinutes, RunFolder, Threads
 from manyfields.commands._progress import progress, to_stderr
+
+NAMED = 5  # of the objects that are stored already
 
 
 @dataclass(frozen=True)
@@ -17,21 +20,36 @@ class Add(Command):
     """Folder of posed images of the new objects."""
     minutes: OptionalMinutes = None
     """Time to spend on all new objects together; the run's own steps an object if not given."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:
         import torch
 
         from manyfields import runs
+        from manyfields.commands._run_folder import open_run
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        known: list[str] = []
+        before = len(open_run(self.folder))
         with progress("add") as report:
-            runs.add(self.folder, self.data, minutes=self.minutes, progress=report, say=to_stderr)
-        print(f"added to the collection in {self.folder}")
+            made = runs.add(
+                self.folder, self.data, minutes=self.minutes, progress=report, say=to_stderr, passed_over=known.extend
+            )
+        added = len(made) - before
+        said = f"{added:,} object{'' if added == 1 else 's'} added"
+        print(f"{said}, {passed(known)}" if known else f"{said} to {self.folder}")
         return 0
 
     def resume_hint(self) -> str:
         again = shlex.join(["manyfields", "add", str(self.folder), str(self.data)])
         return f"{again} (objects already added are skipped)"
+
+
+def passed(ids: Sequence[str]) -> str:
+    """`3 passed over: a, b and 1 more are stored already`."""
+    shown = ", ".join(ids[:NAMED])
+    if len(ids) > NAMED:
+        shown += f" and {len(ids) - NAMED:,} more"
+    return f"{len(ids):,} passed over: {shown} {'is' if len(ids) == 1 else 'are'} stored already"

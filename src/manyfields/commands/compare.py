@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalMinutes
+from manyfields._checks import NewFolder
+from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalMinutes, Seed, Threads
 from manyfields.commands._progress import progress, to_stderr
 from manyfields.commands._tables import print_table
 
@@ -34,7 +35,7 @@ class Compare(Command):
     """Folder of posed images of many objects."""
     minutes: OptionalMinutes = None
     """Time for each variant or family, one after the other, all objects together; needed, but for --codecs."""
-    out: Path = Path("runs/compare")
+    out: Annotated[Path, NewFolder()] = Path("runs/compare")
     """Folder for the runs of the variants and the table."""
     variants: tuple[str, ...] = field(default=())
     """Presets to compare; those of the paper's tables if not given."""
@@ -48,9 +49,9 @@ class Compare(Command):
     """Of --families and --codecs: names of objects to take; all of them if not given."""
     steps: OptionalCount = None
     """Of --codecs: steps of each method; 1000 if not given."""
-    seed: int = 0
+    seed: Seed = 0
     """The same seed, views and threads for every variant or family."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:

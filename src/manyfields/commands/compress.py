@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
+from manyfields._checks import NATURAL, Bounds
+from manyfields.commands._command import (
+    Command,
+    MovedViews,
+    OptionalCount,
+    OptionalSteps,
+    OutFolder,
+    RunFolder,
+    Seed,
+    Threads,
+)
 from manyfields.commands._progress import progress, to_stderr
 
 Variant = Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "vectors", "network", "end-to-end"]
@@ -27,14 +37,14 @@ class Compress(Command):
     or features of octrees, by learned codebooks. pyramid: tensor planes in steps that suit what training views are
     sensitive to; nothing learns, so it takes seconds. If not given: vq for octrees, for fields in a latent space and
     where views are gone, pyramid for tensor planes, else transform."""
-    bits: tuple[int, ...] = (6,)
+    bits: Annotated[tuple[int, ...], Bounds(least=1, most=16)] = (6,)
     """vq: bits of an index; several: codebooks one after the other, each for what the ones before left."""
     groups: OptionalCount = None
     """vq: parts of the features with codebooks of their own; one for every two features if not given."""
     size: Literal["S", "H", "L"] = "S"
     """transform of tensor planes: channels of latents and of the decoder's hidden layer: 64 and 48, for CPUs, or the
     paper's H (192 and 96) and L (384 and 192)."""
-    price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT")] = None
+    price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT"), NATURAL] = None
     """transform; more: smaller and worse. Fused planes: what a thousand bytes are worth, as a share of the error that
     an object has uncompressed (0.08 if not given). Tensor planes: what a bit for each number of the planes is worth
     in squared error (0.001). pyramid: the step of latents (0.012)."""
@@ -48,13 +58,15 @@ class Compress(Command):
     holds such a codec; scenes then take one pass of its encoder, and --steps in which their latents learn (0)."""
     learn_steps: OptionalCount = None
     """transform: steps in which that codec is learned; 1000 (S) or 30000 if not given."""
-    steps: OptionalCount = None
+    steps: OptionalSteps = None
     """vq: steps in which each object's indices are fitted to its training views (300; 0: nearest entries, no views
     needed). transform: steps of each object's latents; 400 for fused planes, 1000 (size S) or the paper's 30000 for
     tensor planes if not given."""
-    seed: int = 0
+    data: MovedViews = ()
+    """Where the views are now, if they have moved since the fit; of several folders, in the order they were given."""
+    seed: Seed = 0
     """Of what is learned."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:
@@ -79,6 +91,7 @@ class Compress(Command):
                 size=self.size,
                 price=self.price,
                 variants=self.variants,
+                data=self.data,
                 learn_from=self.learn_from,
                 learn_steps=self.learn_steps,
                 steps=self.steps,

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from manyfields.commands._command import Command
+from manyfields._checks import NewFolder
+from manyfields.commands._command import Command, Minutes
 from manyfields.commands._progress import progress
 
 
@@ -11,9 +13,9 @@ from manyfields.commands._progress import progress
 class Demo(Command):
     """Show the whole way in a few minutes on a CPU, offline: inventory, views, fit, report."""
 
-    out: Path = Path("demo")
+    out: Annotated[Path, NewFolder()] = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: float = 3.0
+    minutes: Minutes = 3.0
     """Time for the fit; the rest takes a few minutes more."""
 
     def run(self) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from manyfields.commands._command import Command, OptionalCount, OptionalFile, RunFolder
+from manyfields.commands._command import Command, MovedViews, OptionalCount, OptionalNewFile, RunFolder
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
@@ -13,17 +13,19 @@ class Eval(Command):
 
     folder: RunFolder
     """Run folder that `manyfields fit` made."""
-    json: OptionalFile = None
+    json: OptionalNewFile = None
     """Also write the figures here, as {"mean": {...}, "objects": {...}}."""
     level: OptionalCount = None
     """How many layers of each object to decode; all of them if not given."""
+    data: MovedViews = ()
+    """Where the views are now, if they have moved since the fit; of several folders, in the order they were given."""
 
     def run(self) -> int:
         from manyfields import runs
         from manyfields._io import write_json
 
         with progress("eval") as report:
-            figures = runs.evaluate(self.folder, level=self.level, progress=report)
+            figures = runs.evaluate(self.folder, level=self.level, data=self.data, progress=report)
         if self.json is not None:
             write_json(self.json, figures)
         metrics = list(figures["mean"])

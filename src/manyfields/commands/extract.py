@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from manyfields._checks import NewFile
 from manyfields.commands._command import Command, OptionalCount
 
 
@@ -15,7 +16,7 @@ class Extract(Command):
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """File that `manyfields shape` wrote."""
-    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT"), NewFile()]
     """Mesh to write: .ply, .obj, .stl or .glb."""
     bytes: OptionalCount = None
     """How many bytes to read of the file, as if no more had arrived."""

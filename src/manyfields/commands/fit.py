@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, DataFolder, OptionalCount, OptionalFile, OptionalMinutes
+from manyfields._checks import NewFolder
+from manyfields.commands._command import (
+    Command,
+    DataFolder,
+    OptionalCount,
+    OptionalFile,
+    OptionalMinutes,
+    OptionalSeed,
+    Threads,
+)
 from manyfields.commands._progress import progress, to_stderr
 
 Family = Literal["fused-planes", "octree", "tensorf", "factor-fields", "mixture", "mixture-images", "mixture-voxels"]
@@ -23,7 +32,7 @@ class Fit(Command):
 
     data: DataFolder
     """Folder of posed images: one object, or a folder of objects."""
-    out: Path
+    out: Annotated[Path, NewFolder()]
     """Run folder to make: the collection, checkpoints/ and report.html."""
     minutes: OptionalMinutes = None
     """Time to spend, turned into a recorded number of steps after a short pilot; the preset's steps if not given."""
@@ -31,7 +40,7 @@ class Fit(Command):
     """Names of the objects to fit; all of DATA if not given."""
     resume: bool = False
     """Go on with the run in --out, with the settings it was started with."""
-    seed: OptionalCount = None
+    seed: OptionalSeed = None
     """The same seed on the same machine gives the same result; the preset's, 0, if not given."""
     stage1_objects: OptionalCount = None
     """How many objects learn the shared part (split by group); all of them up to 500 if not given."""
@@ -55,7 +64,7 @@ class Fit(Command):
     """Variant of the family (fused-planes, or that of --config, if not given); a wrong name lists them all."""
     config: OptionalFile = None
     """JSON file of settings that replace those of the preset; flags win over it."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
     no_report: bool = False
     """Do not write report.html."""

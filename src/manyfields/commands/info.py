@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from manyfields._checks import COUNT
 from manyfields.commands._command import Command, RunFolder
 from manyfields.commands._octree_sizes import print_octree_sizes
 from manyfields.commands._run_folder import open_run
@@ -27,7 +28,7 @@ class Info(Command):
     """Run folder, or any collection."""
     all: bool = False
     """List every object, not only the first 40."""
-    totals: tuple[int, ...] = ()
+    totals: Annotated[tuple[int, ...], COUNT] = ()
     """Also the time and bytes that sets of so many objects would take, as this run measured them."""
 
     def run(self) -> int:

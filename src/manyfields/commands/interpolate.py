@@ -6,7 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, RunFolder
+from manyfields._checks import Bounds, NewFile
+from manyfields.commands._command import Command, Pixels, RunFolder, Threads
 from manyfields.commands._progress import progress
 
 
@@ -18,13 +19,13 @@ class Interpolate(Command):
     """Run folder that `manyfields fit` made, or any collection."""
     objects: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
     """Ids of two or four objects: top left, top right, bottom left, bottom right."""
-    out: Path
+    out: Annotated[Path, NewFile()]
     """Picture to write: .png or .jpg."""
-    side: int = 6
+    side: Annotated[int, Bounds(least=2, most=64)] = 6
     """Objects along one side of the grid."""
-    size: int = 128
+    size: Pixels = 128
     """Width and height of each in pixels."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from manyfields.commands._command import Command, OutFolder
+from manyfields.commands._command import Command, Count, OutFolder, Seed
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Inventory(Command):
     """Folder to write the GLB files to."""
     kind: str = "vehicle"
     """What to make; a wrong name lists the kinds there are."""
-    count: int = 24
+    count: Count = 24
     """How many objects."""
-    seed: int = 0
+    seed: Seed = 0
     """The same seed makes the same objects."""
 
     def run(self) -> int:

@@ -1,8 +1,10 @@
 """`manyfields prior`: learn what the objects of a run have in common as a distribution, to draw new ones."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from manyfields.commands._command import Command, OptionalCount, RunFolder
+from manyfields._checks import SHARE
+from manyfields.commands._command import Command, Count, OptionalCount, RunFolder, Seed, Threads
 from manyfields.commands._progress import progress
 
 
@@ -14,23 +16,23 @@ class Prior(Command):
     """Run folder that `manyfields fit` made, or any collection; the prior is stored in it."""
     level: OptionalCount = None
     """Layers of an object that are drawn: 1 for weights, shape and box alone; all of them if not given."""
-    steps: int = 3000
+    steps: Count = 3000
     """Steps of learning."""
-    width: int = 512
+    width: Count = 512
     """Of the denoising network; the paper has 4096."""
-    blocks: int = 4
+    blocks: Count = 4
     """Of the denoising network."""
-    parents: int = 3
+    parents: Count = 3
     """While learning, so many objects of a class are mixed to one; 1: never. Small sets need it."""
-    evenness: int = 2
+    evenness: Count = 2
     """How even the shares of parents are; 1: any shares are as likely, and samples are nearer to known objects."""
-    held_out: float = 0.0
+    held_out: Annotated[float, SHARE] = 0.0
     """Share of groups that the prior never sees, to compare samples with."""
     resume: bool = False
     """Go on from the checkpoint of a call that was interrupted."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same machine: same prior."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, OutFolder, RunFolder
+from manyfields._checks import POSITIVE
+from manyfields.commands._command import (
+    Command,
+    MovedViews,
+    OptionalCount,
+    OptionalSteps,
+    OutFolder,
+    RunFolder,
+    Seed,
+    Threads,
+)
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
@@ -33,7 +43,7 @@ class Rd(Command):
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
     transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
     transform-pretrained: by a codec that is learned from other scenes."""
-    values: tuple[float, ...] = ()
+    values: Annotated[tuple[float, ...], POSITIVE] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
     """Name of the curve; that of the codec if not given."""
@@ -43,15 +53,17 @@ class Rd(Command):
     """transform-pretrained: runs of other scenes, from whose planes a codec is learned at each point."""
     learn_steps: OptionalCount = None
     """transform-pretrained: steps of that; 1000 if not given."""
-    steps: OptionalCount = None
+    steps: OptionalSteps = None
     """Steps of learning for each point and object; the codec's own number if not given."""
     views: OptionalCount = None
     """Held-out views of each object to measure on, evenly spread; all of them if not given."""
+    data: MovedViews = ()
+    """Where the views are now, if they have moved since the fit; of several folders, in the order they were given."""
     method: Literal["cubic", "pchip", "akima"] = "cubic"
     """How deltas interpolate curves: VCEG-M33's cubic, or piecewise."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the points of this curve."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:
@@ -75,6 +87,7 @@ class Rd(Command):
                 learn_steps=self.learn_steps,
                 steps=self.steps,
                 views=self.views,
+                data=self.data,
                 seed=self.seed,
                 method=self.method,
                 progress=report,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, RunFolder
+from manyfields._checks import Bounds, NewFile
+from manyfields.commands._command import Command, OptionalCount, Pixels, RunFolder
 from manyfields.errors import ConfigError
 
 STILLS = (".png", ".jpg", ".jpeg")
@@ -20,15 +21,15 @@ class Render(Command):
 
     folder: RunFolder
     """Run folder, any collection, or a file that `manyfields stream` wrote."""
-    out: Path
+    out: Annotated[Path, NewFile()]
     """File to write: .png or .jpg (a sheet if --views is above 1), .mp4, .gif or .webm (an orbit)."""
     object: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
     """Id of the object, where RUN holds many; `manyfields info RUN` lists them."""
-    size: int = 256
+    size: Pixels = 256
     """Width and height of a view in pixels."""
     views: OptionalCount = None
     """Views around the object: 1 for a still and 72 for a film if not given."""
-    elevation: float = 25.0
+    elevation: Annotated[float, Bounds(least=-90, most=90)] = 25.0
     """Degrees above the horizon."""
     level: OptionalCount = None
     """How many layers of the object to decode; all of them if not given."""
@@ -42,8 +43,6 @@ class Render(Command):
                 f"--out {self.out}: cannot write {suffix or 'a file without an ending'}; "
                 f"use one of {', '.join(STILLS + FILMS)}"
             )
-        if self.size < 1 or (self.views is not None and self.views < 1):
-            raise ConfigError("--size and --views must be at least 1")
         views = self.views or (VIEWS_OF_A_FILM if suffix in FILMS else 1)
         if self.folder.is_file():
             self._render_stream(views)

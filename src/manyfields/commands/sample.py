@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount, OptionalFile, OptionalNumber, RunFolder
+from manyfields._checks import COUNT, FINITE, NATURAL, NewFolder
+from manyfields.commands._command import Command, OptionalCount, OptionalFile, Pixels, RunFolder, Seed, Threads
 from manyfields.commands._progress import progress
 
 
@@ -16,9 +17,9 @@ class Sample(Command):
 
     folder: RunFolder
     """Run folder in which `manyfields prior` was called."""
-    out: Path
+    out: Annotated[Path, NewFolder()]
     """Folder for the collection of samples, and for samples.png."""
-    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 16
+    count: Annotated[int, tyro.conf.arg(aliases=["-n"]), COUNT] = 16
     """How many objects."""
     label: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
     """Class of the objects; all classes, as often as they occur, if not given."""
@@ -28,21 +29,21 @@ class Sample(Command):
     """Of diffusion: ddpm is the paper's."""
     steps: OptionalCount = None
     """Of diffusion: 1000 (ddpm), 100 (ddim) or 30 (dpm) if not given."""
-    guidance: float = 1.0
+    guidance: Annotated[float, FINITE] = 1.0
     """Of diffusion: above 1, samples lean towards the class."""
-    spread: OptionalNumber = None
+    spread: Annotated[float | None, tyro.conf.arg(metavar="FLOAT"), NATURAL] = None
     """How far from the mean object, as a share of how far objects are; 0: as drawn. 0.9 of diffusion if not given."""
     candidates: OptionalCount = None
     """Draws for each sample; the farthest from known objects is kept. 4 of diffusion, 1 of others, if not given."""
     prior: OptionalFile = None
     """Prior to draw from; the one that was trained last if not given."""
-    size: int = 128
+    size: Pixels = 128
     """Width and height in pixels of a sample in the picture."""
-    films: int = 0
+    films: Annotated[int, NATURAL] = 0
     """Orbit videos of so many samples."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same machine: same objects."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
 
     def run(self) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from manyfields.commands._command import Command, OptionalCount
+from manyfields._checks import NATURAL, Bounds, NewFile
+from manyfields.commands._command import Command, Count, Seed, Threads
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
@@ -20,19 +21,19 @@ class Shape(Command):
 
     mesh: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
     """Mesh file: .glb, .gltf, .obj or .ply. Its colours are left out."""
-    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT"), NewFile()]
     """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
-    bits: int = 6
+    bits: Annotated[int, Bounds(least=1, most=10)] = 6
     """Bits of each corner's index into the codebook of its level, 1 to 10."""
-    levels: tuple[int, int] = (4, 7)
+    levels: Annotated[tuple[int, int], NATURAL] = (4, 7)
     """Coarsest and finest level: a level l divides the cube around the mesh into 2^l voxels a side."""
-    truncation: float = 0.03
+    truncation: Annotated[float, Bounds(above=0, most=2)] = 0.03
     """Distances are learned up to this; the cube is 2 long, the mesh's farthest vertex 0.9 from its middle."""
-    steps: int = 600
+    steps: Count = 600
     """Steps of the fit."""
-    seed: int = 0
+    seed: Seed = 0
     """The same seed on the same machine gives the same file."""
-    threads: OptionalCount = None
+    threads: Threads = None
     """CPU threads for torch; its own choice if not given."""
     holes_allowed: bool = False
     """Take a mesh that is not watertight: near its holes inside and outside are guessed."""

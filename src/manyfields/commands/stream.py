@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from manyfields._checks import NewFile
 from manyfields.commands._command import Command, OptionalCount, RunFolder
 from manyfields.commands._run_folder import open_run
 from manyfields.commands._tables import print_table
@@ -17,7 +18,7 @@ class Stream(Command):
     """Run folder, or any collection, of octrees with codebooks."""
     object: str
     """Id of the object; `manyfields info RUN` lists them."""
-    out: Path
+    out: Annotated[Path, NewFile()]
     """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
     level: OptionalCount = None
     """How many levels to write; all of them if not given."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields.commands._command import Command, DataFolder, OptionalCount, OutFolder
+from manyfields.commands._command import Command, Count, DataFolder, OptionalCount, OutFolder, Pixels, Seed
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
@@ -19,11 +19,11 @@ class RenderViews(Command):
     """A mesh file, or a folder of them."""
     out: OutFolder
     """Folder of objects to write."""
-    views: int = 160
+    views: Count = 160
     """Views of each object."""
-    size: int = 128
+    size: Pixels = 128
     """Width and height in pixels."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the cameras."""
     viewpoints: Literal["hemisphere", "sphere", "front", "plane"] = "hemisphere"
     """Where the cameras stand; plane: side by side in front of the mesh, for forward-facing scenes."""
@@ -31,6 +31,9 @@ class RenderViews(Command):
     """Whether a depth image is written for each view."""
     up: Literal["y", "z"] | None = None
     """Up axis of the files; that of their format if not given."""
+    light: Annotated[str, tyro.conf.arg(metavar="studio|flat|FILE.hdr")] = "studio"
+    """What light falls on the meshes: the studio, which shows colours as they are; none at all (flat); or that of a
+    Radiance file."""
     workers: OptionalCount = None
     """Parallel processes; one for each core if not given."""
 
@@ -47,9 +50,13 @@ class RenderViews(Command):
                 viewpoints=self.viewpoints,
                 depth=self.depth,
                 up=self.up,
+                light=self.light,
                 workers=self.workers,
                 progress=lambda done, total, name: report("objects", done, total, last=name),
             )
+        if summary.remarks:
+            rows = [[name, remark] for name, remarks in summary.remarks.items() for remark in remarks]
+            print_table(["object", "remark"], rows)
         if summary.failed:
             print_table(["set aside", "why"], summary.failed.items())
         print(
@@ -103,6 +110,9 @@ class Views(Command):
     """Posed images of many objects: render them from meshes, check them."""
 
     action: Action
+
+    def check(self) -> None:
+        self.action.check()
 
     def run(self) -> int:
         return self.action.run()

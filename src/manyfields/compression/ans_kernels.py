@@ -1,8 +1,7 @@
 """The loops of `ans_loops`, compiled by numba."""
 
-from numba import njit
-
+from manyfields.compiled import kernel
 from manyfields.compression import ans_loops
 
-latents = njit(cache=True, nogil=True)(ans_loops.latents)
-hull = njit(cache=True, nogil=True)(ans_loops.hull)
+latents = kernel()(ans_loops.latents)
+hull = kernel()(ans_loops.hull)

@@ -1,6 +1,6 @@
 """Fused planes of a set by transform coding: one decoder and one set of tables for all of its objects.
 
-    layer 0   weights                8 bits each, in steps of the set's own
+    layer 0   weights                8 bits each, in steps of the set's own; beyond their reach as they are
     layer 1   hull                   `hull_contexts`
     layer 2   all levels of latents but the finest (`latent_pyramid`), by `latent_contexts`
     layer 3   the finest level
@@ -30,6 +30,12 @@ from manyfields.fields import Codes
 HULL = ("hull",)
 STEPS_OF_DEVIATION = 16  # of weights, to the set's standard deviation: 256 steps reach eight of these to either side
 LEAST_STEP = 2.0**-14
+STEPS_OF_SIZE = (
+    32  # of weights, at most, to their root mean square, for each object: few do not say how far others stray
+)
+ESCAPE = np.dtype([("place", "<u4"), ("value", "<f4")])
+"""A number beyond the reach of its step, after the bytes of all: where it belongs, and what it is."""
+LOWEST, HIGHEST = -128, 127
 STORED = {
     "classes": torch.uint8,
     "frequencies": torch.uint16,
@@ -77,7 +83,10 @@ class TransformMicroCodec:
         flat = torch.cat([torch.zeros(len(codes), 0), *(_flat(codes, name) for name in names)], 1)
         middle = flat.mean(0)
         deviation = (flat - middle).square().mean(0).sqrt()
-        step = as_halves(deviation / STEPS_OF_DEVIATION).clamp(min=LEAST_STEP)
+        size = float(flat.square().mean().sqrt()) if flat.numel() else 0.0
+        step = as_halves((deviation / STEPS_OF_DEVIATION).clamp(min=size / STEPS_OF_SIZE / len(codes))).clamp(
+            min=LEAST_STEP
+        )
         return TransformMicroCodec(
             layers, shapes, pyramid, tables, learn_hulls(hulls), torch.stack([as_halves(middle), step])
         )
@@ -232,15 +241,30 @@ class TransformMicroCodec:
         parts = numbers.split([self._count([name]) for name in names])
         return {name: part.view(1, *self.shapes[name]) for name, part in zip(names, parts, strict=True)}
 
+    def has_escapes(self, layers: Sequence[bytes]) -> bool:
+        """Whether an object has weights beyond the reach of their steps, which readers of format 1.1 do not know."""
+        return bool(self._plain) and len(layers[0]) > self.weights.shape[1]
+
     def _encode_weights(self, numbers: Float[Tensor, " n"]) -> bytes:
         middle, step = self.weights
-        return ((numbers - middle) / step).round().clamp(-128, 127).to(torch.int8).numpy().tobytes()
+        whole = ((numbers - middle) / step).round()
+        beyond = ((whole < LOWEST) | (whole > HIGHEST)).nonzero().squeeze(1)
+        escapes = np.zeros(len(beyond), ESCAPE)
+        escapes["place"], escapes["value"] = beyond.numpy(), numbers[beyond].numpy()
+        return whole.clamp(LOWEST, HIGHEST).to(torch.int8).numpy().tobytes() + escapes.tobytes()
 
     def _decode_weights(self, data: bytes) -> Float[Tensor, " n"]:
         middle, step = self.weights
-        if len(data) != len(step):
-            raise CollectionError(f"the layer of weights has {len(data)} bytes, its family's has {len(step)}")
-        return torch.from_numpy(np.frombuffer(data, np.int8).astype(np.float32)) * step + middle
+        count = len(step)
+        if len(data) < count or (len(data) - count) % ESCAPE.itemsize:
+            raise CollectionError(f"the layer of weights has {len(data)} bytes, its family's has {count}")
+        numbers = torch.from_numpy(np.frombuffer(data, np.int8, count).astype(np.float32)) * step + middle
+        escapes = np.frombuffer(data, ESCAPE, offset=count)
+        places, values = escapes["place"].astype(np.int64), escapes["value"].astype(np.float32)
+        if (np.diff(places, prepend=-1) < 1).any() or (places >= count).any() or not np.isfinite(values).all():
+            raise CollectionError("the layer of weights has numbers beyond its steps that are not in order or finite")
+        numbers[torch.from_numpy(places)] = torch.from_numpy(values)
+        return numbers
 
 
 def _flat(codes: Codes, name: str) -> Float[Tensor, "B n"]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from manyfields._checks import check_numbers
 from manyfields.compression.bits import WIDEST
 from manyfields.compression.kmeans import learn_codebook, nearest
 from manyfields.errors import ConfigError
@@ -33,6 +34,7 @@ class VqSplit:
     """Share of the importance of a plane that its kept texels make up together, about."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 1 <= self.bits <= WIDEST:
             raise ConfigError(f"codebooks of {self.bits} bits: from 1 to {WIDEST}")
         if not 0.0 <= self.pruned < 1.0 or not 0.0 <= self.kept <= 1.0 or self.pruned + self.kept > 1.0:

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields.morton import HIGHEST
 from manyfields.fields.octree import Octree
@@ -34,6 +35,7 @@ class DistanceConfig:
     """Distances are learned between - and + this, in units of the cube, whose sides are 2 long."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 <= self.first <= self.last <= HIGHEST:
             raise ConfigError(f"levels {self.first} to {self.last}: from 0 to {HIGHEST}, coarse first")
         if not 1 <= self.features <= 255 or self.hidden < 1:

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields.factor_grids import FactorCodes, FactorGrids, Wave
 from manyfields.fields.factor_products import KINDS, factor_products
@@ -54,6 +55,7 @@ class FactorConfig(SceneConfig):
     """Cells along one side of the alpha mask over the box of a scene."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for name in ("sides", "widths", "frequencies"):  # JSON has lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not len(self.sides) == len(self.widths) == len(self.frequencies) or not 1 <= len(self.sides) <= MOST_LEVELS:

@@ -10,13 +10,14 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
+from manyfields.compiled import kernel
 from manyfields.fields.factor_products import SAWTOOTH, TRIANGLE
 from manyfields.simd import LANES, load, multiply_add, splat, store
 
 POINTS_OF_A_JOB = 512
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 FAST = {"contract", "nsz", "arcp"}
-compiled = njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
+compiled = kernel(parallel=True, fastmath=FAST)
 
 
 def forward(volumes: Sequence[Tensor], scales: Tensor, kinds: Sequence[int], places: Tensor, made: Tensor) -> None:

@@ -150,7 +150,7 @@ class FusedPlanes(nn.Module):
         return codes.tensors["hull"] if known else None
 
     def decode(self, features: Float[Tensor, "B N F"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
-        """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code; NOTES.md).
+        """Tiny decoder: Linear, Softplus or ReLU, Linear; density = gain * softplus(x - 1) (authors' code).
 
         Density never depends on the direction; channels do where `view_degree` is above 0 and directions (unit length)
         are given: each is a sum of spherical harmonics, as in Plenoxels (Fridovich-Keil et al. 2022). The first C of
@@ -211,9 +211,7 @@ class PlaneField:
     @property
     def planes(self) -> Float[Tensor, "B 3 H W C"]:
         """The planes of these objects; a copy where they come from a table of more."""
-        if self.rows is None:
-            return self.table
-        planes = self.table[self.rows]
+        planes = self.table if self.rows is None else self.table[self.rows]
         return planes if self.learned is None else torch.cat([self.learned, planes[..., self.learned.shape[-1] :]], -1)
 
     def __getitem__(self, row: int) -> "PlaneField":
@@ -222,7 +220,8 @@ class PlaneField:
             raise IndexError(f"object {row} of {len(self)}")
         at = row if self.rows is None else int(self.rows[row])
         bounds = None if self.bounds is None else self.bounds[row : row + 1]
-        return PlaneField(self.family, self.table[at : at + 1], bounds)
+        learned = None if self.learned is None else self.learned[row : row + 1]
+        return PlaneField(self.family, self.table[at : at + 1], bounds, learned=learned)
 
     def __call__(self, points: Float[Tensor, "B N 3"], directions: Tensor | None = None) -> Samples:
         """Density and channels at points in the cube [-1, 1]^3, seen along `directions` (their mean when None)."""

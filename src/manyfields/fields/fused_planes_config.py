@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from manyfields._checks import POSITIVE, check_numbers
 from manyfields.errors import ConfigError
 
 HULL_LIMIT = 256
+RESOLUTION_LIMIT = 2048
+"""Texels along a side: kernels number the three planes' texels in float32, which is exact up to 2^24."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class FusedPlanesConfig:
     """Degree of the spherical harmonics in which colours change with the direction: 0 (never, the paper), 1 or 2."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, density_gain=POSITIVE)
         if self.space not in ("latent", "rgb"):
             raise ConfigError(f"space {self.space!r}: either 'latent' or 'rgb'")
         if min(self.hidden, self.channels) < 1 or self.base_planes < 0:
@@ -59,8 +63,8 @@ class FusedPlanesConfig:
             raise ConfigError(f"hull {self.hull}: from 0 to {HULL_LIMIT} cells a side")
         if self.view_degree not in (0, 1, 2):
             raise ConfigError(f"view_degree {self.view_degree}: 0, 1 or 2")
-        if self.resolution < 2:
-            raise ConfigError(f"resolution {self.resolution}: planes need at least 2 samples a side")
+        if not 2 <= self.resolution <= RESOLUTION_LIMIT:
+            raise ConfigError(f"resolution {self.resolution}: planes have from 2 to {RESOLUTION_LIMIT} samples a side")
         if self.space == "rgb" and self.channels != 3:
             raise ConfigError(f"space 'rgb' has 3 channels, not {self.channels}")
 

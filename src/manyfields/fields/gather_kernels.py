@@ -8,6 +8,8 @@ number of threads.
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
+
 POINTS_OF_A_JOB = 512
 
 
@@ -26,7 +28,7 @@ def _weights(x_share, y_share):
     return np.float32(1) - x_share - y_share + both, x_share - both, y_share - both, both
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def gather(table, points, features):
     """`features` (B, N, C) from `table` (B, 3, H, W, C) at `points` (B, N, 3), all float32 and contiguous."""
     objects, count, channels = features.shape
@@ -56,7 +58,7 @@ def gather(table, points, features):
                 )
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def scatter(gradient, points, table):
     """Add to `table` (B, 3, H, W, C) the gradients (B, N, C) of features gathered at `points`."""
     objects, count, channels = gradient.shape

@@ -7,6 +7,8 @@ one long vector of W F numbers, for which weights are repeated from texel to tex
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
+
 JOBS = 16  # parts of the lines that sum gradients of weights on their own: fixed, so that sums do not depend on threads
 
 
@@ -19,7 +21,7 @@ def _repeated(weights, across, line):
             line[x * features + f] = weights[f]
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def mix(micro, base, weights, bias, planes):
     """`planes` (B, L, W, G + F) from micro (B, L, W, G), base (M, L, W F), weights (B, M, F), bias (B): L lines."""
     objects, lines, across, own = micro.shape
@@ -44,7 +46,7 @@ def mix(micro, base, weights, bias, planes):
                         planes[row, line, x, own + f] = mixed[x * features + f]
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def unmix(gradient, base, weights, micro_gradient, base_gradient, weights_gradient, bias_gradient):
     """Gradients of what `mix` mixed; all but the first three are written.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields.siren import layer_sizes, numbers_of
 
@@ -40,6 +41,7 @@ class MixtureConfig:
     """Of scenes: cells along one side of the guide over an object's box; 0: samples are not guided."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.signal not in SIGNALS:
             raise ConfigError(f"signal {self.signal!r}: one of {', '.join(SIGNALS)}")
         if self.coefficients not in ("latent", "layers", "shared"):

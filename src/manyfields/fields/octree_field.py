@@ -16,6 +16,7 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from manyfields._checks import POSITIVE, check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields.morton import HIGHEST
 from manyfields.fields.octree import Octree
@@ -47,6 +48,7 @@ class OctreeConfig:
     that is empty once never learns again, and with its gain of 1 surfaces need many more steps to become opaque."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, density_gain=POSITIVE)
         if not 0 <= self.first <= self.last <= HIGHEST:
             raise ConfigError(f"levels {self.first} to {self.last}: from 0 to {HIGHEST}, coarse first")
         if min(self.features, self.hidden) < 1 or self.view_frequencies < 0:

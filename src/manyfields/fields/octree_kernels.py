@@ -6,6 +6,8 @@ Rows of a table are `starts[level] + corner`.
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
+
 POINTS_OF_A_JOB = 1024
 NOWHERE = -1
 
@@ -69,7 +71,7 @@ def _octant(point, level):
     return octant
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def gather(points, first, roots, children, corner_of, starts, table, stride, features, inside):
     """`features` (N, F or L * F, zeros) of `points` (N, 3), at `stride` (0: summed) numbers a level."""
     count, size = len(points), table.shape[1]
@@ -99,7 +101,7 @@ def gather(points, first, roots, children, corner_of, starts, table, stride, fea
                     )
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def scatter(points, first, roots, children, corner_of, starts, gradient, stride, table):
     """Add to `table` (M, F) the gradients (N, F or L * F) of what `gather` gave. Levels have no row in common."""
     size = table.shape[1]

@@ -7,6 +7,7 @@ two at a time, as the halves of 32.
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
 from manyfields.simd import (
     LANES,
     floor,
@@ -50,7 +51,7 @@ def sine_and_cosine(x):
     return multiply_add(odd * square, rest, rest) * sign, multiply_add(even, square, splat(ONE)) * sign
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def sines(angles, sine, cosine):
     """Of float32, a multiple of 16 numbers; the last two are written."""
     for job in prange((len(angles) + NUMBERS_OF_A_JOB - 1) // NUMBERS_OF_A_JOB):
@@ -60,7 +61,7 @@ def sines(angles, sine, cosine):
             store(cosine, at, along)
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True)
+@kernel(fastmath=True, parallel=True)
 def half_sines(angles, sine, cosine):
     """Likewise of bfloat16, two in each int32: a multiple of 32 numbers."""
     for job in prange((len(angles) + NUMBERS_OF_A_JOB - 1) // NUMBERS_OF_A_JOB):

@@ -10,11 +10,12 @@ import numpy as np
 from numba import njit, prange
 from torch import Tensor
 
+from manyfields.compiled import kernel
 from manyfields.simd import LANES, load, multiply_add, splat, store, total
 
 POINTS_OF_A_JOB = 512
 ZERO, ONE = np.float32(0), np.float32(1)
-compiled = njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"})
+compiled = kernel(parallel=True, fastmath={"contract", "nsz", "arcp"})
 COLUMN, ROW, ALONG = (0, 0, 1), (1, 2, 2), (2, 1, 0)  # axes of each plane, and of the vector beside it
 
 

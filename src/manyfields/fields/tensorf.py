@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields.scenes import SceneConfig, SceneFamily, SceneField
 from manyfields.fields.tensor_grids import Factors, Kind, Resolution, TensorCodes, TensorGrids
@@ -38,6 +39,7 @@ class TensorConfig(SceneConfig):
     """Cells along one side of the alpha mask over the box of a scene."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.kind not in ("vm", "cp"):
             raise ConfigError(f"kind {self.kind!r}: either 'vm' or 'cp'")
         sizes = ("density_components", "appearance_components", "features", "hidden", "guide_side")

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields import MixtureFamily
 
@@ -38,6 +39,7 @@ class SignalSettings:
     """Whether vectors that a few steps have made learn on, by the phases of stage 2, before they are stored."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.adaptation not in get_args(Way):
             raise ConfigError(f"adaptation {self.adaptation!r}: {', '.join(get_args(Way))}")
         if self.side < 4 or min(self.inner_steps, self.stored_steps) < 1:

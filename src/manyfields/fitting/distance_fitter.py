@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields._checks import PART, POSITIVE, check_numbers
 from manyfields.errors import ConfigError, RunError
 from manyfields.fields import Octree
 from manyfields.fields.distance_field import DistanceConfig, DistanceFamily, DistanceField
@@ -53,6 +54,7 @@ class DistanceSettings:
     """Rates decay exponentially to this share of their start."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, as_features=PART, codes_rate=POSITIVE, network_rate=POSITIVE, final_rate=POSITIVE)
         if min(self.steps, self.points, self.pool, self.steps_of_pool) < 1:
             raise ConfigError("steps, points, pool and steps_of_pool of a fit of distances must be at least 1")
         self.indices()

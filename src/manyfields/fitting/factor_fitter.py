@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields import FactorGrids
 from manyfields.fitting.alpha_mask import cell_densities
@@ -21,6 +22,7 @@ class FactorSchedule:
     """Shares of a phase's steps."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if any(not 0.0 < share < 1.0 for share in self.mask_at):
             raise ConfigError(f"mask_at {self.mask_at}: shares of the steps, between 0 and 1")
 

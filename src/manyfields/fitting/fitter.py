@@ -107,7 +107,10 @@ class Fitter(RayFitter):
         return parts
 
     def _draw_level(self, count: int, phase: Phase, generator: torch.Generator) -> Tensor | None:
-        """Layers present for each object of a step: finer ones more often (DESIGN.md, decision 6)."""
+        """Layers present for each object of a step: finer ones more often.
+
+        Layer 0 is to show an object before the rest has come, so it has to be trained alone, too.
+        """
         config = self.shared.family.config
         if not (config.macro_features and config.micro_features and phase.coarse_share):
             return None

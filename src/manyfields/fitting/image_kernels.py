@@ -1,12 +1,14 @@
 """What reading an object's views spends its time on, compiled by numba for CPUs: twins of plain forms."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from manyfields.compiled import kernel
 
 REACH = 2  # pixels by which silhouettes grow
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@kernel(parallel=True)
 def contrast(images, found):
     """Largest range (0 to 255) of a channel among a pixel's neighbours: images (V, 3, H, W) to `found` (V, H, W)."""
     views, channels, height, width = images.shape
@@ -26,7 +28,7 @@ def contrast(images, found):
                     found[view, row, column] = max(found[view, row, column], most - least)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@kernel(parallel=True)
 def grow(alpha, least, found):
     """1 in `found` (V, H, W) within REACH pixels (a square) of alpha >= least."""
     views, height, width = alpha.shape
@@ -42,7 +44,7 @@ def grow(alpha, least, found):
                     found[view, row, column] |= wide[near, column]
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@kernel(parallel=True)
 def carve(masks, world_to_camera, focal, center, low, size, hull):
     """Write 0 to the cells of `hull` (G, G, G) whose centres some view sees outside its mask.
 

@@ -5,15 +5,16 @@ in first-level cache.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import ONE, ZERO, exponential
 from manyfields.simd import LANES, load, load_half, maximum, multiply_add, splat, store, store_half, total
 
 ROWS_OF_A_JOB = 4096
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def learn_indices(
     rows, gradient, turned, price, entries, rate, slow, slower,
     logits, first, second, counts, indices, codebook_gradient,

@@ -23,6 +23,8 @@ from manyfields.fitting.latent_learning import BETAS, LatentCode, Pyramid
 from manyfields.fitting.plane_loss import PlaneLoss
 from manyfields.fitting.set_settings import SetSettings
 
+LEAST_REACH = 16  # of latents: few objects do not say how large those of others are
+
 BITS_OF_THOUSAND_BYTES = 8000.0
 VISITS_BETWEEN_TABLES = 10
 
@@ -102,6 +104,7 @@ def _step(
 def _tables(codes: Sequence[LatentCode]) -> LatentTables:
     whole = [code.whole(LARGEST_REACH) for code in codes]
     # Objects to come may have larger latents than these.
-    reach = min(LARGEST_REACH, 2 * max(int(np.abs(level).max(initial=1)) for levels in whole for level in levels))
+    largest = max(int(np.abs(level).max(initial=1)) for levels in whole for level in levels)
+    reach = min(LARGEST_REACH, max(LEAST_REACH, 2 * largest))
     pairs = [(levels, [here.numpy() for here in code.masks]) for levels, code in zip(whole, codes, strict=True)]
     return LatentTables.learn(pairs, reach)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from manyfields._checks import check_numbers
 from manyfields.compiled import compiled_for
 from manyfields.compression.kmeans import learn_codebook
 from manyfields.errors import ConfigError
@@ -41,6 +42,7 @@ class IndexOptions:
     """Scale of the Gumbel noise on logits while they learn: 1 draws indices by their softmax, 0 takes the largest."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 1 <= self.bits <= MOST_BITS:
             raise ConfigError(f"bits {self.bits}: an index takes from 1 to {MOST_BITS}")
         for name in ("entropy", "gumbel"):

@@ -3,10 +3,21 @@
 import math
 from dataclasses import dataclass, replace
 
+from manyfields._checks import COUNT, NATURAL, PART, Bounds, check_numbers
 from manyfields.errors import ConfigError
 
 MARGIN = 1
 """Latent pixels along the rim of a crop that do not count: the decoder has not seen what is beyond."""
+
+LOSSES = ("latent", "rgb", "autoencoder", "smoothness", "emptiness", "code_decay")
+RATES = ("codes_rate", "weights_rate", "base_rate", "fields_rate", "decoder_rate", "encoder_rate")
+BOUNDS = {
+    **dict.fromkeys((*LOSSES, *RATES, "epochs", "code_noise", "gradient_norm"), NATURAL),
+    "final_rate": Bounds(above=0, most=1),
+    "rays_per_object": COUNT,
+    "encoder_share": PART,
+    "coarse_share": PART,
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,10 @@ class Phase:
     """Octrees that learn indices: whether features become indices when the phase begins."""
 
     def __post_init__(self) -> None:
+        try:
+            check_numbers(self, **BOUNDS)
+        except ConfigError as error:
+            raise ConfigError(f"phase {self.name!r}: {error}") from error
         if self.steps < 0 or self.objects_per_step < 1 or self.views_per_object < 1:
             raise ConfigError(f"phase {self.name!r}: steps, objects and views of a step must be positive")
         if self.crop and (self.crop < MARGIN * 2 + 1 or self.trains_encoder):
@@ -61,9 +76,6 @@ class Phase:
                 f"phase {self.name!r}: crop {self.crop} needs at least {MARGIN * 2 + 1} latent pixels, "
                 "and no encoder that learns: it reads whole views"
             )
-        for name in ("gradient_norm", "code_noise"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"phase {self.name!r}: {name} {getattr(self, name)}: not below 0")
         if not (self.latent or self.rgb):
             raise ConfigError(f"phase {self.name!r} has no loss: set latent or rgb above 0")
 

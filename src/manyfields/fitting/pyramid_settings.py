@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manyfields._checks import check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
@@ -31,6 +32,7 @@ class PyramidSettings:
     """The scene's bytes hold the network, too."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if min(self.price, self.vector_share, self.network_share) <= 0:
             raise ConfigError(f"step {self.price}: it and the shares of vectors and network must be above 0")
         if self.levels not in LEVELS:

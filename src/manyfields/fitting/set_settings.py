@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manyfields._checks import check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
@@ -28,6 +29,7 @@ class SetSettings:
     """Share of the rates that is left at the end, after linear decay."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.price < 0:
             raise ConfigError(f"lambda {self.price}: not below 0")
         if self.steps < 0 or self.visits < 1 or self.rays < 1:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 
 Shares = tuple[float, ...]
@@ -26,6 +27,7 @@ class TensorSchedule:
     """Weights of the total variation of planes."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 2 <= self.first <= self.last or self.last > 2048:
             raise ConfigError(f"grids of {self.first} to {self.last} texels a side: from 2 to 2048, coarse first")
         for name in ("upsample_at", "mask_at"):

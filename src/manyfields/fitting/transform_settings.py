@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from manyfields._checks import check_numbers
 from manyfields.compression.network_bytes import BITS as NUMBER_BITS
 from manyfields.compression.transform_stream import DECODER_BITS, MOST_CHANNELS
 from manyfields.errors import ConfigError
@@ -64,6 +65,7 @@ class TransformSettings:
     """A single stage: vectors and network start anew, and nothing is known of the planes that the run has."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for name in ("latent", "hidden", "hyper_latent", "hyper_hidden"):
             if not 1 <= getattr(self, name) <= MOST_CHANNELS:
                 raise ConfigError(f"{name} {getattr(self, name)}: from 1 to {MOST_CHANNELS} channels")

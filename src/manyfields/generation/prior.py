@@ -35,7 +35,7 @@ VERSION = 2
 NEIGHBOURS = 5  # among which the paper's way finds its second parent; it does not say how many
 WIDEST, DEEPEST = 16384, 64
 SPREAD, CANDIDATES = 0.9, 4
-MEASURED = 128  # samples that say how far from their mean they are
+MEASURED = 128  # samples of a class that say how far from their mean they are
 
 Way = Literal["diffusion", "gaussian", "neighbours"]
 WAYS: tuple[Way, ...] = ("diffusion", "gaussian", "neighbours")
@@ -88,8 +88,9 @@ class Prior:
         """Coordinates of `count` new objects, and their classes: `label`, or all, as often as they are, when None.
 
         `spread`: how far samples are from the mean object of their class, as a share of how far objects are; 0: as they
-        are drawn. What has learned from mixtures draws samples that are more alike than objects are. `candidates`: of
-        so many draws each sample is the one that is farthest from all known objects. When None, `SPREAD` and
+        are drawn. What has learned from mixtures draws samples that are more alike than objects are. Each class is
+        measured by itself, on draws as they are asked for. `candidates`: of so many draws each sample is the one that
+        is farthest from all known objects. When None, `SPREAD` and
         `CANDIDATES` for diffusion, 0 and 1 for the others.
         Raises ConfigError for a class that the prior does not know, and numbers that mean nothing.
         """
@@ -103,12 +104,14 @@ class Prior:
         else:
             labels = torch.full((count,), self._class_number(label))
         options = {"scheduler": scheduler, "steps": steps, "guidance": guidance} if way == "diffusion" else {}
-        drawn = labels.repeat(candidates)
-        vectors = self.draws(way, **options).draw(drawn, generator)
+        draws = self.draws(way, **options)
+        vectors = self._newest(draws.draw(labels.repeat(candidates), generator), candidates)
         if spread:
-            factor = spread * self._spread(self.vectors, self.labels) / self._usual_spread(way, candidates)
-            vectors = torch.lerp(self._means(drawn), vectors, factor)
-        return self._newest(vectors, candidates), [self.classes[number] for number in labels.tolist()]
+            factors = torch.zeros(len(self.classes))
+            for number in labels.unique().tolist():
+                factors[number] = spread * self._calibration(draws, number, candidates)
+            vectors = torch.lerp(self._means(labels), vectors, factors[labels].unsqueeze(1))
+        return vectors, [self.classes[number] for number in labels.tolist()]
 
     def _means(self, labels: Tensor) -> Float[Tensor, "B D"]:
         """The mean object of each class."""
@@ -119,12 +122,18 @@ class Prior:
         """Root mean square distance to the mean object of the class."""
         return float((vectors - self._means(labels)).square().sum(1).mean().sqrt())
 
-    def _usual_spread(self, way: Way, candidates: int) -> float:
-        """That of samples as they are drawn, which is the same for however many samples are asked for."""
-        generator = torch.Generator().manual_seed(0)
-        labels = self.labels[torch.randint(len(self.labels), (MEASURED,), generator=generator)]
-        drawn = self.draws(way).draw(labels.repeat(candidates), generator)
-        return max(self._spread(self._newest(drawn, candidates), labels), 1e-12)
+    def _calibration(self, draws: Draws, number: int, candidates: int) -> float:
+        """How much farther from their mean the objects of a class are than samples that are drawn as asked for.
+
+        It is the same for however many samples are asked for. A class of one object says nothing: 1.
+        """
+        own = self.vectors[self.labels == number]
+        if len(own) < 2:
+            return 1.0
+        labels = torch.full((MEASURED,), number)
+        drawn = draws.draw(labels.repeat(candidates), torch.Generator().manual_seed(0))
+        samples = self._spread(self._newest(drawn, candidates), labels)
+        return self._spread(own, labels[:1].expand(len(own))) / max(samples, 1e-12)
 
     def _newest(self, vectors: Tensor, candidates: int) -> Float[Tensor, "B D"]:
         """Of each sample's candidates, which are rows apart, the one that is farthest from the nearest known object."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from manyfields._checks import SEED, check_numbers
 from manyfields.errors import ConfigError
 
 
@@ -36,6 +37,7 @@ class PriorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_numbers(self, seed=SEED)
         sizes = self.rank, self.width, self.blocks, self.steps, self.batch, self.neighbours, self.parents, self.evenness
         if min(sizes) < 1:
             raise ConfigError(

@@ -101,6 +101,8 @@ def march_error(
     learned = field.table
     if isinstance(field, PlaneField) and field.learned is not None:
         learned = field.learned
+    elif isinstance(field, PlaneField) and field.rows is not None:
+        learned = field.planes  # gradients are those of these objects; they find their way into the table from there
     return _MarchError.apply(
         learned,
         decoder.hidden_weight,

@@ -1,8 +1,9 @@
 """`plain_march` compiled by numba for CPUs: one walk along each ray, nothing of a sample is ever written to memory."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
     FOUR,
@@ -64,7 +65,7 @@ def see_samples(
     return passed, total(weight), total(weight * distance)
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def march(
     texels, tables, side, grid, children, corners, levels, bounds,
     hidden_weight, hidden_bias, bias_step, output_weight, output_bias, gain, rgb, harmonics,
@@ -115,7 +116,7 @@ def march(
             depth[row, ray] = reached / max(filled, np.float32(1e-6))
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def densities(
     texels, tables, side, grid, children, corners, levels, bounds,
     hidden_weight, hidden_bias, output_weight, output_bias, gain, points, found,

@@ -7,6 +7,7 @@ passed) is still in first-level cache: of a sample nothing is written to memory 
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
     FOUR,
@@ -28,7 +29,7 @@ from manyfields.rendering.octree_steps import CORNERS, find_corner_lines
 from manyfields.simd import LANES, load, multiply_add, splat, store, total, where_positive
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def march_loss(
     texels, tables, side, grid, children, corners, levels, bounds,
     hidden_weight, hidden_bias, bias_step, output_weight, output_bias, gain, rgb, harmonics,

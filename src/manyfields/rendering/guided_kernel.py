@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import exponential
 from manyfields.simd import LANES, clamp, load, maximum, splat, store, store_whole, total, where_positive
 
@@ -28,7 +29,7 @@ def clip_to_box(origin, direction, bounds):
     return near, far
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@kernel(parallel=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 def place_samples(origins, directions, bounds, guide, offsets, bins, spread, distances, lengths, hits):
     """Arguments as in `guided_samples`, float32 and contiguous; the last three (zeros) are written."""
     objects, rays, samples = offsets.shape

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import HALF, ONE, ZERO
 from manyfields.rendering.fused_kernels import see_samples
 from manyfields.rendering.fused_steps import FOUR, TEXELS, enter, find_waves, output_along
@@ -57,7 +58,7 @@ def next_samples(leaps, line, near, stretch, steps, of_cell, at, most, kept):
     return count, at
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def place(origins, directions, bounds, leaps, of_cell, at, distances, lengths):
     """Arguments as in `walking.next_samples`; `at` is moved on, the last two (zeros) are written."""
     objects, rays, most = distances.shape
@@ -76,7 +77,7 @@ def place(origins, directions, bounds, leaps, of_cell, at, distances, lengths):
                 lengths[row, ray, k] = stretch
 
 
-@njit(fastmath=True, parallel=True, cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=True, parallel=True, error_model="numpy")
 def walk(
     texels, tables, side, grid, children, corners, levels, bounds,
     hidden_weight, hidden_bias, bias_step, output_weight, output_bias, gain, rgb, harmonics,

@@ -1,10 +1,11 @@
 """`add`: new objects to an existing run, against its frozen shared part."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from manyfields._checks import POSITIVE
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import RunError, ViewError
@@ -30,33 +31,42 @@ def add(
     report: bool = True,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
+    passed_over: Callable[[Sequence[str]], None] = lambda ids: None,
 ) -> Collection:
     """Fit the codes of new objects and append them, wave by wave; nothing that is stored already changes by a byte.
 
-    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on. `minutes`
-    is for all new objects together; without it each gets the steps of the run's stage 2. `say` gets what was set aside;
-    the report is written anew.
+    Objects whose id is stored already are passed over, so a call that was interrupted is repeated to go on;
+    `passed_over` gets their ids. `minutes` is for all new objects together; without it each gets the steps of the run's
+    stage 2. `say` gets what was set aside; the report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
     """
+    POSITIVE.check("minutes", minutes)
     folder = Path(run)
     keep_freed_memory()
     with only_process(folder):
-        return _add(folder, Path(data), minutes, report, progress, say)
+        return _add(folder, Path(data), minutes, report, progress, say, passed_over)
 
 
 def _add(
-    folder: Path, data: Path, minutes: float | None, report: bool, progress: Progress, say: Callable[[str], None]
+    folder: Path,
+    data: Path,
+    minutes: float | None,
+    report: bool,
+    progress: Progress,
+    say: Callable[[str], None],
+    passed_over: Callable[[Sequence[str]], None],
 ) -> Collection:
     record = RunRecord.load(folder)
     if not record.finished:
         again = f"manyfields fit {record.data[0]} --out {folder} --resume"
         raise RunError(f"{folder} is not finished: go on with `{again}`")
     if record.settings.signals is not None:
-        return add_signals(folder, record, data, progress, say)
+        return add_signals(folder, record, data, progress, say, passed_over)
     collection = open_collection(folder)
     kept, problems = usable_views(read_views(data))
     tell_problems(problems, say)
     new = [item for item in kept if item.id not in collection]
+    passed_over([item.id for item in kept if item.id in collection])
     if not new:
         if len(kept):
             return collection

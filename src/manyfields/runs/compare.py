@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields import __version__
+from manyfields._checks import POSITIVE, SEED
 from manyfields._io import write_json
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
@@ -14,6 +15,7 @@ from manyfields.evaluation.scores import Scores
 from manyfields.runs.comparing import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
+from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
 from manyfields.runs.settings import presets
@@ -48,45 +50,49 @@ def compare(
     Each variant is a run of its own in `out`; those that are finished are not fitted again. Writes compare.json and
     report.html. Returns one row a variant. Raises ConfigError for a variant that is not known.
     """
+    POSITIVE.check("minutes", minutes)
+    SEED.check("seed", seed)
     names = tuple(variants) or VARIANTS
     if unknown := [name for name in names if name not in presets()]:
         raise ConfigError(f"variant {unknown[0]!r}: one of {', '.join(presets())}")
     folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
     rows, shown = [], []
-    for name in names:
-        run = folder / name
-        resume = (run / FILE).exists()
-        fit(
-            data,
-            run,
-            minutes=minutes,
-            resume=resume,
-            preset=name,
-            seed=seed,
-            progress=named(progress, name),
-            **changes,
+    with only_process(folder):
+        for name in names:
+            run = folder / name
+            resume = (run / FILE).exists()
+            fit(
+                data,
+                run,
+                minutes=minutes,
+                resume=resume,
+                preset=name,
+                seed=seed,
+                progress=named(progress, name),
+                **changes,
+            )
+            row, variant = _measure(run, name)
+            rows.append(row)
+            shown.append(variant)
+            write_json(folder / "compare.json", {"minutes": minutes, "rows": rows})
+        curves = [quality(folder / name, name) for name in names]
+        chart = Chart("Held-out PSNR while fitting", "dB", tuple(curve for curve in curves if curve.values))
+        note = f"Each variant had {minutes:g} minutes on the same machine, threads, seed and views, stage 1 included."
+        machine = RunRecord.load(folder / names[0]).machine
+        title = f"{Path(data).name}: the variants of the family side by side"
+        comparison = Comparison(tuple(shown), chart, note)
+        write_report(
+            folder / "report.html",
+            ReportData(
+                title=title,
+                when=time.strftime("%Y-%m-%dT%H:%M:%S"),
+                machine=machine,
+                version=__version__,
+                command=RunRecord.load(folder / names[-1]).command,
+                comparison=comparison,
+            ),
         )
-        row, variant = _measure(run, name)
-        rows.append(row)
-        shown.append(variant)
-        write_json(folder / "compare.json", {"minutes": minutes, "rows": rows})
-    curves = [quality(folder / name, name) for name in names]
-    chart = Chart("Held-out PSNR while fitting", "dB", tuple(curve for curve in curves if curve.values))
-    note = f"Each variant had {minutes:g} minutes on the same machine, threads, seed and views, stage 1 included."
-    machine = RunRecord.load(folder / names[0]).machine
-    title = f"{Path(data).name}: the variants of the family side by side"
-    comparison = Comparison(tuple(shown), chart, note)
-    write_report(
-        folder / "report.html",
-        ReportData(
-            title=title,
-            when=time.strftime("%Y-%m-%dT%H:%M:%S"),
-            machine=machine,
-            version=__version__,
-            command=RunRecord.load(folder / names[-1]).command,
-            comparison=comparison,
-        ),
-    )
     return rows
 
 

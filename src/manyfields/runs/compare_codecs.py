@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from manyfields import __version__
+from manyfields._checks import SEED, Bounds
 from manyfields._io import read_json, write_json
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
@@ -64,6 +65,8 @@ def compare_codecs(
     is not fitted again. Returns one row a method: means over the objects that all methods are done for. Raises
     ConfigError for a method or an object that is not known; RunError where `out` holds figures of other settings.
     """
+    SEED.check("seed", seed)
+    Bounds(above=0, below=1).check("held_out", held_out)
     check_methods(methods)
     if steps < 10:
         raise ConfigError(f"steps {steps}: at least 10")
@@ -87,7 +90,7 @@ def compare_codecs(
                     write_json(folder / FILE, kept)
         rows = mean_rows(kept["objects"], [views.id for views in chosen])
         write_json(folder / FILE, {**kept, "rows": rows})
-    _report(folder, Path(data).name, steps, len(chosen), rows)
+        _report(folder, Path(data).name, steps, len(chosen), rows)
     return rows
 
 

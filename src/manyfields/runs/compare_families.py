@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields import __version__
+from manyfields._checks import POSITIVE, SEED
 from manyfields._io import read_json, write_json
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
@@ -59,6 +60,8 @@ def compare_families(
     ViewError for an object that is not there, RunError where `out` holds figures of other settings, or runs hold out
     other views.
     """
+    POSITIVE.check("minutes", minutes)
+    SEED.check("seed", seed)
     names = tuple(dict.fromkeys(families)) or tuple(SYSTEMS)
     if unknown := [name for name in (*names, *(changes or {}), *(coding or {})) if name not in SYSTEMS]:
         raise ConfigError(f"family {unknown[0]!r}: one of {', '.join(SYSTEMS)}")

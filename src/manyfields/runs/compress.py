@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from manyfields._checks import NATURAL, SEED
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFamily
@@ -23,6 +24,7 @@ from manyfields.runs.compress_transform import (
 )
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
+from manyfields.runs.moved_views import found_again
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.trainer import Progress, silent
 from manyfields.runs.transform_others import OtherScenes
@@ -44,6 +46,7 @@ def compress(
     price: float | None = None,
     variants: Sequence[str] = (),
     transform: Mapping[str, Any] | None = None,
+    data: Sequence[Path | str] = (),
     learn_from: Sequence[Path | str] = (),
     learn_steps: int | None = None,
     steps: int | None = None,
@@ -77,12 +80,19 @@ def compress(
     `learn_steps` (those of the size when None), or a collection that holds such a codec, which is taken as it is. A
     scene is then coded by its encoder alone, for which no views are needed, or its latents go on learning in `steps`.
 
+    `data`: where the folders of views are now, if they have moved since the fit.
+
     Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
     RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
     is not for, or choices that do not fit it.
     """
+    for name, number in (("lambda", price), ("steps", steps), ("learn_steps", learn_steps)):
+        NATURAL.check(name, number)
+    SEED.check("seed", seed)
     source, folder = open_collection(run), Path(out)
     record = _record(Path(run))
+    if record is not None:
+        record = found_again(Path(run), record, data)
     _check_source(source, codec)
     others = OtherScenes(source, tuple(Path(other) for other in learn_from)) if learn_from else None
     if folder.resolve() == Path(run).resolve():

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from manyfields._checks import POSITIVE
 from manyfields.runs.fit import fit
+from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import write_run_report
 from manyfields.runs.trainer import Progress, silent
@@ -17,8 +19,16 @@ def demo(out: Path | str = "demo", *, minutes: float = 3.0, progress: Progress =
 
     Parts that are finished already are kept, so a demo that was interrupted is started again to go on.
     """
+    POSITIVE.check("minutes", minutes)
     folder = Path(out)
     meshes, views, run = folder / "meshes", folder / "views", folder / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_process(folder):
+        _make(meshes, views, run, minutes, progress)
+    return run / "report.html"
+
+
+def _make(meshes: Path, views: Path, run: Path, minutes: float, progress: Progress) -> None:
     progress("meshes", 0, 1)
     make_inventory(meshes, "vehicle", OBJECTS, 0)
     progress("meshes", 1, 1)
@@ -27,7 +37,6 @@ def demo(out: Path | str = "demo", *, minutes: float = 3.0, progress: Progress =
     fit(views, run, minutes=minutes, resume=resume, stage1_objects=OBJECTS * 3 // 4, progress=progress)
     if RunRecord.load(run).finished and not (run / "report.html").exists():
         write_run_report(run, progress=progress)
-    return run / "report.html"
 
 
 def _counting(progress: Progress):

@@ -7,28 +7,34 @@ from typing import Any
 
 import torch
 
+from manyfields._checks import COUNT
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import StoredObject
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.runs.measuring import HeldOut, render_codes
+from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import evaluate_signals
 from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, read_views
 
 
-def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = silent) -> dict[str, Any]:
+def evaluate(
+    run: Path | str, *, level: int | None = None, data: Sequence[Path | str] = (), progress: Progress = silent
+) -> dict[str, Any]:
     """PSNR, SSIM, LPIPS (squeeze) and foreground PSNR on held-out views, per object and as the mean over objects.
 
     Every figure comes from the bytes in the collection, of the first `level` layers (all when None). Returns {"mean":
     {...}, "objects": {id: {...}}, "stages": {...}, "notes": [...]}; a metric is None where it could not be measured,
-    with the reason in the notes. Of images and voxels: PSNR and IoU of every instance. Raises RunError where the run
-    has no held-out views, ViewError where they are gone.
+    with the reason in the notes. Of images and voxels: PSNR and IoU of every instance. `data`: where the folders of
+    views are now, if they have moved since the fit. Raises RunError where the run has no held-out views, ViewError
+    where they are gone.
     """
+    COUNT.check("level", level)
     collection = open_collection(run)
-    record = RunRecord.load(Path(run))
+    record = found_again(Path(run), RunRecord.load(Path(run)), data)
     if record.settings.signals is not None:
         return evaluate_signals(Path(run), record, progress)
     lpips, reason = load_lpips()
@@ -52,11 +58,17 @@ def evaluate(run: Path | str, *, level: int | None = None, progress: Progress = 
 
 
 def held_out_views(
-    collection: Collection, record: RunRecord, levels: Sequence[int | None] = (None,), progress: Progress = silent
+    collection: Collection,
+    record: RunRecord,
+    levels: Sequence[int | None] = (None,),
+    progress: Progress = silent,
+    ids: Sequence[str] | None = None,
 ) -> Iterator[tuple[StoredObject, list[HeldOut]]]:
-    """Every stored object that has held-out views, with its renderings of them at each level (None: all layers)."""
+    """Every stored object (of `ids`) that has held-out views, with its renderings of them at each level (None: all
+    layers). Raises ViewError where views are gone."""
     sources: dict[int, dict[str, ObjectViews]] = {}
-    ids = [name for name in collection if record.held_out.get(name, {}).get("views")]
+    asked = collection if ids is None else ids
+    ids = [name for name in asked if record.held_out.get(name, {}).get("views")]
     total, done = sum(len(record.held_out[name]["views"]) for name in ids) * len(levels), 0
 
     def seen(count: int) -> None:
@@ -68,6 +80,7 @@ def held_out_views(
         held = record.held_out[name]
         folder = record.data[held["source"]]
         if held["source"] not in sources:
+            check_at_hand(collection.path, folder)
             sources[held["source"]] = {item.id: item for item in read_views(folder)}
         source = sources[held["source"]].get(name)
         absent = set(held["views"]) - set(source.names) if source else set(held["views"])

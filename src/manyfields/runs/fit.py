@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from manyfields._checks import POSITIVE, check_new_folder
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
@@ -26,6 +27,7 @@ from manyfields.runs.building import (
 )
 from manyfields.runs.loading import load_objects, split_views, tell_problems
 from manyfields.runs.lock import only_process
+from manyfields.runs.moved_views import found_again
 from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import held_out_probe
 from manyfields.runs.publishing import note_stage, publish
@@ -61,45 +63,74 @@ def fit(
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
     JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
     win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
-    last checkpoint, with its recorded settings. Raises RunError where `out` holds another run, ViewError where no
-    object is usable, ConfigError for settings without meaning.
+    last checkpoint, with its recorded settings. Raises RunError where `out` holds another run, or another process
+    writes to it; ViewError where no object is usable, ConfigError for settings without meaning.
     """
     run = Path(out)
+    POSITIVE.check("minutes", minutes)
     keep_freed_memory()
     if resume:
-        record = RunRecord.load(run)
-        signals = record.settings.signals is not None
-        if Path(data).resolve() != Path(record.data[0]):
-            raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
-        if record.finished:
-            if report and not signals and not (run / "report.html").exists():
-                _report(run, progress)
-            return open_collection(run)
-        if signals:
-            with only_process(run):
-                return resume_signals(run, record, progress)
-        views = _usable(read_views(record.data[0]), record)
-        first = load_objects([views[name] for name in record.stage1], record, progress)
+        RunRecord.load(run)  # a folder without a run is not touched
     else:
-        if (run / FILE).exists() or (run / "collection.json").exists():
-            raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
-        if settings.signals is not None:
-            if objects:
-                raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
-            run.mkdir(parents=True, exist_ok=True)
-            with only_process(run):
-                return fit_signals(Path(data), run, settings, minutes, progress, say)
-        record, views, first = _start(Path(data), objects, settings, minutes, progress, say)
+        if settings.signals is not None and objects:
+            raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
+        if not Path(data).exists():
+            raise ViewError(f"{data}: no such folder")
+        check_new_folder(run, Path(data))
+        _refuse_another(run)
         run.mkdir(parents=True, exist_ok=True)
-        record.save(run)
     with only_process(run):
-        collection = _fit_stages(run, record, views, first, progress)
-        record.finished = True
+        if resume:
+            return _resume(Path(data), run, report, progress)
+        _refuse_another(run)  # one that began since
+        if settings.signals is not None:
+            return fit_signals(Path(data), run, settings, minutes, progress, say)
+        record, views, first = _start(Path(data), objects, settings, minutes, progress, say)
         record.save(run)
-        if report:
+        return _finish(run, record, views, first, report, progress)
+
+
+def _resume(data: Path, run: Path, report: bool, progress: Progress) -> Collection:
+    """Go on with a run from its last checkpoint, with its own settings."""
+    record = RunRecord.load(run)
+    signals = record.settings.signals is not None
+    if data.resolve() != Path(record.data[0]) and not Path(record.data[0]).exists():
+        record = found_again(run, record, [data])  # the views have moved: `_usable` finds out whether they are the same
+    if data.resolve() != Path(record.data[0]):
+        raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
+    if record.finished:
+        if report and not signals and not (run / "report.html").exists():
             _report(run, progress)
+        return open_collection(run)
+    if signals:
+        return resume_signals(run, record, progress)
+    views = _usable(read_views(record.data[0]), record)
+    first = load_objects([views[name] for name in record.stage1], record, progress)
+    return _finish(run, record, views, first, report, progress)
+
+
+def _finish(
+    run: Path,
+    record: RunRecord,
+    views: dict[str, ObjectViews],
+    first: list[FittingObject],
+    report: bool,
+    progress: Progress,
+) -> Collection:
+    collection = _fit_stages(run, record, views, first, progress)
+    if not len(collection):
+        raise ViewError(f"{run}: no object could be stored: {record.problems[-1]['message']}")
+    record.finished = True
+    record.save(run)
+    if report:
+        _report(run, progress)
     return collection
+
+
+def _refuse_another(run: Path) -> None:
+    if (run / FILE).exists() or (run / "collection.json").exists():
+        raise RunError(f"{run} holds a run already: go on with --resume, or choose another folder")
 
 
 def _report(run: Path, progress: Progress) -> None:

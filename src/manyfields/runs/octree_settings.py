@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.fields import OctreeConfig
 from manyfields.fitting.level_indices import IndexOptions
@@ -36,6 +37,7 @@ class OctreeSettings:
     """Scale of the Gumbel noise by which indices are drawn while they learn; 0: none, the likeliest is taken."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 < self.finer_rate <= 1:
             raise ConfigError(f"octree.finer_rate {self.finer_rate}: above 0, and at most 1")
         if self.bits is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from manyfields._checks import COUNT, FINITE, check_new_file
 from manyfields._io import write_atomic
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
@@ -60,8 +61,7 @@ def render_stream(
     item = read_stream(file, first_bytes)
     if object_id is not None and object_id != item.id:
         raise ConfigError(f"{file}: holds the object {item.id!r}, not {object_id!r}; leave --object away")
-    if level is not None and level < 1:
-        raise ConfigError(f"level {level}: at least 1")
+    COUNT.check("level", level)
     _write(path, _orbit(item, 1, size, views, elevation, level))
 
 
@@ -81,6 +81,7 @@ def orbit_views(
 def _orbit(
     item: StoredObject | StreamedObject, stride: int, size: int, views: int, elevation: float, level: int | None
 ) -> UInt8[np.ndarray, "V H W 3"]:
+    FINITE.check("elevation", elevation)
     if size < stride or views < 1:
         raise ConfigError(f"{views} views of {size}x{size} pixels: at least 1 view of {stride}x{stride}")
     if size % stride:
@@ -109,6 +110,7 @@ def _checked(out: Path | str) -> Path:
     if path.suffix.lower() not in (*FILMS, *STILLS):
         ending = path.suffix.lower() or "a file without an ending"
         raise ConfigError(f"{path}: cannot write {ending}; use .png, .jpg, .mp4, .webm or .gif")
+    check_new_file(path)
     return path
 
 
@@ -120,15 +122,21 @@ def _write(path: Path, images: UInt8[np.ndarray, "V H W 3"]) -> None:
         write_picture(path, contact_sheet(images))
 
 
+def check_picture(path: Path) -> None:
+    """Raises ConfigError where `path` cannot be a picture that is written."""
+    if path.suffix.lower() not in STILLS:
+        raise ConfigError(f"{path}: cannot write a picture; use {', '.join(STILLS)}")
+    check_new_file(path)
+
+
 def write_picture(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
     """Write a still (.png, .jpg). Raises ConfigError for another ending."""
     import io
 
     from PIL import Image
 
+    check_picture(path)
     stream = io.BytesIO()
-    if path.suffix.lower() not in STILLS:
-        raise ConfigError(f"{path}: cannot write a picture; use {', '.join(STILLS)}")
     Image.fromarray(image).save(stream, STILLS[path.suffix.lower()], quality=95)
     write_atomic(path, stream.getvalue())
 

@@ -14,7 +14,7 @@ from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
 from manyfields.runs.building import device, new_fitter, new_shared, new_single_fitter
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step
+from manyfields.runs.trainer import Clock, Progress, StageFitter, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for; the rest goes to storing and measuring."""
@@ -23,13 +23,19 @@ LEAST_SHARE_FOR_STEPS = 0.1
 """Of the minutes asked for, where what comes before the first step would take them all."""
 PILOT_OBJECTS = 2
 LEARNING_SHARE = 0.03
-"""Of the minutes asked for, in which a pilot of an object that stands alone learns: of a field that is empty as yet,
-steps are cheap."""
+"""Of the minutes asked for, and of its steps, for which a pilot of an object that stands alone learns: of a field that
+is empty as yet, steps are cheap. After more steps its grids would have grown, and none of the first size be timed."""
 MOST_AT_ONCE = 64
 """Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
 
-def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | None, progress: Progress) -> str:
+def plan_steps(
+    record: RunRecord,
+    stage1: list[FittingObject],
+    minutes: float | None,
+    progress: Progress,
+    clock: Clock = time.monotonic,
+) -> str:
     """Set the phases of the record with their steps: the settings' epochs, scaled to `minutes` where they are given.
 
     Returns a forecast in words from a pilot on this machine, or nothing for a short run without a time.
@@ -54,17 +60,17 @@ def plan_steps(record: RunRecord, stage1: list[FittingObject], minutes: float | 
     progress("pilot", 0, 1)
     before = 0.0
     if settings.alone:
-        pilot, each = _pilot_alone(record, stage1)
+        pilot, each = _pilot_alone(record, stage1, clock)
         before = each * len(stage1)
-        _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0))
-        times = seconds_per_step(lambda: pilot, record.phases1)
+        _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0), clock)
+        times = seconds_per_step(lambda: pilot, record.phases1, clock=clock)
     else:
         pilot = _pilot_together(record, stage1, FittingData(stage1[:1], device(settings)))
-        times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1)
+        times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1, clock=clock)
     if waves:
         drawn = FittingData(stage1[: len(waves[0])], device(record.settings))
         times += seconds_per_step(
-            lambda: new_fitter(record, new_shared(settings, stage1), drawn, average=True), record.phases2
+            lambda: new_fitter(record, new_shared(settings, stage1), drawn, average=True), record.phases2, clock=clock
         )
     progress("pilot", 1, 1)
     if minutes is not None:
@@ -79,22 +85,22 @@ def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: Fittin
     return new_fitter(record, new_shared(record.settings, stage1), data, average=False)
 
 
-def _pilot_alone(record: RunRecord, objects: list[FittingObject]) -> tuple[StageFitter, float]:
+def _pilot_alone(record: RunRecord, objects: list[FittingObject], clock: Clock) -> tuple[StageFitter, float]:
     """A fitter of one of the objects, and the seconds that it takes before its first step."""
     # The last of a few counts: before it, the first may have waited for what is compiled once.
     for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]:
-        began = time.monotonic()
+        began = clock()
         # A copy: fitters of own fields move the boxes and hulls of what they are given.
         fitter = new_single_fitter(record, FittingData([replace(item)], device(record.settings)))
-        spent = time.monotonic() - began
+        spent = clock() - began
     return fitter, spent
 
 
-def _learn_a_little(pilot: StageFitter, phase: Phase, seconds: float) -> None:
+def _learn_a_little(pilot: StageFitter, phase: Phase, seconds: float, clock: Clock) -> None:
     pilot.begin(phase)
-    began = time.monotonic()
-    for index in range(phase.steps):
-        if time.monotonic() - began >= seconds:
+    began = clock()
+    for index in range(math.ceil(LEARNING_SHARE * phase.steps)):
+        if clock() - began >= seconds:
             break
         pilot.step(phase, index)
 

@@ -21,6 +21,7 @@ from manyfields.generation import (
     parts_of,
     read_prior,
 )
+from manyfields.runs.lock import only_process
 from manyfields.runs.trainer import Progress, silent
 
 CHECKPOINT = Path("checkpoints") / "prior.safetensors"
@@ -39,9 +40,16 @@ def train_prior(
     """Learn a prior over the codes of a collection; returns its file, `prior-<hash>.safetensors` beside it.
 
     The same seed gives the same file on one machine. `resume`: go on from the checkpoint of a call that was
-    interrupted. Raises ConfigError for families without codes of one shape, RunError for too few objects.
+    interrupted. Raises ConfigError for families without codes of one shape, RunError for too few objects, or
+    where another process writes into the folder.
     """
     folder, settings = Path(run), settings or PriorSettings()
+    open_collection(folder)  # what is no collection is not touched
+    with only_process(folder):
+        return _train(folder, settings, resume, progress)
+
+
+def _train(folder: Path, settings: PriorSettings, resume: bool, progress: Progress) -> Path:
     collection = open_collection(folder)
     parts = parts_of(collection.shared_part, settings.level)
     held_out = held_out_ids(collection, settings.held_out, settings.seed)

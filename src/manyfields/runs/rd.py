@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from manyfields._checks import COUNT, NATURAL, POSITIVE, SEED
 from manyfields._io import read_json, write_json
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
@@ -31,6 +32,7 @@ def rd(
     learn_steps: int | None = None,
     steps: int | None = None,
     views: int | None = None,
+    data: Sequence[Path | str] = (),
     seed: int = 0,
     method: Method = "cubic",
     progress: Progress = silent,
@@ -38,15 +40,21 @@ def rd(
     """Measure a codec at several values of its knob (its own when none are given), as the curve `label` of `out`.
 
     Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
-    spread, when given), from files that stay in `out`. `learn_from`: runs of other scenes, from which the codec
-    'transform-pretrained' is learned for each point, in `learn_steps`. Points that are in rd.json of `out` already are
-    not made again; other calls add other curves, and deltas are those of all pairs of curves. Returns what rd.json
-    holds. Raises ConfigError for a codec or a value without meaning, RunError where `out` holds curves of another run,
-    objects or views, or one of that label made otherwise.
+    spread, when given), from files that stay in `out`. `data`: where views are now, if they have moved since the fit.
+    `learn_from`: runs of other scenes, from which the codec 'transform-pretrained' is learned for each point, in
+    `learn_steps`. Points that are in rd.json of `out` already are not made again; other calls add other curves, and
+    deltas are those of all pairs of curves. Returns what rd.json holds. Raises ConfigError for a codec or a value
+    without meaning, RunError where `out` holds curves of another run, objects or views, or one of that label made
+    otherwise.
     """
+    POSITIVE.check("values", tuple(values))
+    for each, number in (("steps", steps), ("learn_steps", learn_steps)):
+        NATURAL.check(each, number)
+    COUNT.check("views", views)
+    SEED.check("seed", seed)
     if codec not in CODECS:
         raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
-    source, folder, name = RdSource.open(Path(run), tuple(objects), views), Path(out), label or codec
+    source, folder, name = RdSource.open(Path(run), tuple(objects), views, data), Path(out), label or codec
     if bool(learn_from) != (codec == PRETRAINED):
         raise ConfigError(f"learn_from: for the codec {PRETRAINED!r}, which needs it; not for others")
     source.others, source.learn_steps = tuple(Path(other) for other in learn_from), learn_steps

@@ -1,5 +1,6 @@
 """What rate-distortion sweeps start from: a finished run, its objects with their views, and how they are measured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from manyfields.fitting.data import FittingObject
 from manyfields.latents import SharedPart
 from manyfields.runs.loading import load_objects
 from manyfields.runs.measuring import render_held_out
+from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.record import RunRecord
 from manyfields.views import ObjectViews, read_views, usable_views
 
@@ -37,9 +39,11 @@ class RdSource:
     _views: dict[str, dict[str, ObjectViews]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def open(run: Path, objects: tuple[str, ...] = (), views: int | None = None) -> "RdSource":
+    def open(
+        run: Path, objects: tuple[str, ...] = (), views: int | None = None, data: Sequence[Path | str] = ()
+    ) -> "RdSource":
         """`objects`: ids, all of the run when there are none. `views`: how many of each object's held-out views to
-        measure on, evenly spread; all when None.
+        measure on, evenly spread; all when None. `data`: where views are now, if they have moved since the fit.
 
         Raises RunError where the run is not finished, ConfigError for objects that it lacks or cannot measure.
         """
@@ -56,6 +60,9 @@ class RdSource:
                 raise ConfigError(f"object {name!r} of {run} has no held-out views, so nothing can be measured on it")
         if not chosen:
             raise ConfigError(f"{run} holds no objects: there is nothing to measure")
+        record = found_again(run, record, data)
+        for place in sorted({record.held_out[name]["source"] for name in chosen}):
+            check_at_hand(run, record.data[place])
         return RdSource(run, collection, record, chosen, views)
 
     def item(self, name: str) -> FittingObject:

@@ -1,7 +1,7 @@
 """The report of a run: everything it shows is read back from the run folder and its stored bytes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
@@ -54,7 +54,9 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     lpips, reason = load_lpips()
     objects: list[ObjectResult] = []
     layered = len(collection.shared_part.family.config.coarse_levels) > 0
-    for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress):
+    gone = _gone(collection, record)
+    seen = [name for name in collection if name not in gone]
+    for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress, seen):
         held_out = levels[0]
         entry = item.entry
         pictures: tuple[Picture, ...] = ()
@@ -77,6 +79,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
                 maps=maps,
             )
         )
+    objects += [_unseen(collection, record, name) for name in gone]
     costs = cost_account(collection, record)
     total = mean_scores(item.scores for item in objects) if objects else Scores()
     layer0 = _mean([item.layer0_psnr for item in objects])
@@ -105,8 +108,34 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         costs=costs,
         cost_counts=tuple(counts),
         problems=tuple(SetAside(p["object"], p["view"], p["message"]) for p in record.problems),
-        notes=_notes(collection),
+        notes=(*_notes(collection), *_notes_on(gone)),
     )
+
+
+def _gone(collection: Collection, record: RunRecord) -> dict[str, str]:
+    """By object: the folder of its views, where that is gone."""
+    folders = {name: record.data[held["source"]] for name, held in record.held_out.items() if held["views"]}
+    absent = {folder for folder in set(folders.values()) if not Path(folder).exists()}
+    return {name: folders[name] for name in collection if folders.get(name) in absent}
+
+
+def _unseen(collection: Collection, record: RunRecord, name: str) -> ObjectResult:
+    """An object whose views are gone: what was measured of its bytes when they were stored, and no pictures."""
+    entry = collection.entry(name)
+    return ObjectResult(
+        id=name,
+        group=entry.group,
+        stage=int(entry.metrics.get("stage", 1)),
+        train_views=int(record.held_out[name].get("trained", 0)),
+        test_views=0,
+        scores=Scores(psnr=entry.metrics.get("psnr")),
+        layer0_psnr=entry.metrics.get("layer0_psnr"),
+        bytes=entry.bytes,
+    )
+
+
+def _notes_on(gone: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"Views at {folder} are gone: there are no pictures of their objects." for folder in {*gone.values()})
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from manyfields._checks import FINITE, SEED
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.collection.objects import codec_of, render_code, stored_sampler
@@ -17,7 +18,8 @@ from manyfields.errors import CollectionError, ConfigError
 from manyfields.fields import Codes, MixtureFamily, ObjectCodes
 from manyfields.generation import ObjectParts, Prior, bilinear_grid, parts_of
 from manyfields.runs.instance_pictures import instance_seen
-from manyfields.runs.pictures import contact_sheet, render_object, write_picture
+from manyfields.runs.lock import only_process
+from manyfields.runs.pictures import check_picture, contact_sheet, render_object, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.runs.trainer import Progress, silent
 
@@ -55,39 +57,43 @@ def sample(
     Raises RunError where no prior is trained, ConfigError for a label that it does not know, for a prior of another
     shared part, a spread below 0, or counts below 1; CollectionError where `out` holds a collection already.
     """
+    FINITE.check("guidance", guidance)
+    SEED.check("seed", seed)
     if count < 1 or size < 1 or films < 0:
         raise ConfigError(f"{count} samples of {size} pixels and {films} films: at least 1, 1 and 0")
     source = open_collection(run)
     trained = open_prior(source, prior)
     vectors, classes = trained.sample(count, seed, label, way, scheduler, steps, guidance, spread, candidates)
-    target = create_collection(
-        out,
-        shared=source.shared(),
-        config=source.config,
-        properties={
-            "sampled": {
-                "from": str(Path(run).resolve()),
-                "seed": seed,
-                "label": label,
-                "way": way,
-                "scheduler": scheduler,
-                "steps": steps,
-                "guidance": guidance,
-                "spread": spread,
-                "candidates": candidates,
-                "level": trained.settings.level,
-            }
-        },
-    )
-    _store(target, trained, vectors, classes, seed, progress)
-    images = []
-    for number, name in enumerate(target.ids):
-        images.append(view_of(target, target[name].code(), torch.as_tensor(target.entry(name).bounds), size))
-        progress("rendering", number + 1, count)
-    write_picture(Path(out) / SHEET, contact_sheet(np.stack(images)))
-    for number, name in enumerate(target.ids[:films]):
-        render_object(out, name, Path(out) / f"{name}.mp4", size=size, views=72)
-        progress("films", number + 1, min(films, count))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with only_process(Path(out)):
+        target = create_collection(
+            out,
+            shared=source.shared(),
+            config=source.config,
+            properties={
+                "sampled": {
+                    "from": str(Path(run).resolve()),
+                    "seed": seed,
+                    "label": label,
+                    "way": way,
+                    "scheduler": scheduler,
+                    "steps": steps,
+                    "guidance": guidance,
+                    "spread": spread,
+                    "candidates": candidates,
+                    "level": trained.settings.level,
+                }
+            },
+        )
+        _store(target, trained, vectors, classes, seed, progress)
+        images = []
+        for number, name in enumerate(target.ids):
+            images.append(view_of(target, target[name].code(), torch.as_tensor(target.entry(name).bounds), size))
+            progress("rendering", number + 1, count)
+        write_picture(Path(out) / SHEET, contact_sheet(np.stack(images)))
+        for number, name in enumerate(target.ids[:films]):
+            render_object(out, name, Path(out) / f"{name}.mp4", size=size, views=72)
+            progress("films", number + 1, min(films, count))
     return target
 
 
@@ -109,6 +115,7 @@ def interpolate(
         raise ConfigError(f"{len(ids)} objects: give two for a row, or four for a grid")
     if side < 2 or size < 1:
         raise ConfigError(f"a grid of {side} a side, of {size} pixels each: at least 2 and 1")
+    check_picture(Path(out))
     collection = open_collection(run)
     for name in ids:
         if name not in collection:

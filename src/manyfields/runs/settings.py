@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from manyfields._checks import NATURAL, SEED, check_numbers
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
 from manyfields.fields import FusedPlanesConfig, MixtureConfig
@@ -92,6 +93,7 @@ class FitSettings:
     """Time between checkpoints; how often they are written does not change the result."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, seed=SEED, checkpoint_seconds=NATURAL)
         if self.policy not in ("joint", "frozen"):
             raise ConfigError(f"policy {self.policy!r}: joint or frozen")
         if self.start not in ("average", "hull", "principal"):

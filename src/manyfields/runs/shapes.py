@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from manyfields._checks import COUNT, SEED, check_new_file
 from manyfields._io import write_atomic
 from manyfields.collection.shapes import FINEST, read_shape, shape_stream
 from manyfields.compression import SizeTable, size_table
@@ -70,6 +71,8 @@ def fit_shape(
     Raises MeshError for a mesh that cannot be read, or has holes that are not `holes_allowed`; ConfigError for settings
     without meaning, RunError where a fit diverges.
     """
+    SEED.check("seed", seed)
+    check_new_file(Path(out), Path(mesh))
     path, out = Path(mesh), Path(out)
     config, settings = config or DistanceConfig(), settings or DistanceSettings()
     if settings.bits is None:
@@ -103,6 +106,9 @@ def extract_surface(
     Raises ConfigError for another ending or a level or resolution that cannot be had, CollectionError where the file is
     damaged, naming the level, or holds no surface, MeshError where the field has none.
     """
+    COUNT.check("first_bytes", first_bytes)
+    COUNT.check("level", level)
+    check_new_file(Path(out), Path(file))
     path = Path(out)
     if path.suffix.lower() not in SURFACES:
         ending = path.suffix.lower() or "a file without an ending"

@@ -30,10 +30,12 @@ from manyfields.fitting.signal_fitter import SignalFitter
 from manyfields.latents import SharedPart
 from manyfields.runs.building import device, new_shared, takes_half
 from manyfields.runs.loading import tell_problems
+from manyfields.runs.moved_views import check_at_hand
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
 from manyfields.runs.stages import split_stages
+from manyfields.runs.storing import append_sound
 from manyfields.runs.trainer import Progress, StageTrainer, seconds_per_step, silent
 from manyfields.views.signals import SignalSet, picked, read_images
 from manyfields.views.voxels import read_voxels
@@ -108,7 +110,14 @@ def go_on(run: Path, record: RunRecord, found: SignalSet, progress: Progress) ->
     return collection
 
 
-def add_signals(run: Path, record: RunRecord, data: Path, progress: Progress, say: Callable[[str], None]) -> Collection:
+def add_signals(
+    run: Path,
+    record: RunRecord,
+    data: Path,
+    progress: Progress,
+    say: Callable[[str], None],
+    passed_over: Callable[[Sequence[str]], None],
+) -> Collection:
     """Fit the latent vectors of new instances and append them. Raises ViewError where none is usable."""
     collection, found = open_collection(run), read_signals(data, record.settings)
     tell_problems(found.problems, say)
@@ -116,6 +125,7 @@ def add_signals(run: Path, record: RunRecord, data: Path, progress: Progress, sa
         record.data.append(source)
     record.problems += [asdict(problem) for problem in found.problems]
     new = [name for name in found.ids if name not in collection]
+    passed_over([name for name in found.ids if name in collection])
     add_instances(run, record, collection, picked_by_id(found, new), f"add.{collection.sizes()['waves']}", progress)
     record.save(run)
     return collection
@@ -149,7 +159,7 @@ def add_instances(
         if phases:
             fitter = fitter.keeping()
             _train(run, record, fitter, phases, f"{name}.{number}", progress)
-        store_instances(collection, fitter, stage)
+        store_instances(collection, fitter, record, stage)
         progress(name, min(start + size, len(found)), len(found))
 
 
@@ -157,6 +167,7 @@ def evaluate_signals(run: Path, record: RunRecord, progress: Progress = silent) 
     """`evaluate` of such a run: every figure from stored bytes, at all cells of the grid."""
     collection, scores = open_collection(run), {}
     for folder in record.data:
+        check_at_hand(run, folder)
         found = read_signals(folder, record.settings)
         ids = [name for name in found.ids if name in collection and name not in scores]
         data = _of(found, ids, record)
@@ -193,7 +204,7 @@ def new_signal_fitter(record: RunRecord, shared: SharedPart, data: SignalData, a
     )
 
 
-def store_instances(collection: Collection, fitter: SignalFitter, stage: int) -> None:
+def store_instances(collection: Collection, fitter: SignalFitter, record: RunRecord, stage: int) -> None:
     """Append instances as one wave; figures are measured on what their bytes decode to."""
     layers = collection.codec.encode(fitter.codes_of(range(len(fitter.data))).to("cpu"))
     latents = collection.codec.decode(layers).tensors["latent"]
@@ -202,7 +213,7 @@ def store_instances(collection: Collection, fitter: SignalFitter, stage: int) ->
         ObjectRecord(item.id, own, item.label, item.group, metrics={**score, "stage": float(stage)})
         for item, own, score in zip(fitter.data.objects, layers, scores, strict=True)
     ]
-    collection.append(records)
+    append_sound(collection, records, record)
 
 
 def meta_learned(record: RunRecord) -> bool:

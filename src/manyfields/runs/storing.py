@@ -1,7 +1,8 @@
 """Codes to bytes in the collection, with the figures measured on what those bytes decode to."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from manyfields.collection import Collection, ObjectRecord
 from manyfields.compression import CodedScene, TransformMicroCodec, VqMicroCodec
 from manyfields.compression.factor_scene import CodedFactors
 from manyfields.compression.pyramid_scene import PyramidScene
+from manyfields.errors import CollectionError, Remark, RunError
 from manyfields.fields import Codes, FactorCodes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.factor_transform import FactorTransformFitter
@@ -34,6 +36,7 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.schedules import octrees
 from manyfields.runs.trainer import Progress, silent
 from manyfields.runs.transform_others import common_of, learned_of
+from manyfields.views import Problem
 
 
 def store_objects(
@@ -41,33 +44,13 @@ def store_objects(
 ) -> None:
     """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`.
 
-    A compressed collection gets them in its own codec, fitted to their views as the others were.
+    What cannot be stored is set aside, in the record and by a remark, and keeps no other object out.
     """
-    codec = collection.codec
-    steps = collection.properties.get("compressed", {}).get("steps", 0)
-    if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
-        encoded = codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
-    elif isinstance(codec, TransformMicroCodec) and isinstance(codes, Codes):
-        encoded = set_coded(collection, objects, codes, record, collection.properties["compressed"])
-    elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
-        each_scene = [codes[row] for row in range(len(codes))]
-        learned = None if common_of(collection) is None else learned_of(collection)
-        scenes = transform_coded(collection, objects, each_scene, record, shape, collection.path, silent, learned)
-        encoded = codec.encode(scenes)
-    elif isinstance(codes, TensorCodes) and "pyramid" in (shape := collection.properties.get("compressed", {})):
-        encoded = codec.encode(
-            pyramid_coded(collection, objects, [codes[row] for row in range(len(codes))], record, shape)
-        )
-    elif isinstance(codes, FactorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
-        each_field = [codes[row] for row in range(len(codes))]
-        encoded = codec.encode(factors_coded(collection, objects, each_field, record, shape))
-    elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
-        each = [codes[row] for row in range(len(codes))]
-        encoded = codec.encode(quantised(collection, objects if steps else None, each, shape, record))
-    else:
-        encoded = codec.encode(codes)
     records = []
-    for item, layers in zip(objects, encoded, strict=True):
+    for item, layers in zip(objects, _encoded_soundly(collection, objects, codes, record), strict=True):
+        if isinstance(layers, str):
+            set_aside(record, item.id, layers)
+            continue
         metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size)
         trained_in = 1 if item.id in record.stage1 else stage
         records.append(
@@ -81,7 +64,68 @@ def store_objects(
                 metrics={**metrics, "stage": float(trained_in)},
             )
         )
-    collection.append(records)
+    append_sound(collection, records, record)
+
+
+def append_sound(collection: Collection, records: Sequence[ObjectRecord], record: RunRecord) -> None:
+    """Append those that the collection takes; the others are set aside, and keep no other one out."""
+    sound: dict[str, ObjectRecord] = {}
+    for each in records:
+        why = "another object has its id" if each.id in sound else collection.refusal(each)
+        if why is None:
+            sound[each.id] = each
+        else:
+            set_aside(record, each.id, why)
+    collection.append(list(sound.values()))
+
+
+def set_aside(record: RunRecord, name: str, why: str) -> None:
+    """Note, and say, that an object was fitted and is not stored."""
+    record.problems.append(asdict(Problem(name, None, "not stored", why, True)))
+    warnings.warn(f"set aside: object {name!r} is not stored: {why}", Remark, stacklevel=2)
+
+
+def _encoded_soundly(
+    collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord
+) -> list[list[bytes] | str]:
+    """The layers of each object, or why it has none: one that has diverged is found by coding each for itself."""
+    try:
+        return list(_encoded(collection, objects, codes, record))
+    except (CollectionError, RunError) as error:
+        if len(objects) == 1:
+            return [str(error)]
+    found: list[list[bytes] | str] = []
+    for row, item in enumerate(objects):
+        found += _encoded_soundly(collection, [item], codes[row], record)
+    return found
+
+
+def _encoded(
+    collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord
+) -> list[list[bytes]]:
+    """In the codec of the collection; of a compressed one, fitted to their views as the others were."""
+    codec = collection.codec
+    steps = collection.properties.get("compressed", {}).get("steps", 0)
+    if isinstance(codec, VqMicroCodec) and isinstance(codes, Codes) and steps:
+        return codec.encode(distilled(collection, codec, objects, codes, record, steps), codec.gains(codes))
+    elif isinstance(codec, TransformMicroCodec) and isinstance(codes, Codes):
+        return set_coded(collection, objects, codes, record, collection.properties["compressed"])
+    elif isinstance(codes, TensorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
+        each_scene = [codes[row] for row in range(len(codes))]
+        learned = None if common_of(collection) is None else learned_of(collection)
+        scenes = transform_coded(collection, objects, each_scene, record, shape, collection.path, silent, learned)
+        return codec.encode(scenes)
+    elif isinstance(codes, TensorCodes) and "pyramid" in (shape := collection.properties.get("compressed", {})):
+        return codec.encode(
+            pyramid_coded(collection, objects, [codes[row] for row in range(len(codes))], record, shape)
+        )
+    elif isinstance(codes, FactorCodes) and "transform" in (shape := collection.properties.get("compressed", {})):
+        each_field = [codes[row] for row in range(len(codes))]
+        return codec.encode(factors_coded(collection, objects, each_field, record, shape))
+    elif isinstance(codes, OctreeCodes) and (shape := collection.properties.get("compressed")):
+        each = [codes[row] for row in range(len(codes))]
+        return codec.encode(quantised(collection, objects if steps else None, each, shape, record))
+    return codec.encode(codes)
 
 
 def distilled(

@@ -19,6 +19,8 @@ from manyfields.rendering import Sampler
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 12
+Clock = Callable[[], float]
+"""Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
 
 
 class Progress(Protocol):
@@ -198,8 +200,10 @@ def _shown(losses: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in losses.items() if name in ("latent", "rgb", "values", "held_out_psnr")}
 
 
-def seconds_per_step(make_fitter: Callable[[], TrainedFitter], phases: Sequence[Phase], steps: int = 12) -> list[float]:
-    """Mean wall time of a step of each phase, from a pilot on a fitter that is thrown away.
+def seconds_per_step(
+    make_fitter: Callable[[], TrainedFitter], phases: Sequence[Phase], steps: int = 12, clock: Clock = time.monotonic
+) -> list[float]:
+    """Mean wall time of a step of each phase by `clock`, from a pilot on a fitter that is thrown away.
 
     A phase is run in so few steps: all that changes with the share that is done, such as the samples of a ray or the
     size of grids, falls into them. Two steps warm up before; of each quarter the median counts.
@@ -210,9 +214,9 @@ def seconds_per_step(make_fitter: Callable[[], TrainedFitter], phases: Sequence[
         fitter.begin(short)
         spent = []
         for index in (0, 0, *range(steps)):
-            began = time.monotonic()
+            began = clock()
             fitter.step(short, index)
-            spent.append(time.monotonic() - began)
+            spent.append(clock() - began)
         quarters = [spent[2 + steps * quarter // 4 : 2 + steps * (quarter + 1) // 4] for quarter in range(4)]
         times.append(mean(median(quarter) for quarter in quarters))
     return times

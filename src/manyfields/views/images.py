@@ -1,5 +1,6 @@
-"""One image file to RGBA bytes."""
+"""Image files to bytes: photographs, and the textures of meshes, by one rule."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,32 @@ def load_image(path: Path) -> UInt8[np.ndarray, "H W 4"]:
     return rgba
 
 
-def _as_8_bit(image: "Image.Image") -> "Image.Image":
-    """16-bit grey, which Pillow would clip to 8 bits instead of scaling it."""
+def decode_texture(data: bytes) -> UInt8[np.ndarray, "H W C"]:
+    """To RGB, or to RGBA where the file has transparency; RGB stays where alpha is 0. Raises ViewError."""
     from PIL import Image
 
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return texture_pixels(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ViewError(f"damaged or not an image ({_one_line(error)})") from error
+
+
+def texture_pixels(image: "Image.Image") -> UInt8[np.ndarray, "H W C"]:
+    """An opened image of any mode as RGB, or as RGBA where it has transparency."""
+    image = _as_8_bit(image)
+    return np.array(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+
+
+def _as_8_bit(image: "Image.Image") -> "Image.Image":
+    """16-bit grey and floats, which Pillow would clip to 8 bits instead of scaling them."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        return Image.fromarray(np.rint(np.nan_to_num(np.asarray(image)).clip(0, 1) * 255).astype(np.uint8))
+    return image
 
 
 def _one_line(error: BaseException) -> str:

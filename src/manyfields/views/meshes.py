@@ -1,14 +1,13 @@
 """Meshes of files in one common form: triangles with materials, in world axes, of a normalised size.
 
-Reads GLB and glTF (`gltf.py`), and OBJ and PLY (with trimesh). What a file calls its material becomes a `Material` with
-linear colours, as in glTF 2.0; vertex colours of PLY and OBJ files are taken as sRGB, those of glTF as linear.
+Reads GLB and glTF (`gltf/`), OBJ (`obj.py`) and PLY (`ply.py`). What a file calls its material becomes a `Material`
+with linear colours, as in glTF 2.0; vertex colours of PLY and OBJ files are taken as sRGB, those of glTF as linear.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,8 +23,20 @@ _AXES = {
 
 
 @dataclass(frozen=True)
+class Sampler:
+    """How a texture goes on beyond its edges along u and v: "repeat", "clamp", "mirror"; whether texels are blended."""
+
+    wrap: tuple[str, str] = ("repeat", "repeat")
+    smooth: bool = True
+
+
+@dataclass(frozen=True)
 class Material:
-    """A glTF metallic-roughness material. Colours are linear; images are uint8 arrays [H, W, C], row 0 at the top."""
+    """A glTF metallic-roughness material. Colours are linear; images are uint8 arrays [H, W, C], row 0 at the top.
+
+    `samplers` holds those of textures that do not simply repeat: "base", "metallic_roughness", "normal", "emissive".
+    An `unlit` material shows its base colour whatever the light.
+    """
 
     base_color: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     base_image: np.ndarray | None = None  # RGB or RGBA, sRGB
@@ -33,11 +44,13 @@ class Material:
     roughness: float = 0.9
     metallic_roughness_image: np.ndarray | None = None  # G roughness, B metallic, linear
     normal_image: np.ndarray | None = None
+    normal_scale: float = 1.0
     emissive: tuple[float, float, float] = (0.0, 0.0, 0.0)
     emissive_image: np.ndarray | None = None
     alpha_mode: str = "OPAQUE"
     alpha_cutoff: float = 0.5
-    uv_transform: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 0.0)  # offset, scale, rotation (KHR_texture_transform)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+    unlit: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,9 @@ class Surface:
     """Triangles that share a material.
 
     vertices [N, 3] float64, faces [F, 3] int64, normals [N, 3] unit length or None, uv [N, 2] with v down as in glTF or
-    None, colors [N, 4] float32 linear or None.
+    None, colors [N, 4] float32 linear or None. `own_uv` holds the coordinates [N, 2] of those textures ("normal", ..)
+    that have others than the base colour's `uv`. Without normals, edges of less than 35 degrees look smooth, or none
+    do where the surface is `flat`.
     """
 
     vertices: np.ndarray
@@ -54,6 +69,8 @@ class Surface:
     uv: np.ndarray | None = None
     colors: np.ndarray | None = None
     material: Material = field(default_factory=Material)
+    own_uv: dict[str, np.ndarray] = field(default_factory=dict)
+    flat: bool = False
 
     def transformed(self, matrix: np.ndarray) -> Surface:
         """The surface after a 4x4 affine map; mirroring turns the triangles so that they keep their outer side."""
@@ -69,10 +86,14 @@ class Surface:
 
 @dataclass(frozen=True)
 class Mesh:
-    """One object: its surfaces in world coordinates and the matrix that brought them there from file coordinates."""
+    """One object: its surfaces in world coordinates and the matrix that brought them there from file coordinates.
+
+    `remarks` says, one line each, what of the file was not understood or had to be guessed, for whoever shows its name.
+    """
 
     surfaces: tuple[Surface, ...]
     model_to_world: np.ndarray  # [4, 4] float64
+    remarks: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> np.ndarray:
@@ -86,7 +107,7 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
 
     File axes with `up` "y" or "z" (default: "z" for PLY, "y" for the others) go to world z up, glTF (x, y, z) to
     (x, -z, y); then a turn of `yaw_deg` about z; then the centre of the bounding box to the origin and the farthest
-    vertex to 0.9. Raises MeshError.
+    vertex to 0.9. What of the file was not understood is in the mesh's `remarks`. Raises MeshError.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -100,13 +121,19 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
     if suffix in (".glb", ".gltf"):
         from manyfields.views.gltf import read_gltf
 
-        surfaces = read_gltf(path)
+        surfaces, remarks = read_gltf(path)
+    elif suffix == ".obj":
+        from manyfields.views.obj import read_obj
+
+        surfaces, remarks = read_obj(path)
     else:
-        surfaces = _read_with_trimesh(path)
+        from manyfields.views.ply import read_ply
+
+        surfaces, remarks = read_ply(path)
     surfaces = [surface for surface in surfaces if len(surface.faces)]
     if not surfaces:
-        raise MeshError(f"{path}: has no triangles")
-    return _normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path)
+        raise MeshError(f"{path}: has no triangles{''.join(f'; {remark}' for remark in remarks[:2])}")
+    return replace(_normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path), remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _turn(yaw_deg: float) -> np.ndarray:
@@ -145,49 +172,3 @@ def srgb_to_linear(values: np.ndarray) -> np.ndarray:
 def linear_to_srgb(values: np.ndarray) -> np.ndarray:
     """Inverse of `srgb_to_linear`."""
     return np.where(values <= 0.0031308, values * 12.92, 1.055 * np.maximum(values, 1e-12) ** (1 / 2.4) - 0.055)
-
-
-def _linear_rgba(color: Any) -> np.ndarray:
-    """uint8 sRGB [..., 4] with straight alpha to linear float32."""
-    values = np.asarray(color, dtype=np.float64) / 255
-    return np.concatenate([srgb_to_linear(values[..., :3]), values[..., 3:4]], axis=-1).astype(np.float32)
-
-
-def _read_with_trimesh(path: Path) -> list[Surface]:
-    import trimesh
-
-    try:
-        loaded = trimesh.load_scene(path, process=False)
-        meshes = [geometry for geometry in loaded.dump() if isinstance(geometry, trimesh.Trimesh)]
-    except Exception as error:  # trimesh raises whatever its parsers raise
-        raise MeshError(f"{path}: cannot be read as a mesh ({_one_line(error)}); export it again") from error
-    return [_surface_of(mesh) for mesh in meshes]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _surface_of(mesh: Any) -> Surface:
-    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64)
-    normals = mesh.vertex_normals if "vertex_normals" in mesh._cache.cache else None
-    visual = mesh.visual
-    uv, colors, material = None, None, Material()
-    if visual.kind == "texture":
-        simple = visual.material
-        diffuse = getattr(simple, "diffuse", None)
-        image = getattr(simple, "image", None)
-        if visual.uv is not None and image is not None:
-            uv = np.stack([visual.uv[:, 0], 1 - visual.uv[:, 1]], axis=1)
-            material = Material(base_image=np.asarray(image.convert("RGBA")))
-        elif diffuse is not None:
-            r, g, b, a = (float(value) for value in _linear_rgba(diffuse))
-            material = Material(base_color=(r, g, b, a), alpha_mode="BLEND" if a < 1 else "OPAQUE")
-    elif visual.kind == "vertex":
-        colors = _linear_rgba(visual.vertex_colors)
-    elif visual.kind == "face":
-        face_colors = _linear_rgba(visual.face_colors)
-        vertices, normals = vertices[faces.reshape(-1)], None
-        colors = np.repeat(face_colors, 3, axis=0)
-        faces = np.arange(len(vertices)).reshape(-1, 3)
-    return Surface(vertices, faces, None if normals is None else np.asarray(normals), uv, colors, material)

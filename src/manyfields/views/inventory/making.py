@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manyfields._checks import COUNT, SEED
 from manyfields._io import write_atomic
 from manyfields.errors import ConfigError
 from manyfields.views.inventory.buildings import make_building
@@ -42,8 +43,8 @@ def make_inventory(out: Path, kind: str, count: int, seed: int = 0) -> list[Path
     """
     if kind not in KINDS:
         raise ConfigError(f"there is no kind {kind!r} of object; make one of {', '.join(KINDS)}")
-    if count < 1:
-        raise ConfigError(f"count is {count}; make at least 1 object")
+    COUNT.check("count", count)
+    SEED.check("seed", seed)
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: is a file; name a folder to make objects in")

@@ -1,0 +1,211 @@
+"""Surfaces as what vtk draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.util.vtkConstants import VTK_FLOAT, VTK_UNSIGNED_CHAR
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
+
+from manyfields.views.mesh_light import Light
+from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
+from manyfields.views.mesh_textures import coverage, reduced, reductions
+from manyfields.views.meshes import Material, Surface, linear_to_srgb, srgb_to_linear
+
+_VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An actor, and whether it is drawn among what one can see through."""
+
+    actor: Any
+    translucent: bool
+
+
+def actors(surface: Surface, light: Light, density: float) -> list[Drawn]:
+    """The actors of a surface, with `density` samples of the picture along a unit of the world.
+
+    Where a BLEND material is opaque in places and translucent in others these are two: what one cannot see through has
+    to be drawn before, or it would have no depth.
+    """
+    material = surface.material
+    data = _shaded_data(surface)
+    textures = _textures(surface, density)
+    alphas = _alphas(surface, textures.get("base"))
+    by_vertex = "base" in textures and surface.colors is not None and material.alpha_mode != "OPAQUE"
+    if material.alpha_mode == "MASK":
+        parts = [(cut_out(material.alpha_cutoff), False)]
+    elif material.alpha_mode != "BLEND" or alphas[0] >= OPAQUE_FROM:
+        parts = [(ALL, False)]
+    elif alphas[1] < OPAQUE_FROM:
+        parts = [(ALL, True)]
+    else:
+        parts = [(ONLY_OPAQUE, False), (ONLY_TRANSLUCENT, True)]
+    found = []
+    for keep, translucent in parts:
+        actor = _actor(surface, data, textures)
+        shade(actor, light, keep, by_vertex)
+        actor.SetForceOpaque(not translucent)
+        actor.SetForceTranslucent(translucent)
+        found.append(Drawn(actor, translucent))
+    return found
+
+
+def image_data(pixels: np.ndarray) -> Any:
+    """An image of uint8 or float32 [H, W, C]; vtk keeps row 0 at the bottom."""
+    height, width, channels = pixels.shape
+    image = vtkImageData()
+    image.SetDimensions(width, height, 1)
+    flat = np.ascontiguousarray(pixels[::-1]).reshape(-1, channels)
+    kind = VTK_UNSIGNED_CHAR if pixels.dtype == np.uint8 else VTK_FLOAT
+    image.GetPointData().SetScalars(numpy_to_vtk(flat, deep=True, array_type=kind))
+    return image
+
+
+def _texture(pixels: np.ndarray, srgb: bool) -> Any:
+    texture = vtkTexture()
+    texture.SetInputData(image_data(pixels))
+    texture.SetColorModeToDirectScalars()
+    texture.SetUseSRGBColorSpace(srgb)
+    texture.InterpolateOn()
+    texture.MipmapOff()
+    texture.RepeatOn()
+    return texture
+
+
+def _textures(surface: Surface, density: float) -> dict[str, np.ndarray]:
+    """The images of a surface by what they are for, as sharp as the picture needs them."""
+    material = surface.material
+    if surface.uv is None:
+        return {}
+    images: dict[str, np.ndarray] = {}
+    if material.base_image is not None:
+        images["base"] = _base_image(material)
+    if material.metallic_roughness_image is not None:
+        images["packed"] = material.metallic_roughness_image[..., :3]
+    if material.emissive_image is not None:
+        images["emissive"] = material.emissive_image[..., :3]
+    if material.normal_image is not None:
+        images["normal"] = material.normal_image[..., :3]
+    covered: dict[tuple[int, int], np.ndarray | None] = {}
+    for name, image in images.items():
+        size = image.shape[:2]
+        if size not in covered:
+            covered[size] = coverage(surface.uv, surface.faces, size)
+        times = reductions(surface.vertices, surface.faces, surface.uv, size, density)
+        images[name] = reduced(image, times, covered[size])
+    return images
+
+
+def _base_image(material: Material) -> np.ndarray:
+    """The base colour texture times the base colour factor (linear), with alpha unless it is opaque."""
+    image = material.base_image
+    assert image is not None
+    factor = np.array(material.base_color)
+    color = image[..., :3]
+    if (factor[:3] != 1).any():
+        levels = linear_to_srgb(srgb_to_linear(np.arange(256) / 255)[:, None] * factor[:3])
+        table = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+        color = np.stack([table[color[..., i], i] for i in range(3)], axis=-1)
+    if material.alpha_mode == "OPAQUE" or (image.shape[-1] == 3 and factor[3] >= 1):
+        return color
+    alpha = image[..., 3] / 255 * factor[3] if image.shape[-1] == 4 else np.full(image.shape[:2], factor[3])
+    return np.concatenate([color, np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)[..., None]], axis=-1)
+
+
+def _alphas(surface: Surface, base: np.ndarray | None) -> tuple[float, float]:
+    """Smallest and largest alpha that the surface can have anywhere."""
+    low = high = 1.0
+    if base is None:
+        low = high = surface.material.base_color[3]
+    elif base.shape[-1] == 4:
+        low, high = base[..., 3].min() / 255, base[..., 3].max() / 255
+    if surface.colors is not None:
+        low, high = low * float(surface.colors[:, 3].min()), high * float(surface.colors[:, 3].max())
+    return low, high
+
+
+def _shaded_data(surface: Surface) -> Any:
+    data = _poly_data(surface)
+    if surface.normals is None:
+        normals = vtkPolyDataNormals()
+        normals.SetInputData(data)
+        normals.SetFeatureAngle(35)
+        normals.ConsistencyOff()
+        normals.Update()
+        data = normals.GetOutput()
+    if surface.uv is not None and surface.material.normal_image is not None:
+        tangents = vtkPolyDataTangents()
+        tangents.SetInputData(data)
+        tangents.Update()
+        data = tangents.GetOutput()
+    return data
+
+
+def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
+    material = surface.material
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputData(data)
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    look = actor.GetProperty()
+    look.SetInterpolationToPBR()
+    look.SetMetallic(material.metallic)
+    look.SetRoughness(material.roughness)
+    look.SetEmissiveFactor(*material.emissive)
+    if "base" not in textures:
+        look.SetColor(*material.base_color[:3])
+        look.SetOpacity(1.0 if material.alpha_mode == "OPAQUE" else material.base_color[3])
+    if surface.colors is not None:
+        mapper.SetColorModeToDirectScalars()
+        mapper.ScalarVisibilityOn()
+    else:
+        mapper.ScalarVisibilityOff()
+    if "base" in textures:
+        look.SetBaseColorTexture(_texture(textures["base"], srgb=True))
+    if "packed" in textures:
+        look.SetORMTexture(_texture(textures["packed"], srgb=False))
+    if "emissive" in textures:
+        look.SetEmissiveTexture(_texture(textures["emissive"], srgb=True))
+    if "normal" in textures:
+        look.SetNormalTexture(_texture(textures["normal"], srgb=False))
+    return actor
+
+
+def _poly_data(surface: Surface) -> Any:
+    data = vtkPolyData()
+    points = vtkPoints()
+    points.SetData(numpy_to_vtk(surface.vertices.astype(np.float32), deep=True))
+    data.SetPoints(points)
+    cells = vtkCellArray()
+    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces.reshape(-1)), deep=True))
+    data.SetPolys(cells)
+    attributes = data.GetPointData()
+    if surface.normals is not None:
+        attributes.SetNormals(numpy_to_vtk(surface.normals.astype(np.float32), deep=True))
+    if surface.uv is not None:
+        up = np.stack([surface.uv[:, 0], 1 - surface.uv[:, 1]], axis=1)  # vtk counts v from the bottom
+        attributes.SetTCoords(numpy_to_vtk(up.astype(np.float32), deep=True))
+    if surface.colors is not None:
+        attributes.SetScalars(numpy_to_vtk(_vertex_colors(surface), deep=True))
+    return data
+
+
+def _vertex_colors(surface: Surface) -> np.ndarray:
+    """Times the base colour, unless that is in the texture already; vtk's own encoding, uint8 [N, 4]."""
+    assert surface.colors is not None
+    colors = surface.colors.copy()
+    if surface.material.base_image is None or surface.uv is None:
+        colors[:, :3] *= np.array(surface.material.base_color[:3], dtype=np.float32)
+    if surface.material.alpha_mode == "OPAQUE":
+        colors[:, 3] = 1
+    colors = np.clip(colors, 0, 1)
+    colors[:, :3] **= 1 / _VTK_GAMMA
+    return np.rint(colors * 255).astype(np.uint8)
