@@ -1,7 +1,7 @@
 """`plain_march` compiled by numba for CPUs: one walk along each ray, nothing of a sample is ever written to memory."""
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
