@@ -18,6 +18,7 @@ ORDER = (
         "_checks",
         "_io",
         "_lock",
+        "cores",
         "memory",
         "compiled",
         "simd",

@@ -21,7 +21,6 @@ CHOICES = {"codec": "vq", "bits": (3,), "steps": 3}
 
 @pytest.fixture(scope="session")
 def _small(tmp_path_factory, _rgb_fitted) -> Path:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("compressed") / "out"
     compress(_rgb_fitted, out, **CHOICES)
     return out

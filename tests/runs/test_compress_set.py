@@ -25,7 +25,6 @@ LAYERS = 4
 
 @pytest.fixture(scope="module")
 def _small(tmp_path_factory, _rgb_fitted) -> Path:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("set") / "out"
     compress(_rgb_fitted, out, **CHOICES)
     return out

@@ -27,7 +27,6 @@ CHOICES = {"codec": "transform", "steps": 3, "transform": {"latent": 6, "hidden"
 
 @pytest.fixture(scope="module")
 def _small(tmp_path_factory, tensor_run) -> Path:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("coded") / "out"
     compress(tensor_run, out, **CHOICES)
     return out

@@ -5,7 +5,6 @@ import shutil
 import time
 
 import pytest
-import torch
 
 from manyfields.commands import main
 from manyfields.compression.vq_tensor_file import decode_scene
@@ -33,7 +32,6 @@ OBJECT = "ball_red"
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, shapes):
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("rd")
     data = shapes.write_set(folder / "views", [OBJECT])
     (folder / "tiny.json").write_text(json.dumps(SETTINGS))

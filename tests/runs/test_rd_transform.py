@@ -28,7 +28,6 @@ OBJECT = "ball_red"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, shapes):
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("rd-transform")
     data = shapes.write_set(folder / "views", [OBJECT])
     (folder / "tiny.json").write_text(json.dumps(SETTINGS))

@@ -64,17 +64,16 @@ class Rd(Command):
     seed: Seed = 0
     """Of the points of this curve."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
+        from manyfields.cores import use_threads
         from manyfields.evaluation.units import format_bytes
         from manyfields.runs.rd_report import delta_line
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         with progress("rd") as report:
             kept = runs.rd(
                 self.folder,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 from manyfields._checks import COUNT, SEED
 from manyfields._io import read_json, write_json
 from manyfields._lock import locked
+from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
 from manyfields.views.mesh_light import STUDIO, Light, read_light
 from manyfields.views.mesh_sources import MeshSource, find_meshes
@@ -201,9 +201,9 @@ def render_set(
     Complete objects are skipped, incomplete ones made anew. A mesh that cannot be rendered is set aside in the summary;
     only if none is usable a MeshError ends the run, as it does where OUT holds renders with other settings, or another
     process renders into it. `up` is the up axis of the files ("y" or "z"; default by format), `light` "studio", "flat"
-    (colours as they are) or a Radiance file (.hdr), `workers` the number of processes (default: one per core), which
-    end with this one; `sources` the meshes to take, in order, in place of all of the folder;
-    `progress(finished, total, id)` is called in this process after each object. Raises MeshError, ConfigError.
+    (colours as they are) or a Radiance file (.hdr), `workers` the number of processes (default: one per core that
+    this process may use), which end with this one; `sources` the meshes to take, in order, in place of all of the
+    folder; `progress(finished, total, id)` is called in this process after each object. Raises MeshError, ConfigError.
     """
     COUNT.check("workers", workers)
     surroundings = read_light(light)
@@ -226,7 +226,7 @@ def render_set(
             else:
                 pending.append(source)
         finished = len(summary.skipped)
-        for source, outcome in _rendered(pending, out, settings, surroundings, workers or os.cpu_count() or 1):
+        for source, outcome in _rendered(pending, out, settings, surroundings, workers or available_cores()):
             finished += 1
             if outcome.failure is None:
                 summary.done.append(source.id)
