@@ -131,7 +131,7 @@ def test_some_of_the_views(fitted, tmp_path):
     rd(fitted / "run", tmp_path / "rd", values=[2], steps=1, views=1)
     with pytest.raises(RunError, match="of another run, or of other objects or views"):
         rd(fitted / "run", tmp_path / "rd", values=[2], steps=1)
-    with pytest.raises(ConfigError, match="views 0: at least 1"):
+    with pytest.raises(ConfigError, match="views: a number of at least 1, not 0"):
         rd(fitted / "run", tmp_path / "other", views=0)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields._checks import POSITIVE
+from manyfields._checks import NATURAL
 from manyfields.commands._command import (
     Command,
     MovedViews,
@@ -43,7 +43,7 @@ class Rd(Command):
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
     transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
     transform-pretrained: by a codec that is learned from other scenes."""
-    values: Annotated[tuple[float, ...], POSITIVE] = ()
+    values: Annotated[tuple[float, ...], NATURAL] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
     """Name of the curve; that of the codec if not given."""

@@ -67,7 +67,7 @@ def costs_of(fitter: StageFitter, record: RunRecord, clock: Clock = time.monoton
     bounds = item.bounds.to("cpu")
     for _ in range(2):
         began = clock()
-        shared.guide(code, bounds.float()[None], None)
+        shared.occupancy(code, bounds.float()[None])
         guided = clock()
         seen = render_held_out(shared, sampler, code, bounds, item.source, item.test[:1], size)
         seen.scores()
