@@ -1,13 +1,18 @@
 """Fixtures for all tests. Data outside the repository is found through MANYFIELDS_SHARED and skipped where absent."""
 
 import importlib.util
+import itertools
 import os
+import random
 import re
 import sys
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
+import numpy as np
 import pytest
+import torch
 
 PACKAGE = Path(importlib.util.find_spec("manyfields").origin).parent
 
@@ -36,6 +41,53 @@ def _load(name: str):
 # Every shape that a signature states is checked while tests run.
 jaxtyping.install_import_hook(_checked_modules(), f"{_load('_shape_checks').__name__}.check_shapes")
 
+# No example has a time to keep, and the same ones are tried in every run.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in each, in a random order")
+
+
+def pytest_collection_modifyitems(config, items):
+    """A random order shows tests that need others before them, or not before them."""
+    if (seed := config.getoption("--shuffle")) is None:
+        return
+    draw = random.Random(seed)
+    places: dict[Path, float] = {}
+    keys = {item: (places.setdefault(item.path, draw.random()), draw.random()) for item in items}
+    items.sort(key=keys.__getitem__)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    _as_in_a_new_process()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    _as_in_a_new_process()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    _draw_anew()
+
+
+def _as_in_a_new_process() -> None:
+    """Sums in one order whatever the number of cores, and the same draws whatever ran before."""
+    torch.set_num_threads(1)
+    _draw_anew()
+
+
+def _draw_anew() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -44,6 +96,21 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no real data at {folder} (set MANYFIELDS_SHARED)")
     return folder
+
+
+@pytest.fixture
+def steady_pilots(monkeypatch):
+    """Every step of a pilot takes a hundredth of a second: minutes become the same steps on every machine."""
+    from manyfields.runs import plan, signals, trainer
+
+    adding = sys.modules["manyfields.runs.add"]  # its name in the package is that of its function
+
+    def steady(make_fitter, phases, steps=12, clock=None):
+        ticks = itertools.count()
+        return trainer.seconds_per_step(make_fitter, phases, steps, lambda: next(ticks) / 100)
+
+    for module in (adding, plan, signals):
+        monkeypatch.setattr(module, "seconds_per_step", steady)
 
 
 @pytest.fixture

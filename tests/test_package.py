@@ -18,6 +18,8 @@ ORDER = (
         "_checks",
         "_io",
         "_lock",
+        "cores",
+        "names",
         "memory",
         "compiled",
         "simd",

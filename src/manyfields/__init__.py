@@ -7,10 +7,13 @@
     image = collection["truck"].render(cameras)
 
 Every name below is loaded on first use, so that `import manyfields` costs milliseconds and imports no torch.
+It sets what OpenMP reads from the environment (`manyfields.cores`), unless it is set already.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from manyfields.cores import set_up_threads
 
 if TYPE_CHECKING:
     from manyfields.cameras import Cameras
@@ -43,6 +46,8 @@ _HOME = {
     "read_stream": "manyfields.collection.streams",
     "read_views": "manyfields.views",
 }
+
+set_up_threads()  # before torch and numba are loaded, which read it once
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,10 @@ def _numba():
         import numba
     except ImportError:
         return None
+    # Its pool starts with the first call, and sets the threads of OpenMP, which are also PyTorch's, to all cores.
+    before = torch.get_num_threads()
+    numba.get_num_threads()
+    torch.set_num_threads(before)
     return numba
 
 
@@ -56,6 +60,8 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     options: those of `njit`. Where an install is read-only and there is no home, a line says once that nothing is kept.
     """
     from numba import njit
+
+    _numba()  # before a loop that nobody asked `compiled_for` about starts the pool
 
     def compiled(loop: Callable[..., Any]) -> Any:
         made = njit(nogil=True, **options)(loop)

@@ -9,6 +9,11 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.fixture(autouse=True)
+def steady(steady_pilots):
+    """Minutes in tests are steps, not time."""
+
+
 @pytest.fixture(scope="session")
 def load():
     """Imports a module of benchmarks/."""

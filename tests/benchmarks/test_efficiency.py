@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,8 +112,7 @@ def test_rows_of_a_tiny_fit(efficiency, modulations, tmp_path, monkeypatch):
     for name in ("mixture", "film_few"):
         assert found[f"efficiency.{name}.psnr_train"]["value"] > 8
         assert found[f"efficiency.{name}.psnr_unseen"]["value"] > 5
-    own = found["efficiency.film_few.seconds"]["value"]
-    assert 0.2 < own / found["efficiency.mixture.seconds"]["value"] < 5, "as long as the mixture took"
+    assert found["efficiency.film_few.seconds"]["value"] > 0 and found["efficiency.mixture.seconds"]["value"] > 0
     ratio = found["mixture.flops_ratio_film"]["value"]
     assert ratio == pytest.approx(1.0, abs=0.1)
 
@@ -121,6 +121,25 @@ def test_rows_of_a_tiny_fit(efficiency, modulations, tmp_path, monkeypatch):
     again = {row["name"]: row["value"] for row in json.loads(results.read_text())}
     for figure in ("psnr_train", "psnr_unseen", "seconds"):
         assert again[f"efficiency.film_few.{figure}"] == found[f"efficiency.film_few.{figure}"]["value"]
+
+
+@pytest.mark.parametrize(("trial", "steps"), [(1.0, 6), (4.0, 3)])
+def test_a_network_learns_as_long_as_the_mixture(efficiency, monkeypatch, tmp_path, trial, steps):
+    """By the time of a step in the pilot, or in a trial that met less other work."""
+    images, ran = object.__new__(efficiency.Images), []
+    images.rates, images.seconds, images.seen, images.phase = None, 6.0, [], Phase("instances", rgb=1.0)
+    family = SimpleNamespace(remember_average=lambda codes: None, state_dict=dict)
+    store = SimpleNamespace(all=lambda: SimpleNamespace(tensors={"latent": None}))
+    fitter = SimpleNamespace(store=store, shared=SimpleNamespace(family=family))
+    monkeypatch.setattr(efficiency, "seconds_per_step", lambda make, phases, steps: [2.0])
+    monkeypatch.setattr(efficiency, "run", lambda fitter, phase, told: ran.append(phase.steps) or 6.0)
+    monkeypatch.setattr(efficiency, "quality", lambda *given: 20.0)
+    monkeypatch.setattr(efficiency, "save_file", lambda *given: None)
+    monkeypatch.setattr(images, "family", lambda name: family)
+    monkeypatch.setattr(images, "fitter", lambda *given: fitter)
+    monkeypatch.setattr(images, "trial", lambda name, phase: (20.0, trial))
+    images.learn("film_64x4", tmp_path / "file", lambda *told: None)
+    assert ran == [steps]
 
 
 def test_what_diverges_at_all_rates_says_so(efficiency, monkeypatch, tmp_path):

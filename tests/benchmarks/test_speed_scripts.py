@@ -31,7 +31,7 @@ def run(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120, env=environment)
 
 
-@pytest.mark.parametrize("name", ["floor", "speed", "gpu"])
+@pytest.mark.parametrize("name", ["floor", "speed", "gpu", "busy_machine"])
 def test_a_script_says_how_to_run_it(name):
     done = run(str(BENCHMARKS / f"{name}.py"), "--help")
     assert done.returncode == 0, done.stderr

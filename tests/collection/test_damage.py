@@ -68,7 +68,7 @@ def edit_manifest(folder: Path, change) -> None:
     path.write_bytes(body[:-1] + b',"sha256":"' + sha256(body).encode() + b'"}\n')
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(NAMES), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_every_flipped_bit_is_found(tiny, name, place, bit):
     path = find(tiny.path, name)
@@ -221,7 +221,7 @@ def test_index_shards_that_are_no_parquet(tiny, data):
     refused(tiny.path, "cannot be read as Parquet")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
 def test_altered_index_shards_with_true_checksums_never_crash(tiny, place, value):
     path = find(tiny.path, "objects-00000")

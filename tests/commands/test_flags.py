@@ -72,7 +72,7 @@ def test_flags_that_are_written_to_are_known():
         ("inventory out --count -1", "count: a number of at least 1, not -1"),
         ("compress gone out --lambda nan", "lambda: a number of at least 0, not nan"),
         ("compress gone out --steps -1", "steps: a number of at least 0, not -1"),
-        ("rd gone out --values 0.1 nan", "values: a number above 0, not nan"),
+        ("rd gone out --values 0.1 nan", "values: a number of at least 0, not nan"),
         ("eval gone --level 0", "level: a number of at least 1, not 0"),
         ("prior gone --held-out nan", "held-out: a number of at least 0 and below 1, not nan"),
         ("sample gone --out out --guidance inf", "guidance: a number, not inf"),

@@ -1,7 +1,6 @@
 """The program as a user meets it: help, usage errors, one-line mistakes, exit statuses."""
 
 import inspect
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass, fields
@@ -53,15 +52,9 @@ def test_help_names_every_command_and_loads_nothing_heavy():
 
 
 def test_help_is_quick():
-    # Processor time, not wall time, so that a busy machine does not fail it; 0.15 s where it was written.
-    assert min(processor_seconds("from manyfields.commands import main; main(['--help'])") for _ in range(3)) < 0.5
-
-
-def processor_seconds(code: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert run_python(code).returncode == 0
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    """Loading modules is what takes the time: 304 where it was written, in 0.15 s; torch alone has a thousand."""
+    done = run_python("import sys; from manyfields.commands import main; main(['--help']); print(len(sys.modules))")
+    assert int(done.stdout.splitlines()[-1]) < 600
 
 
 @pytest.mark.parametrize("name", list(commands.COMMANDS))

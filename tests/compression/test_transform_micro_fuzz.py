@@ -6,7 +6,6 @@ decode to something else are for the collection's CRC32C to find: tests/runs/tes
 
 import resource
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ import torch
 from manyfields.compression import TransformMicroCodec
 from manyfields.errors import CollectionError
 
-SECONDS_OF_ONE = 20.0  # on a machine that is busy otherwise; a decoder that hangs takes for ever
 MEGABYTES = 64  # that may stay after all of them, allocators' own habits included
 
 
@@ -51,8 +49,7 @@ def altered(data: bytes, draw: np.random.Generator, others: list[bytes]) -> byte
 
 
 def outcome(codec: TransformMicroCodec, layers: list[bytes]) -> str:
-    """ "refused" or "decoded"; anything else is a failure."""
-    began = time.monotonic()
+    """ "refused" or "decoded"; anything else is a failure, and a decoder that hangs meets the limit of every test."""
     try:
         tensors = codec.decode([layers]).tensors
     except CollectionError as error:
@@ -63,7 +60,6 @@ def outcome(codec: TransformMicroCodec, layers: list[bytes]) -> str:
         assert tensors["micro"].shape == (1, *codec.shapes["micro"])
         assert all(bool(tensor.isfinite().all()) for tensor in tensors.values())
         assert set(tensors["hull"].unique().tolist()) <= {0.0, 1.0}
-    assert time.monotonic() - began < SECONDS_OF_ONE
     return found
 
 

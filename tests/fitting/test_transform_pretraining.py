@@ -39,7 +39,6 @@ def waves(seed: int) -> list[torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def learned() -> LearnedTransform:
-    torch.set_num_threads(1)
     return learn_transform([waves(seed) for seed in range(6)], TINY)
 
 

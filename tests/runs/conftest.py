@@ -3,13 +3,12 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from manyfields.fitting import octree_growing
 from manyfields.runs import fit
@@ -94,18 +93,14 @@ def stored_hashes(run: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.fixture(autouse=True)
+def steady(steady_pilots):
+    """Minutes in tests are steps, not time."""
+
+
 @pytest.fixture(scope="session")
 def hashes() -> Callable[[Path], dict[str, str]]:
     return stored_hashes
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums in one order, also where tests run beside other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -140,12 +135,18 @@ def tensor_settings(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", autouse=True)
-def short_start() -> Iterator[None]:
-    """Octrees of views without depth are grown by a fit of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
-        yield
+_patch = pytest.MonkeyPatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Octrees of views without depth are grown by a short fit of their own, in the tests of this folder alone."""
+    _patch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    _patch.undo()
 
 
 @pytest.fixture(scope="session")
@@ -157,7 +158,6 @@ def data(tmp_path_factory, shapes) -> Path:
 
 @pytest.fixture(scope="session")
 def _fitted(tmp_path_factory, data, settings) -> Path:
-    torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("fitted") / "run"
     fit(data, run, config=settings, stage1_objects=2)
     return run
@@ -173,7 +173,6 @@ def run(tmp_path, _fitted) -> Path:
 @pytest.fixture(scope="session")
 def tensor_run(tmp_path_factory, data, tensor_settings) -> Path:
     """A finished run of tensor fields, for tests that leave it as it is."""
-    torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("tensors") / "run"
     fit(data, run, config=tensor_settings, stage1_objects=4, report=False)
     return run
@@ -181,7 +180,6 @@ def tensor_run(tmp_path_factory, data, tensor_settings) -> Path:
 
 @pytest.fixture(scope="session")
 def _rgb_fitted(tmp_path_factory, data, rgb_settings) -> Path:
-    torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("rgb") / "run"
     fit(data, run, config=rgb_settings, stage1_objects=2, report=False)
     return run

@@ -37,7 +37,6 @@ CHOICES = {"codec": "transform", "steps": 3, "transform": {"latent": 6, "hidden"
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, shapes) -> Path:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("factors")
     data = shapes.write_set(folder / "views", ["ball_red", "box_flat"])
     (folder / "tiny.json").write_text(json.dumps(TINY))

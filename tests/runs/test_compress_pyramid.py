@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
@@ -30,7 +29,6 @@ SMALL = {"draws": 2, "rays": 64, "levels": 2, "price": 0.05}
 @pytest.fixture(scope="module")
 def seen_run(tmp_path_factory, shapes):
     """A fit that has got so far that something is seen."""
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("pyramid")
     data = shapes.write_set(folder / "views", ["ball_red"])
     (folder / "tiny.json").write_text(json.dumps(SETTINGS))

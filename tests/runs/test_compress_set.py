@@ -25,7 +25,6 @@ LAYERS = 4
 
 @pytest.fixture(scope="module")
 def _small(tmp_path_factory, _rgb_fitted) -> Path:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("set") / "out"
     compress(_rgb_fitted, out, **CHOICES)
     return out
@@ -176,8 +175,8 @@ def test_what_is_taken_when_no_codec_is_named(rgb_run, run, tmp_path):
     [
         ({"variants": ("no-mask",)}, "sizes and variants are for tensor planes; fused planes share one decoder"),
         ({"size": "H"}, "sizes and variants are for tensor planes"),
-        ({"price": -1.0}, "lambda -1.0: not below 0"),
-        ({"steps": -1}, "steps -1"),
+        ({"price": -1.0}, "lambda: a number of at least 0, not -1.0"),
+        ({"steps": -1}, "steps: a number of at least 0, not -1"),
         ({"transform": {"latent": 3}}, "transform .*'latent'"),
         ({"transform": {"levels": 9}}, "levels 9: from 2 to 6"),
     ],
@@ -214,7 +213,7 @@ def test_the_command(rgb_run, run, tmp_path, capsys):
     for source, flags, message in (
         (rgb_run, ["--codec", "transform", "--variants", "no-mask"], "sizes and variants are for tensor planes"),
         (run, ["--codec", "transform"], "its fields are in a latent space; codec 'vq' takes them"),
-        (rgb_run, ["--lambda", "-1"], "lambda -1.0: not below 0"),
+        (rgb_run, ["--lambda", "-1"], "lambda: a number of at least 0, not -1.0"),
     ):
         assert main(["compress", str(source), out, *flags]) == 1
         error = capsys.readouterr().err.strip().splitlines()

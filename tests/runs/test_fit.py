@@ -115,9 +115,10 @@ def test_no_report_can_be_had_later(data, settings, tmp_path):
 def test_minutes_become_recorded_steps(data, settings, tmp_path):
     fit(data, tmp_path / "r", config=settings, minutes=0.02, report=False)
     record = RunRecord.load(tmp_path / "r")
-    assert [phase.steps for phase in record.phases1] != [phase.steps for phase in record.settings.stage1]
-    ratio = record.phases1[1].steps / record.phases1[0].steps
-    assert ratio == pytest.approx(4 / 3, rel=0.5)
+    one, two = (phase.steps for phase in record.phases1)
+    # 1.2 s, less what storing takes, at a hundredth of a second a step.
+    assert 30 < one + two + sum(phase.steps for phase in record.phases2) < 130
+    assert two / one == pytest.approx(4 / 3, rel=0.1)
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(run, data, settings, hashes):

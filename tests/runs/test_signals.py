@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from manyfields.collection import open_collection
@@ -269,4 +268,3 @@ def test_one_instance_alone_shares_nothing(tmp_path):
     folder = write_images(tmp_path / "one", ["a"])
     with pytest.raises(ViewError, match="holds one instance alone"):
         fit(folder, tmp_path / "run", family="mixture-images")
-    assert torch.get_num_threads() == 1

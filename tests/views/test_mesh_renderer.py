@@ -221,6 +221,27 @@ def test_charts_of_an_atlas_do_not_run_into_each_other_nor_into_what_is_between_
     assert left[:, 0].min() > 240 and right[:, 1].min() > 240
 
 
+def test_a_palette_beside_a_photograph_keeps_its_colours():
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    image[300, 400] = (250, 10, 20)  # one texel is the colour of half of the object
+    left = np.array([[-0.8, 0, -0.5], [0, 0, -0.5], [0, 0, 0.5], [-0.8, 0, 0.5]])
+    photograph = np.array([[0, 0.5], [0.5, 0.5], [0.5, 0], [0, 0]])
+    palette = np.full((4, 2), [400.5 / 512, 300.5 / 512])
+    square = np.array([[0, 1, 2], [0, 2, 3]])
+    both = Surface(
+        np.concatenate([left, left + [0.8, 0, 0]]), np.concatenate([square, square + 4]), None,
+        np.concatenate([photograph, palette]), None, Material(base_image=image),
+    )  # fmt: skip
+    made = MeshRenderer(SIZE, light="flat")
+    rgba, _ = shown(made, both, pose=front_pose())
+    made.close()
+    solid = rgba[..., 3] == 255
+    right = rgba[:, SIZE // 2 + 1 :][solid[:, SIZE // 2 + 1 :]]
+    assert len(right) > 50 and (right[:, :3] == [250, 10, 20]).all()
+    noise = rgba[:, : SIZE // 2 - 1][solid[:, : SIZE // 2 - 1]][:, :3].astype(float)
+    assert noise.std() < 30 and abs(noise.mean() - 127.5) < 8  # the photograph is averaged, not sampled
+
+
 def test_what_is_opaque_of_a_blend_material_has_a_depth(renderer):
     image = np.zeros((8, 8, 4), dtype=np.uint8)
     image[..., :3] = 200

@@ -224,9 +224,6 @@ def test_a_manifest_gives_names_turns_and_groups(tmp_path):
     [
         ("{", "is not readable JSON"),
         ('{"id": 1}', "is not a list of"),
-        ('[{"id": "../x", "file": "one.glb"}]', "cannot be the name of an object's folder"),
-        ('[{"id": "x", "file": "one.glb"}, {"id": "x", "file": "one.glb"}]', "two meshes are called 'x'"),
-        ('[{"id": "x", "file": "one.glb", "yaw_deg": "left"}]', "yaw_deg of 'x' is not a number"),
     ],
 )
 def test_a_bad_manifest_is_named(tmp_path, entries, message):
@@ -239,6 +236,30 @@ def test_meshes_in_folders_keep_apart(tmp_path):
     write_meshes(tmp_path / "x", ["model"])
     write_meshes(tmp_path / "y", ["model"])
     assert [source.id for source in find_meshes(tmp_path)] == ["x-model", "y-model"]
+
+
+def test_pairs_are_rendered_under_names_of_their_own_and_named_with_their_files(tmp_path):
+    meshes = write_meshes(tmp_path / "in", ["chair", "table"])
+    (meshes / "chair.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\n")
+    entry = {"views": 1, "size": 16, "workers": 1}
+    summary = render_set(meshes, tmp_path / "out", **entry)
+    assert summary.done == ["chair-glb", "chair-obj", "table"] and not summary.failed
+    assert "chair.obj would be called chair, too" in summary.remarks["chair-glb"][0]
+    recorded = json.loads((tmp_path / "out/chair-obj/transforms.json").read_text())
+    assert recorded["group"] == "chair" and "chair.glb" in recorded["remarks"][0]
+
+
+def test_the_light_is_recorded_and_another_is_refused(tmp_path):
+    meshes = write_meshes(tmp_path / "in", ["a"])
+    entry = {"views": 1, "size": 16, "workers": 1}
+    render_set(meshes, tmp_path / "out", light="flat", **entry)
+    assert json.loads((tmp_path / "out/a/transforms.json").read_text())["render"]["light"] == "flat"
+    assert render_set(meshes, tmp_path / "out", light="flat", **entry).skipped == ["a"]
+    with pytest.raises(MeshError, match=r'other settings .*"light": "flat"'):
+        render_set(meshes, tmp_path / "out", **entry)
+    with pytest.raises(ConfigError, match="dusk.hdr: cannot be read"):
+        render_set(meshes, tmp_path / "new", light=tmp_path / "dusk.hdr", **entry)
+    assert not (tmp_path / "new").exists()
 
 
 def test_mistakes_in_arguments_are_named(tmp_path):

@@ -100,7 +100,7 @@ def refusal(record: ObjectRecord) -> str | None:
         data, ranges = encode_shard([record.layers])
         build_table([record], ranges, [[0] * len(record.layers)], 0, len(data), "the index")
     except CollectionError as error:
-        return str(error)
+        return str(error).removeprefix(f"the index: object {record.id[:80]!r}: ")
     return None
 
 

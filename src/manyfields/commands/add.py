@@ -21,16 +21,15 @@ class Add(Command):
     minutes: OptionalMinutes = None
     """Time to spend on all new objects together; the run's own steps an object if not given."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
         from manyfields.commands._run_folder import open_run
+        from manyfields.cores import use_threads
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         known: list[str] = []
         before = len(open_run(self.folder))
         with progress("add") as report:

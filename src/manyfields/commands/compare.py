@@ -52,15 +52,14 @@ class Compare(Command):
     seed: Seed = 0
     """The same seed, views and threads for every variant or family."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
+        from manyfields.cores import use_threads
         from manyfields.errors import ConfigError
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         if self.codecs and (self.minutes is not None or self.variants):
             raise ConfigError("--codecs goes by --steps, and has methods: leave out --minutes and --variants")
         if self.families and (self.codecs or self.variants):

@@ -67,19 +67,18 @@ class Compress(Command):
     seed: Seed = 0
     """Of what is learned."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
         from manyfields.compression import FactorTransformCodec, PyramidCodec, TransformCodec
+        from manyfields.cores import use_threads
         from manyfields.evaluation.units import format_bytes
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         before = open_run(self.folder).sizes()
         with progress("compress") as report:
             runs.compress(

@@ -65,17 +65,16 @@ class Fit(Command):
     config: OptionalFile = None
     """JSON file of settings that replace those of the preset; flags win over it."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
     no_report: bool = False
     """Do not write report.html."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
+        from manyfields.cores import use_threads
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         given = {"adaptation": self.adaptation, "side": self.side}
         signals = {name: value for name, value in given.items() if value is not None}
         with progress("fit") as report:

@@ -26,16 +26,15 @@ class Interpolate(Command):
     size: Pixels = 128
     """Width and height of each in pixels."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
         from manyfields.commands._run_folder import open_run
+        from manyfields.cores import use_threads
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         open_run(self.folder)
         with progress("interpolate") as report:
             runs.interpolate(self.folder, self.objects, self.out, side=self.side, size=self.size, progress=report)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from manyfields._checks import POSITIVE
+from manyfields._checks import NATURAL
 from manyfields.commands._command import (
     Command,
     MovedViews,
@@ -43,7 +43,7 @@ class Rd(Command):
     and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
     transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
     transform-pretrained: by a codec that is learned from other scenes."""
-    values: Annotated[tuple[float, ...], POSITIVE] = ()
+    values: Annotated[tuple[float, ...], NATURAL] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
     label: OptionalLabel = None
     """Name of the curve; that of the codec if not given."""
@@ -64,17 +64,16 @@ class Rd(Command):
     seed: Seed = 0
     """Of the points of this curve."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
+        from manyfields.cores import use_threads
         from manyfields.evaluation.units import format_bytes
         from manyfields.runs.rd_report import delta_line
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         with progress("rd") as report:
             kept = runs.rd(
                 self.folder,

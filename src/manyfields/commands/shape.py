@@ -34,21 +34,20 @@ class Shape(Command):
     seed: Seed = 0
     """The same seed on the same machine gives the same file."""
     threads: Threads = None
-    """CPU threads for torch; its own choice if not given."""
+    """CPU threads; one per core that this process may use, if not given."""
     holes_allowed: bool = False
     """Take a mesh that is not watertight: near its holes inside and outside are guessed."""
     no_scores: bool = False
     """Do not extract the surfaces of all levels to compare them with the mesh."""
 
     def run(self) -> int:
-        import torch
-
         from manyfields import runs
+        from manyfields.cores import use_threads
         from manyfields.fields.distance_field import DistanceConfig
         from manyfields.fitting.distance_fitter import DistanceSettings
 
         if self.threads is not None:
-            torch.set_num_threads(self.threads)
+            use_threads(self.threads)
         with progress("shape") as report:
             found = runs.fit_shape(
                 self.mesh,

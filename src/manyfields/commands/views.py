@@ -35,7 +35,7 @@ class RenderViews(Command):
     """What light falls on the meshes: the studio, which shows colours as they are; none at all (flat); or that of a
     Radiance file."""
     workers: OptionalCount = None
-    """Parallel processes; one for each core if not given."""
+    """Parallel processes; one for each core that this process may use, if not given."""
 
     def run(self) -> int:
         from manyfields.views.render_set import render_set

@@ -1,9 +1,10 @@
 """On what machine a figure was measured."""
 
-import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from manyfields.cores import available_cores
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,9 @@ def describe_machine() -> Machine:
     """This machine, as seen by this process."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         cpu=_cpu_model(),
-        cores=cores,
+        cores=available_cores(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
         python=platform.python_version(),

@@ -19,7 +19,7 @@ from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import Phase
 from manyfields.latents import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.rendering import Occupancy, Sampler, color_error
 
 
 class Learner(Protocol):
@@ -107,8 +107,9 @@ class OwnFieldsFitter(ABC):
     @torch.no_grad()
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
         """Views (V,) of one object as it is now: a quick look."""
-        bounds, guide = self.data.bounds[[row]], self.guides.values[[row]]
-        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=guide)
+        bounds = self.data.bounds[[row]]
+        occupancy = Occupancy.of(self.guides.values[[row]], bounds)
+        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=occupancy)
 
     def run(
         self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None

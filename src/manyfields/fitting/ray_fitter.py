@@ -52,10 +52,10 @@ class RayFitter(SetFitter[FittingData]):
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
         """Views (V,) of one object as it is now: a quick look, in the precision of the fit."""
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
-            guide = None if self.guides is None else self.guides.values[row : row + 1]
             cameras = cameras.to(self.data.device)
             bounds = self.data.bounds[row : row + 1]
-            return self.shared.pictures(self.codes_of([row]), cameras[None], bounds, sampler, guide=guide)
+            # From the codes, not from what guides know of them: just as stored objects are rendered.
+            return self.shared.pictures(self.codes_of([row]), cameras[None], bounds, sampler)
 
     def state(self) -> dict[str, Tensor]:
         return {**super().state(), **({} if self.guides is None else {"guides": self.guides.values})}

@@ -212,7 +212,7 @@ def _write_report(
 def _variant(row: Row) -> Variant:
     return Variant(
         f"{row['family']}, {row['stored_as']}",
-        Scores(**{name: row[name] for name in asdict(Scores())}),
+        Scores(**{name: row.get(name) for name in asdict(Scores())}),
         seconds=row["fit_seconds"],
         coding_seconds=row["coding_seconds"],
         steps=row["steps"] if row["coding_seconds"] is None else None,

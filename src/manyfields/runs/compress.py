@@ -24,7 +24,7 @@ from manyfields.runs.compress_transform import (
 )
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
-from manyfields.runs.moved_views import found_again
+from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.trainer import Progress, silent
 from manyfields.runs.transform_others import OtherScenes
@@ -232,6 +232,7 @@ def _views(source: Collection, record: RunRecord, say: Callable[[str], None]) ->
     found: dict[str, ObjectViews] = {}
     for number, folder in enumerate(record.data):
         try:
+            check_at_hand(source.path, folder)
             kept, _ = usable_views(read_views(folder))
         except ViewError as error:
             say(f"views are not at hand, so nothing is fitted or measured: {error}")

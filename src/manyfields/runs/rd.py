@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from manyfields._checks import COUNT, NATURAL, POSITIVE, SEED
+from manyfields._checks import COUNT, NATURAL, SEED
 from manyfields._io import read_json, write_json
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
@@ -47,7 +47,7 @@ def rd(
     without meaning, RunError where `out` holds curves of another run, objects or views, or one of that label made
     otherwise.
     """
-    POSITIVE.check("values", tuple(values))
+    NATURAL.check("values", tuple(values))
     for each, number in (("steps", steps), ("learn_steps", learn_steps)):
         NATURAL.check(each, number)
     COUNT.check("views", views)

@@ -13,7 +13,6 @@ depth        object    a remark: depth images that cannot be read, or that contr
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from manyfields.cameras import Cameras
+from manyfields.cores import chosen_threads
 from manyfields.errors import ViewError
 from manyfields.views.depth_check import depth_problems
 from manyfields.views.types import ObjectViews, Problem, ViewSet
@@ -82,7 +82,7 @@ class _Picture:
 def _inspect_all(views: ViewSet) -> list[_Findings]:
     common = Counter((item.cameras.width, item.cameras.height) for item in views).most_common(1)
     results = []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, chosen_threads())) as pool:
         for item in views:
             findings = _Findings(item)
             pictures = list(pool.map(_look, [item] * len(item), range(len(item))))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_FLOAT, VTK_UNSIGNED_CHAR
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
@@ -16,7 +16,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
 from manyfields.views.mesh_coordinates import add_coordinates, array_name, lay, set_sampler, upward
 from manyfields.views.mesh_light import Light
 from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
-from manyfields.views.mesh_textures import coverage, reduced, reductions
+from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
 from manyfields.views.meshes import Material, Sampler, Surface, linear_to_srgb, srgb_to_linear
 
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
@@ -36,8 +36,23 @@ def actors(surface: Surface, light: Light, density: float) -> list[Drawn]:
     Where a BLEND material is opaque in places and translucent in others these are two: what one cannot see through has
     to be drawn before, or it would have no depth.
     """
-    material = surface.material
     data = _shaded_data(surface)
+    image = surface.material.base_image
+    if surface.uv is None or image is None:
+        return _of_part(surface, data, light, density)
+    groups = by_sharpness(surface.vertices, surface.faces, surface.uv, image.shape[:2], density)
+    if len(groups) == 1:
+        return _of_part(surface, data, light, density)
+    drawn = []
+    for group in groups:
+        part = replace(surface, faces=surface.faces[group])
+        drawn += _of_part(part, _with_faces(data, group), light, density)
+    return drawn
+
+
+def _of_part(surface: Surface, data: Any, light: Light, density: float) -> list[Drawn]:
+    """Those of a surface, or of some of its faces, that see its textures at one size."""
+    material = surface.material
     textures = _textures(surface, density)
     alphas = _alphas(surface, textures.get("base"))
     by_vertex = "base" in textures and surface.colors is not None and material.alpha_mode != "OPAQUE"
@@ -196,14 +211,27 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
     return actor
 
 
+def _with_faces(data: Any, chosen: np.ndarray) -> Any:
+    """Some of the triangles of vtk's data, with all of its vertices."""
+    faces = vtk_to_numpy(data.GetPolys().GetConnectivityArray()).reshape(-1, 3)[chosen]
+    part = vtkPolyData()
+    part.ShallowCopy(data)
+    part.SetPolys(_cells(faces))
+    return part
+
+
+def _cells(faces: np.ndarray) -> Any:
+    cells = vtkCellArray()
+    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(faces.reshape(-1), dtype=np.int64), deep=True))
+    return cells
+
+
 def _poly_data(surface: Surface) -> Any:
     data = vtkPolyData()
     points = vtkPoints()
     points.SetData(numpy_to_vtk(surface.vertices.astype(np.float32), deep=True))
     data.SetPoints(points)
-    cells = vtkCellArray()
-    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces.reshape(-1)), deep=True))
-    data.SetPolys(cells)
+    data.SetPolys(_cells(surface.faces))
     attributes = data.GetPointData()
     if surface.normals is not None:
         attributes.SetNormals(numpy_to_vtk(surface.normals.astype(np.float32), deep=True))

@@ -66,6 +66,17 @@ def texture_beside(folder: Path, name: str, owner: str, remarks: list[str]) -> n
         return None
 
 
+def content(path: Path) -> bytes:
+    """The bytes of a mesh file. Raises MeshError where there are none, or they cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MeshError(f"{path}: cannot be read ({error.strerror or error}); look at its permissions") from error
+    if not data.strip():
+        raise MeshError(f"{path}: is empty; copy it again")
+    return data
+
+
 def numbers(lines: list[bytes], path: Path, what: str) -> np.ndarray:
     """The numbers in lines, float64 [N, K]; a line that has fewer than others ends in NaN. Raises MeshError."""
     widths = [len(line.split()) for line in lines]
