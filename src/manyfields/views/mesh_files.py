@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +19,9 @@ def beside(folder: Path, name: str) -> Path | None:
     alone is looked for, in the folder and in the folders in it.
     """
     written = name.strip().strip('"').strip()
-    for form in dict.fromkeys((written, written.replace("\\", "/"), unquote(written.replace("\\", "/")))):
+    slashed = written.replace("\\", "/")
+    raw = os.fsdecode(written.encode("latin-1")) if not written.isascii() and max(written) <= "\xff" else written
+    for form in dict.fromkeys((written, slashed, unquote(slashed), raw)):  # raw: the very bytes, of an old archive
         parts = [part for part in form.split("/") if part not in ("", ".")]
         if not parts:
             continue
