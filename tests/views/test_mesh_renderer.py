@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyfields.views.mesh_light import Light, directions, exposed
 from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha
 from manyfields.views.meshes import Material, Mesh, Surface, read_mesh, srgb_to_linear
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, camera_poses
@@ -177,6 +178,24 @@ def test_what_is_smooth_mirrors_the_lamp_and_what_is_matte_does_not(renderer):
     assert glossy[..., :3].max() > 100 and np.median(glossy[glossy[..., 3] == 255][:, :3]) <= 4
     row, column = np.argwhere(glossy[..., 0] > 80).mean(0)
     assert row < SIZE / 2 and column < SIZE / 2  # above, to the left
+
+
+@pytest.mark.parametrize("metallic", [0.0, 1.0])
+def test_light_comes_from_where_the_panorama_has_it(metallic):
+    toward = directions(64)
+    lobes = np.stack([toward[..., 0], -toward[..., 1], toward[..., 2]], axis=-1)  # red right, green front, blue above
+    light = Light("lobes", exposed((np.maximum(lobes, 0) ** 8 + 0.02).astype(np.float32)), mirrored=True)
+    made = MeshRenderer(SIZE, light=light)
+    rgba, _ = shown(made, smooth_ball(metallic=metallic, roughness=0.2), pose=front_pose())
+    made.close()
+    middle = SIZE // 2
+    places = {"right": (middle, SIZE - 4), "front": (middle, middle), "above": (3, middle)}
+    if metallic:  # half way between the eye and what is mirrored
+        places = {"right": (middle, middle + 10), "front": (middle, middle), "above": (middle - 10, middle)}
+    colors = {name: rgba[place][:3].astype(int) for name, place in places.items()}
+    assert colors["right"][0] == max(colors["right"]) and colors["right"][0] > colors["right"][2] + 20
+    assert colors["front"][1] == max(colors["front"]) and colors["front"][1] > colors["front"][2] + 20
+    assert colors["above"][2] == max(colors["above"]) and colors["above"][2] > colors["above"][0] + 20
 
 
 def test_a_metal_mirrors_its_surroundings_in_its_colour(renderer):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,6 +69,19 @@ def test_a_texture_is_found_however_its_path_was_written(tmp_path, case):
     surfaces, remarks = read_obj(with_material(folder, line))
     assert remarks == [] and surfaces[0].material.base_image is not None
     np.testing.assert_array_equal(surfaces[0].material.base_image[0, 0], (10, 200, 30))
+
+
+@pytest.mark.parametrize("place", ["hölz.png".encode(), "hölz.png".encode("latin-1")])
+def test_names_of_old_windows_programs_are_understood(tmp_path, place):
+    picture(tmp_path / "a.png")
+    try:
+        os.rename(tmp_path / "a.png", os.path.join(os.fsencode(tmp_path), place))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    write(tmp_path / "a.mtl", "newmtl größe\nmap_Kd hölz.png\n".encode("latin-1"))
+    text = f"mtllib a.mtl\n{SQUARE}usemtl größe\n{FACE}".encode("latin-1")
+    surfaces, remarks = read_obj(write(tmp_path / "a.obj", text))
+    assert surfaces[0].material.base_image is not None and remarks == []
 
 
 @pytest.mark.parametrize("line", ["map_Kd .", "map_Kd", "map_Kd   "])

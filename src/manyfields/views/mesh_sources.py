@@ -63,7 +63,7 @@ def load(source: MeshSource, up: str | None = None) -> Mesh:
     if source.fault is not None:
         raise MeshError(source.fault)
     mesh = read_mesh(source.path, up=up, yaw_deg=source.yaw_deg)
-    return replace(mesh, remarks=(*source.remarks, *mesh.remarks))
+    return replace(mesh, remarks=tuple(map(printable, (*source.remarks, *mesh.remarks))))
 
 
 def _is_hidden(path: Path) -> bool:

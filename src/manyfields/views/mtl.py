@@ -61,7 +61,15 @@ def read_materials(files: list[Path], remarks: list[str]) -> dict[str, Look]:
 
 def text_lines(data: bytes) -> list[str]:
     """Lines of a text file, whatever wrote it; those that end in a backslash go on in the next."""
-    return [line.decode("utf-8", "replace") for line in byte_lines(data)]
+    return [decoded(line) for line in byte_lines(data)]
+
+
+def decoded(words: bytes) -> str:
+    """Names as UTF-8, or, where they are none, as Western programs for Windows wrote them before."""
+    try:
+        return words.decode("utf-8")
+    except UnicodeDecodeError:
+        return words.decode("latin-1")
 
 
 def byte_lines(data: bytes) -> list[bytes]:

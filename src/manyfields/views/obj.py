@@ -13,7 +13,7 @@ import numpy as np
 from manyfields.errors import MeshError
 from manyfields.views.mesh_files import beside, content, linear_colors, numbers, parsed
 from manyfields.views.meshes import Material, Surface
-from manyfields.views.mtl import Look, byte_lines, read_materials
+from manyfields.views.mtl import Look, byte_lines, decoded, read_materials
 from manyfields.views.polygons import triangulated
 
 _LEFT_OUT = {b"curv": "curves", b"curv2": "curves", b"surf": "free-form surfaces", b"call": "other files (call)"}
@@ -84,12 +84,12 @@ def _sorted_lines(data: bytes) -> _Statements:
         elif key == b"s":
             flat = rest.strip().lower() in (b"off", b"0")
         elif key == b"usemtl":
-            name = rest.decode("utf-8", "replace").strip()
+            name = decoded(rest).strip()
             look = known.setdefault(name, len(known))
             if look == len(said.names):
                 said.names.append(name)
         elif key == b"mtllib":
-            said.libraries.append(rest.decode("utf-8", "surrogateescape").strip())
+            said.libraries.append(decoded(rest).strip())
         elif key in _LEFT_OUT:
             said.left_out.add(_LEFT_OUT[key])
     return said
