@@ -174,3 +174,18 @@ def test_pixels_of_which_one_object_has_no_alpha_are_on_white_alone():
     assert pool.alpha is None
     with pytest.raises(ValueError, match="on white alone"):
         pool.draw(ROWS, 5, torch.Generator(), torch.zeros(3))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_backgrounds_are_drawn_in_a_share_of_all_steps(share):
+    pool, _, _ = some_pool()
+    generator = torch.Generator().manual_seed(0)
+    assert pool.background(1.0, generator) is None
+    pool.alpha = torch.zeros(5, HEIGHT, WIDTH, dtype=torch.uint8)
+    drawn = [pool.background(share, generator) for _ in range(500)]
+    found = [color for color in drawn if color is not None]
+    assert abs(len(found) / 500 - share) < 0.06
+    if found:
+        colors = torch.stack(found)
+        assert colors.shape[1] == 3 and bool(((colors >= 0) & (colors < 1)).all())
+        assert bool((colors.mean(0) - 0.5).abs().max() < 0.1)  # of all brightnesses

@@ -1,5 +1,7 @@
 """Octrees of objects without depth images: a coarse fit within the visual hull says where surfaces are."""
 
+from dataclasses import replace
+
 import torch
 
 from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
@@ -15,11 +17,13 @@ from manyfields.rendering import Sampler, guide_of
 COARSE = Phase("coarse", steps=300, rgb=1.0, codes_rate=0.03, fields_rate=2e-3, rays_per_object=4096)
 
 
-def grown_octree(item: FittingObject, config: OctreeConfig, sampler: Sampler, seed: int = 0) -> Octree:
+def grown_octree(
+    item: FittingObject, config: OctreeConfig, sampler: Sampler, seed: int = 0, backgrounds: float = 0.0
+) -> Octree:
     """The octree of an object's depth images; without them, of what a fit of its coarsest levels shows.
 
     Finer levels grow where samples of training rays count for something in their colours. The same seed and views give
-    the same octree. Raises ViewError where a depth image cannot be read.
+    the same octree. `backgrounds`: as phases have it. Raises ViewError where a depth image cannot be read.
     """
     tree = octree_of(item, config)
     if all(tree.corner_counts):
@@ -28,8 +32,9 @@ def grown_octree(item: FittingObject, config: OctreeConfig, sampler: Sampler, se
     shared = SharedPart(OctreeFamily(config, draw), None)
     code = OctreeCode.of_features(tree, config.features, draw)
     fitter = OctreeFitter(shared, FittingData([item]), [code], sampler, seed)
-    fitter.begin(COARSE)
-    fitter.run(COARSE)
+    phase = replace(COARSE, backgrounds=backgrounds)
+    fitter.begin(phase)
+    fitter.run(phase)
     with torch.no_grad():
         field = shared.family.field(OctreeCodes((tree,), code.table.detach()))
         hull, side = fitter.guides.hulls, config.guide_side

@@ -70,7 +70,8 @@ class OwnFieldsFitter(ABC):
     def error(self, row: int, field: Any, phase: Phase, index: int, generator: torch.Generator) -> Float[Tensor, ""]:
         """Of the colours of random training pixels of one object, weighted as the phase has it."""
         taken = torch.tensor([row])
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator)
+        behind = self.data.pool.background(phase.backgrounds, generator)
+        rays, colors, weights = self.data.pool.draw(taken, phase.rays_per_object, generator, behind)
         return phase.rgb * color_error(
             field,
             rays,
@@ -78,7 +79,7 @@ class OwnFieldsFitter(ABC):
             phase.sampler_of(self.sampler, index),
             bounds=self.data.bounds[taken],
             guide=self.guides.values[taken],
-            background=self.shared.background.detach(),
+            background=self.shared.background.detach() if behind is None else behind,
             weights=weights,
             generator=generator,
         )

@@ -71,6 +71,16 @@ class PixelPool:
         # One over the mean of 1 / copies: weights of drawn pixels have the mean 1.
         self._scale = torch.stack([1.0 / (1.0 / each.float()).mean() for each in copies])
 
+    def background(self, share: float, generator: torch.Generator) -> Float[Tensor, " 3"] | None:
+        """What a step composites on, for `draw`: a random colour in a share of all steps, else white, which is None.
+
+        Always white where an object has no alpha.
+        """
+        if not share or self.alpha is None:
+            return None
+        drawn = torch.rand(4, generator=generator)
+        return None if drawn[3] >= share else drawn[:3].to(self.images.device)
+
     def draw(
         self,
         rows: Int[Tensor, " B"],

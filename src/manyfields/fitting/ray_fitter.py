@@ -28,8 +28,9 @@ class RayFitter(SetFitter[FittingData]):
     def ray_error(self, step: Step, fields: Any) -> Tensor:
         """Of the colours of random rays of all training views: what a family in RGB space learns from."""
         phase, taken = step.phase, step.taken
-        count, behind = phase.rays_of_a_step(len(self.data)), self._background(step)
-        rays, colors, weights = self.data.pool.draw(taken, count, step.generator, behind)
+        pool, count = self.data.pool, phase.rays_of_a_step(len(self.data))
+        behind = pool.background(phase.backgrounds, step.generator)
+        rays, colors, weights = pool.draw(taken, count, step.generator, behind)
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
             return phase.rgb * color_error(
                 fields,
@@ -42,13 +43,6 @@ class RayFitter(SetFitter[FittingData]):
                 weights=weights,
                 generator=step.generator,
             )
-
-    def _background(self, step: Step) -> Tensor | None:
-        """What a step composites on; None: the white of the views."""
-        if not step.phase.backgrounds or self.data.pool.alpha is None:
-            return None
-        drawn = torch.rand(4, generator=step.generator)
-        return None if drawn[3] >= step.phase.backgrounds else drawn[:3].to(self.data.device)
 
     @torch.no_grad()
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:

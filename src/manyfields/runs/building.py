@@ -75,7 +75,7 @@ def new_octree_fitter(
     codes: list[OctreeCode] = []
     for row, item in enumerate(data.objects):
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "features", item.id))
-        tree = grown_octree(item, config, settings.sampler, settings.seed)
+        tree = grown_octree(item, config, settings.sampler, settings.seed, settings.stage1[0].backgrounds)
         codes.append(OctreeCode.of_features(tree, config.features, draw, settings.octree.finer_rate))
         progress("growing octrees", row + 1, len(data))
     return OctreeFitter(shared, data, codes, settings.sampler, settings.seed, settings.octree.indices())

@@ -77,7 +77,7 @@ def factor_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
         stage1=factors(epochs=50, fields_rate=5e-3),
         stage2=factors(epochs=50, fields_rate=0.0),
     )
-    paper = replace(factors()[0], steps=30_000, final_rate=0.1)
+    paper = replace(factors()[0], steps=30_000, final_rate=0.1, backgrounds=0.0)
     many = Sampler(guided=128, bins=256)
     return {
         "factor-fields": small,

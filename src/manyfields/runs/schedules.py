@@ -6,7 +6,7 @@ from manyfields.fitting.phases import Phase
 
 RAYS_OF_OCTREES = 4096
 BACKGROUNDS = 0.5
-"""Of the steps of fused planes, as many composite on colours drawn at random (docs/methods.md)."""
+"""As many of the steps composite on colours drawn at random (docs/methods.md): of planes, octrees, scenes of grids."""
 
 
 def rays_together(epochs: float) -> Phase:
@@ -55,6 +55,7 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     """
     features = Phase("features", epochs=20, rgb=1.0, smoothness=0.0, codes_rate=0.03, fields_rate=fields_rate)
     features = replace(features, rays_per_object=RAYS_OF_OCTREES, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
+    features = replace(features, backgrounds=BACKGROUNDS)
     if not indices:
         return (features,)
     before = features.final_rate**0.3
@@ -66,7 +67,8 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
 def tensors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
     """Grids of each scene, and the network, together: TensoRF's rates."""
     phase = Phase("tensors", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=0.02, fields_rate=fields_rate)
-    return (replace(phase, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0),)
+    phase = replace(phase, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
+    return (replace(phase, backgrounds=BACKGROUNDS),)
 
 
 def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:

@@ -27,7 +27,7 @@ def tensor_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
         stage1=tensors(epochs=50),
         stage2=tensors(epochs=50, fields_rate=0.0),
     )
-    paper = replace(tensors()[0], steps=30_000, final_rate=0.1)
+    paper = replace(tensors()[0], steps=30_000, final_rate=0.1, backgrounds=0.0)
     many = Sampler(guided=128, bins=256)
     return {
         "tensorf": small,
