@@ -13,10 +13,11 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyDat
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
 
+from manyfields.views.mesh_coordinates import add_coordinates, array_name, lay, set_sampler, upward
 from manyfields.views.mesh_light import Light
 from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
 from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
-from manyfields.views.meshes import Material, Surface, linear_to_srgb, srgb_to_linear
+from manyfields.views.meshes import Material, Sampler, Surface, linear_to_srgb, srgb_to_linear
 
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
 
@@ -66,7 +67,7 @@ def _of_part(surface: Surface, data: Any, light: Light, density: float) -> list[
     found = []
     for keep, translucent in parts:
         actor = _actor(surface, data, textures)
-        shade(actor, light, keep, by_vertex)
+        shade(actor, light, keep, by_vertex, material.unlit)
         actor.SetForceOpaque(not translucent)
         actor.SetForceTranslucent(translucent)
         found.append(Drawn(actor, translucent))
@@ -84,14 +85,16 @@ def image_data(pixels: np.ndarray) -> Any:
     return image
 
 
-def _texture(pixels: np.ndarray, srgb: bool) -> Any:
+def _texture(pixels: np.ndarray, srgb: bool, sampler: Sampler) -> Any:
     texture = vtkTexture()
+    if pixels.shape[1] == 1:  # vtk takes an image of one column for one that lies in another plane
+        pixels = pixels.repeat(2, axis=1)
     texture.SetInputData(image_data(pixels))
     texture.SetColorModeToDirectScalars()
     texture.SetUseSRGBColorSpace(srgb)
-    texture.InterpolateOn()
     texture.MipmapOff()
     texture.RepeatOn()
+    set_sampler(texture, sampler)
     return texture
 
 
@@ -104,18 +107,18 @@ def _textures(surface: Surface, density: float) -> dict[str, np.ndarray]:
     if material.base_image is not None:
         images["base"] = _base_image(material)
     if material.metallic_roughness_image is not None:
-        images["packed"] = material.metallic_roughness_image[..., :3]
+        images["metallic_roughness"] = material.metallic_roughness_image[..., :3]
     if material.emissive_image is not None:
         images["emissive"] = material.emissive_image[..., :3]
     if material.normal_image is not None:
         images["normal"] = material.normal_image[..., :3]
-    covered: dict[tuple[int, int], np.ndarray | None] = {}
+    covered: dict[tuple[str, tuple[int, int]], np.ndarray | None] = {}
     for name, image in images.items():
-        size = image.shape[:2]
-        if size not in covered:
-            covered[size] = coverage(surface.uv, surface.faces, size)
-        times = reductions(surface.vertices, surface.faces, surface.uv, size, density)
-        images[name] = reduced(image, times, covered[size])
+        uv, key = surface.own_uv.get(name, surface.uv), (name if name in surface.own_uv else "", image.shape[:2])
+        if key not in covered:
+            covered[key] = coverage(uv, surface.faces, image.shape[:2])
+        times = reductions(surface.vertices, surface.faces, uv, image.shape[:2], density)
+        images[name] = reduced(image, times, covered[key])
     return images
 
 
@@ -152,16 +155,27 @@ def _shaded_data(surface: Surface) -> Any:
     if surface.normals is None:
         normals = vtkPolyDataNormals()
         normals.SetInputData(data)
-        normals.SetFeatureAngle(35)
+        normals.SetFeatureAngle(0 if surface.flat else 35)
         normals.ConsistencyOff()
         normals.Update()
         data = normals.GetOutput()
     if surface.uv is not None and surface.material.normal_image is not None:
-        tangents = vtkPolyDataTangents()
-        tangents.SetInputData(data)
-        tangents.Update()
-        data = tangents.GetOutput()
+        data = _with_tangents(data, surface)
     return data
+
+
+def _with_tangents(data: Any, surface: Surface) -> Any:
+    """Along the coordinates of the normal texture, which may not be those of the others."""
+    attributes = data.GetPointData()
+    others = attributes.GetTCoords()
+    if "normal" in surface.own_uv:
+        attributes.SetTCoords(attributes.GetArray(array_name("normal")))
+    tangents = vtkPolyDataTangents()
+    tangents.SetInputData(data)
+    tangents.Update()
+    found = tangents.GetOutput()
+    found.GetPointData().SetTCoords(others)
+    return found
 
 
 def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
@@ -183,14 +197,17 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
         mapper.ScalarVisibilityOn()
     else:
         mapper.ScalarVisibilityOff()
-    if "base" in textures:
-        look.SetBaseColorTexture(_texture(textures["base"], srgb=True))
-    if "packed" in textures:
-        look.SetORMTexture(_texture(textures["packed"], srgb=False))
-    if "emissive" in textures:
-        look.SetEmissiveTexture(_texture(textures["emissive"], srgb=True))
-    if "normal" in textures:
-        look.SetNormalTexture(_texture(textures["normal"], srgb=False))
+    put = {
+        "base": look.SetBaseColorTexture,
+        "metallic_roughness": look.SetORMTexture,
+        "emissive": look.SetEmissiveTexture,
+        "normal": look.SetNormalTexture,
+    }
+    for role, pixels in textures.items():
+        sampler = material.samplers.get(role, Sampler())
+        put[role](_texture(pixels, role in ("base", "emissive"), sampler))
+    look.SetNormalScale(material.normal_scale)
+    lay(actor, mapper, surface, list(textures))
     return actor
 
 
@@ -219,8 +236,10 @@ def _poly_data(surface: Surface) -> Any:
     if surface.normals is not None:
         attributes.SetNormals(numpy_to_vtk(surface.normals.astype(np.float32), deep=True))
     if surface.uv is not None:
-        up = np.stack([surface.uv[:, 0], 1 - surface.uv[:, 1]], axis=1)  # vtk counts v from the bottom
-        attributes.SetTCoords(numpy_to_vtk(up.astype(np.float32), deep=True))
+        coordinates = numpy_to_vtk(upward(surface.uv), deep=True)
+        coordinates.SetName("uv")  # by its name it outlives the tangents, which may be those of other coordinates
+        attributes.SetTCoords(coordinates)
+        add_coordinates(data, surface)
     if surface.colors is not None:
         attributes.SetScalars(numpy_to_vtk(_vertex_colors(surface), deep=True))
     return data

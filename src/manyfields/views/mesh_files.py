@@ -1,8 +1,9 @@
-"""What OBJ and PLY files refer to, found on disk whatever system wrote the path, and their numbers."""
+"""What mesh files refer to, found on disk whatever system wrote the path, and their numbers."""
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -36,12 +37,12 @@ def beside(folder: Path, name: str) -> Path | None:
 
 
 def _walk(folder: Path, parts: list[str]) -> Path | None:
-    """Follow `parts`, exactly where possible, else in whatever case they are there."""
+    """Follow `parts`, exactly where possible, else in whatever case and Unicode form they are there."""
     for part in parts:
         exact = folder / part
         try:
             if not exact.exists():
-                names = [entry.name for entry in folder.iterdir() if entry.name.casefold() == part.casefold()]
+                names = [entry.name for entry in folder.iterdir() if _folded(entry.name) == _folded(part)]
                 if not names:
                     return None
                 exact = folder / min(names)
@@ -49,6 +50,10 @@ def _walk(folder: Path, parts: list[str]) -> Path | None:
             return None
         folder = exact
     return folder if folder.is_file() else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def texture_beside(folder: Path, name: str, owner: str, remarks: list[str]) -> np.ndarray | None:
