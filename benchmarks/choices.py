@@ -45,6 +45,10 @@ SAMPLERS = {
     "guided_32": Sampler(guided=32, supersampling=2),
     "guided_64": Sampler(guided=64, supersampling=2),
     "guided_24_one_ray": Sampler(guided=24),
+    "walk_1": Sampler(of_cell=1, supersampling=2),
+    "walk_2": Sampler(of_cell=2, supersampling=2),
+    "walk_3": Sampler(of_cell=3, supersampling=2),
+    "walk_2_one_ray": Sampler(of_cell=2),
     "box_48_48": Sampler(stratified=48, importance=48, supersampling=2),
 }
 
@@ -65,7 +69,8 @@ def samples(work: Path, minutes: float, files: list[Path]) -> list[Record]:
             truth = torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).float() / 255.0
             with torch.no_grad():
                 field = shared.family.field(code, None, bounds)
-                guide = shared.guide(code, bounds) if name.startswith("guided") else None
+                way = name.split("_")[0]
+                guide = {"walk": shared.occupancy, "guided": shared.guide, "box": lambda *_: None}[way](code, bounds)
                 for view in range(VIEWS):
                     began = time.perf_counter()
                     seen = shared.pictures_of(field, cameras[view : view + 1][None], bounds, sampler, guide=guide)
@@ -159,7 +164,16 @@ def decoder(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     """Stage 2 of the preset `latent`: whole views and crops through the image decoder, by steps and by time."""
     data = folder_of(work, "sixteen", designs(work)[:16])
     run = work / "run-sixteen-latent"
-    runs.fit(data, run, preset="latent", minutes=minutes, stage1_objects=8, resume=run.exists(), report=False)
+    runs.fit(
+        data,
+        run,
+        preset="latent",
+        minutes=minutes,
+        fitting_alone=True,
+        stage1_objects=8,
+        resume=run.exists(),
+        report=False,
+    )
     latent, align = presets()["latent"].stage2
     rows, fitters = [], stage2_fitters(run)
     for name, crop in (("whole", 0), ("crop_10", 10), ("crop_6", 6)):
@@ -179,7 +193,16 @@ def autoencoders(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     for name in ("compact", *map(str, files)):
         label = Path(name).stem
         run = work / f"run-eight-latent-{label}"
-        runs.fit(data, run, preset="latent", minutes=minutes, autoencoder=name, resume=run.exists(), report=False)
+        runs.fit(
+            data,
+            run,
+            preset="latent",
+            minutes=minutes,
+            fitting_alone=True,
+            autoencoder=name,
+            resume=run.exists(),
+            report=False,
+        )
         collection = open_collection(run)
         shared = collection.shared_part
         assert shared.autoencoder is not None

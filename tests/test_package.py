@@ -19,6 +19,7 @@ ORDER = (
         "_io",
         "_lock",
         "cores",
+        "names",
         "memory",
         "compiled",
         "simd",

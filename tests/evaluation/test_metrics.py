@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from manyfields.errors import ViewError
-from manyfields.evaluation.metrics import PSNR_CAP, foreground_psnr, psnr, ssim
+from manyfields.evaluation.metrics import PSNR_CAP, foreground_psnr, holes, psnr, ssim
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
 
 
@@ -87,9 +87,47 @@ def test_means_are_over_objects_of_means_over_views():
     second = mean_scores([Scores(psnr=10.0)])
     assert first == Scores(psnr=30.0, lpips=0.5)
     assert mean_scores([first, second]).psnr == 20.0  # not 25.0, the mean over all views
-    assert mean_scores([]).to_json() == {"psnr": None, "ssim": None, "lpips": None, "foreground_psnr": None}
+    assert set(mean_scores([]).to_json().values()) == {None}
 
 
 def test_worse_images_score_worse():
     values = [psnr(*noisy_pair(5, noise)).mean().item() for noise in (0.01, 0.05, 0.2)]
     assert values == sorted(values, reverse=True) and np.isfinite(values).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), size=st.integers(5, 20))
+def test_holes_equal_a_loop_over_pixels(seed, size):
+    generator = np.random.default_rng(seed)
+    alpha = torch.from_numpy((generator.random((1, size, size)) > 0.03).astype(np.float32))
+    opacity = torch.from_numpy(generator.choice([0.85, 0.95], (1, size, size)).astype(np.float32))
+    inside = [
+        (y, x)
+        for y in range(2, size - 2)
+        for x in range(2, size - 2)
+        if bool((alpha[0, y - 2 : y + 3, x - 2 : x + 3] > 0.99).all())
+    ]
+    (found,) = holes(opacity, alpha)
+    if not inside:
+        assert found is None
+    else:
+        assert found == pytest.approx(np.mean([float(opacity[0, y, x]) < 0.9 for y, x in inside]), abs=1e-6)
+
+
+def test_glass_and_borders_have_no_holes():
+    alpha, nothing = torch.ones(2, 12, 12), torch.zeros(2, 12, 12)
+    alpha[0, 4:8, 4:8] = 0.6
+    see_through = alpha.clone()
+    see_through[1, :2] = 0.0  # within two pixels of the border
+    assert holes(see_through, alpha) == [0.0, 0.0]
+    assert holes(nothing, torch.full((2, 12, 12), 0.5)) == [None, None]
+    assert holes(nothing, torch.ones(2, 12, 12)) == [1.0, 1.0]
+    with pytest.raises(ViewError, match="opacity of"):
+        holes(nothing[:, 1:], alpha)
+
+
+def test_the_worst_view_counts_and_the_mean_beside_it():
+    views = [Scores(holes=0.0, worst_holes=0.0), Scores(holes=0.1, worst_holes=0.1)]
+    chair, table = mean_scores(views), Scores(holes=0.0, worst_holes=0.0)
+    assert (chair.holes, chair.worst_holes) == (0.05, 0.1)
+    assert (mean_scores([chair, table]).holes, mean_scores([chair, table]).worst_holes) == (0.025, 0.1)

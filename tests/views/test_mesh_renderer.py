@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyfields.views.mesh_light import Light, directions, exposed
 from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha
 from manyfields.views.meshes import Material, Mesh, Surface, read_mesh, srgb_to_linear
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, camera_poses
@@ -179,6 +180,24 @@ def test_what_is_smooth_mirrors_the_lamp_and_what_is_matte_does_not(renderer):
     assert row < SIZE / 2 and column < SIZE / 2  # above, to the left
 
 
+@pytest.mark.parametrize("metallic", [0.0, 1.0])
+def test_light_comes_from_where_the_panorama_has_it(metallic):
+    toward = directions(64)
+    lobes = np.stack([toward[..., 0], -toward[..., 1], toward[..., 2]], axis=-1)  # red right, green front, blue above
+    light = Light("lobes", exposed((np.maximum(lobes, 0) ** 8 + 0.02).astype(np.float32)), mirrored=True)
+    made = MeshRenderer(SIZE, light=light)
+    rgba, _ = shown(made, smooth_ball(metallic=metallic, roughness=0.2), pose=front_pose())
+    made.close()
+    middle = SIZE // 2
+    places = {"right": (middle, SIZE - 4), "front": (middle, middle), "above": (3, middle)}
+    if metallic:  # half way between the eye and what is mirrored
+        places = {"right": (middle, middle + 10), "front": (middle, middle), "above": (middle - 10, middle)}
+    colors = {name: rgba[place][:3].astype(int) for name, place in places.items()}
+    assert colors["right"][0] == max(colors["right"]) and colors["right"][0] > colors["right"][2] + 20
+    assert colors["front"][1] == max(colors["front"]) and colors["front"][1] > colors["front"][2] + 20
+    assert colors["above"][2] == max(colors["above"]) and colors["above"][2] > colors["above"][0] + 20
+
+
 def test_a_metal_mirrors_its_surroundings_in_its_colour(renderer):
     gold, _ = shown(renderer, smooth_ball(metallic=1.0, roughness=0.2, base_color=(1, 0.6, 0.2, 1)), pose=front_pose())
     inside = gold[gold[..., 3] == 255][:, :3].astype(int)
@@ -219,6 +238,40 @@ def test_charts_of_an_atlas_do_not_run_into_each_other_nor_into_what_is_between_
     np.testing.assert_allclose(left[:, :3].astype(int).mean(0), [255, 0, 0], atol=2)
     np.testing.assert_allclose(right[:, :3].astype(int).mean(0), [0, 255, 0], atol=2)
     assert left[:, 0].min() > 240 and right[:, 1].min() > 240
+
+
+def test_a_palette_beside_a_photograph_keeps_its_colours():
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    image[300, 400] = (250, 10, 20)  # one texel is the colour of half of the object
+    left = np.array([[-0.8, 0, -0.5], [0, 0, -0.5], [0, 0, 0.5], [-0.8, 0, 0.5]])
+    photograph = np.array([[0, 0.5], [0.5, 0.5], [0.5, 0], [0, 0]])
+    palette = np.full((4, 2), [400.5 / 512, 300.5 / 512])
+    square = np.array([[0, 1, 2], [0, 2, 3]])
+    both = Surface(
+        np.concatenate([left, left + [0.8, 0, 0]]), np.concatenate([square, square + 4]), None,
+        np.concatenate([photograph, palette]), None, Material(base_image=image),
+    )  # fmt: skip
+    made = MeshRenderer(SIZE, light="flat")
+    rgba, _ = shown(made, both, pose=front_pose())
+    made.close()
+    solid = rgba[..., 3] == 255
+    right = rgba[:, SIZE // 2 + 1 :][solid[:, SIZE // 2 + 1 :]]
+    assert len(right) > 50 and (right[:, :3] == [250, 10, 20]).all()
+    noise = rgba[:, : SIZE // 2 - 1][solid[:, : SIZE // 2 - 1]][:, :3].astype(float)
+    assert noise.std() < 30 and abs(noise.mean() - 127.5) < 8  # the photograph is averaged, not sampled
+
+
+def test_edges_of_a_texture_do_not_show_the_opposite_ones():
+    image = np.zeros((2, 2, 3), dtype=np.uint8)
+    image[:, 0], image[:, 1] = (255, 0, 0), (0, 255, 0)
+    wall = np.array([[-0.6, 0, -0.6], [0.6, 0, -0.6], [0.6, 0, 0.6], [-0.6, 0, 0.6]])
+    uv = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], dtype=float)
+    pane = Surface(wall, np.array([[0, 1, 2], [0, 2, 3]]), None, uv, None, Material(base_image=image))
+    made = MeshRenderer(SIZE, light="flat")
+    rgba, _ = shown(made, pane, pose=front_pose())
+    made.close()
+    row = rgba[SIZE // 2][rgba[SIZE // 2, :, 3] == 255][:, :3]
+    assert (row[:3] == [255, 0, 0]).all() and (row[-3:] == [0, 255, 0]).all()
 
 
 def test_what_is_opaque_of_a_blend_material_has_a_depth(renderer):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyfields.views.mesh_textures import coverage, filled, reduced, reductions
+from manyfields.views.mesh_textures import by_sharpness, coverage, filled, reduced, reductions
 
 
 def test_coverage_is_that_of_each_texels_middle():
@@ -57,6 +57,18 @@ def test_odd_sizes_keep_their_middle():
     ramp = np.broadcast_to(np.arange(0, 135, 15, dtype=np.uint8)[None, :, None], (3, 9, 3))
     small = reduced(np.ascontiguousarray(ramp), 1)
     assert small.shape == (1, 4, 3) and small[0, :, 0].astype(float).mean() == pytest.approx(60, abs=1)
+
+
+def test_faces_are_grouped_by_how_sharp_their_texture_has_to_be():
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=float)
+    vertices = np.concatenate([corners, corners + [1, 0, 0], corners * 0.01 + [2, 0, 0]])
+    square = np.array([[0, 1, 2], [0, 2, 3]])
+    faces = np.concatenate([square, square + 4, square + 8])
+    palette = np.full((4, 2), 0.01)
+    uv = np.concatenate([corners[:, :2], palette, corners[:, :2]])
+    groups = by_sharpness(vertices, faces, uv, (1024, 1024), 256)
+    assert [group.tolist() for group in groups] == [[2, 3], [0, 1, 4, 5]]
+    assert [reductions(vertices, faces[group], uv, (1024, 1024), 256) for group in groups] == [0, 2]
 
 
 def test_as_many_halvings_as_leave_a_texel_a_sample():

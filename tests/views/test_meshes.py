@@ -142,6 +142,23 @@ def test_vertex_colours_of_a_ply_are_taken_as_srgb(tmp_path):
     np.testing.assert_allclose(colors[0], [0.2158605, 0.0512695, 0, 1], atol=1e-6)
 
 
+def test_of_very_many_remarks_the_first_are_kept_each_once_and_on_one_line(tmp_path):
+    primitive = {"attributes": {"POSITION": 0}, "indices": 1}
+    primitives = [{**primitive, "material": i} for i in range(30) for _ in range(2)]
+    materials = [{"normalTexture": {"index": i}} for i in range(30)]
+    textures = [{"source": i} for i in range(30)]
+    images = [{"uri": f"{i}\n.png"} for i in range(30)]
+    path = write_gltf(
+        tmp_path / "a.gltf", meshes=[{"primitives": primitives}], materials=materials, textures=textures, images=images
+    )
+    remarks = read_mesh(path).remarks
+    assert len(remarks) == 13 and remarks[-1] == "and 18 more remarks of this kind"
+    assert (
+        remarks[0]
+        == "rendered without its normal texture: refers to 0 .png, which is not there; keep it beside the mesh"
+    )
+
+
 def test_srgb_and_linear_are_inverses():
     values = np.linspace(0, 1, 500)
     np.testing.assert_allclose(srgb_to_linear(linear_to_srgb(values)), values, atol=1e-6)
@@ -176,7 +193,7 @@ BAD = {
     "absent": (lambda folder: folder / "none.glb", "none.glb: no such mesh file"),
     "loop": (lambda f: write_gltf(f / "l.gltf", nodes=[{"children": [0]}]), "node 0 is its own ancestor"),
     "resource": (lambda f: write_gltf(f / "r.gltf", buffers=[{"uri": "x.bin"}]), "refers to x.bin, which is not there"),
-    "outside": (lambda f: write_gltf(f / "r.gltf", buffers=[{"uri": "../x.bin"}]), "outside its own folder"),
+    "outside": (lambda f: write_gltf(f / "r.gltf", buffers=[{"uri": "../x.bin"}]), "refers to ../x.bin, which is not"),
     "short": (
         lambda f: write_gltf(f / "s.gltf", bufferViews=[{"buffer": 0, "byteLength": n} for n in (30, 6)]),
         "buffer view 0 is shorter than its accessor says",

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,6 +69,19 @@ def test_a_texture_is_found_however_its_path_was_written(tmp_path, case):
     surfaces, remarks = read_obj(with_material(folder, line))
     assert remarks == [] and surfaces[0].material.base_image is not None
     np.testing.assert_array_equal(surfaces[0].material.base_image[0, 0], (10, 200, 30))
+
+
+@pytest.mark.parametrize("place", ["hölz.png".encode(), "hölz.png".encode("latin-1")])
+def test_names_of_old_windows_programs_are_understood(tmp_path, place):
+    picture(tmp_path / "a.png")
+    try:
+        os.rename(tmp_path / "a.png", os.path.join(os.fsencode(tmp_path), place))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    write(tmp_path / "a.mtl", "newmtl größe\nmap_Kd hölz.png\n".encode("latin-1"))
+    text = f"mtllib a.mtl\n{SQUARE}usemtl größe\n{FACE}".encode("latin-1")
+    surfaces, remarks = read_obj(write(tmp_path / "a.obj", text))
+    assert surfaces[0].material.base_image is not None and remarks == []
 
 
 @pytest.mark.parametrize("line", ["map_Kd .", "map_Kd", "map_Kd   "])
@@ -162,6 +177,13 @@ def test_texture_coordinates_are_scaled_and_shifted(tmp_path):
     np.testing.assert_allclose(moved, np.stack([up[:, 0], 1 - up[:, 1]], axis=1))
 
 
+def test_a_texture_that_is_clamped(tmp_path):
+    picture(tmp_path / "a.png")
+    material = read_obj(with_material(tmp_path, "map_Kd -clamp on a.png"))[0][0].material
+    assert material.samplers["base"].wrap == ("clamp", "clamp")
+    assert read_obj(with_material(tmp_path, "map_Kd -clamp off a.png"))[0][0].material.samplers == {}
+
+
 def test_emission_and_metal(tmp_path):
     picture(tmp_path / "e.png")
     material = read_obj(with_material(tmp_path, "Ke 0 1 0\nPm 1\nPr 0.3"))[0][0].material
@@ -222,17 +244,17 @@ def test_colours_of_vertices(tmp_path):
 def test_normals_are_read_and_bad_ones_are_not(tmp_path):
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 2\nf 1//1 2//1 3//1\n"
     np.testing.assert_allclose(read_obj(write(tmp_path / "a.obj", text))[0][0].normals, [[0, 0, 1]] * 3)
-    for bad in ("vn 0 0 0", "vn nan 0 0"):
+    for bad in ("vn 0 0 0", "vn nan 0 0", "vn 1"):
         assert read_obj(write(tmp_path / "a.obj", text.replace("vn 0 0 2", bad)))[0][0].normals is None
 
 
 def test_smoothing_off_makes_facets(tmp_path):
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 1\nf 1 2 3\nf 2 4 3\n"
     smooth = read_obj(write(tmp_path / "a.obj", text))[0][0]
-    assert smooth.normals is None and len(smooth.vertices) == 4
-    facets = read_obj(write(tmp_path / "a.obj", "s off\n" + text))[0][0]
-    np.testing.assert_allclose(facets.normals[:3], [[0, 0, 1]] * 3)
-    assert len(facets.vertices) == 6
+    assert smooth.normals is None and len(smooth.vertices) == 4 and not smooth.flat
+    assert read_obj(write(tmp_path / "a.obj", "s off\n" + text))[0][0].flat
+    mixed, _ = read_obj(write(tmp_path / "a.obj", text.replace("f 2", "s 0\nf 2")))
+    assert [surface.flat for surface in mixed] == [False, True]
 
 
 def test_corners_that_are_alike_are_one_vertex(tmp_path):
@@ -270,6 +292,7 @@ BAD = {
     "inf": ("v 0 0 0\nv inf 0 0\nv 1 1 0\nf 1 2 3\n", "not finite numbers"),
     "words": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf a b c\n", "faces that are not of whole numbers"),
     "parts": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1.5 2 3\n", "faces that are not of whole numbers"),
+    "too large": ("v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 8e61\n", "faces that are not of whole numbers"),
     "one point": ("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "all vertices lie on one point"),
 }
 

@@ -87,6 +87,12 @@ def test_polygons_without_area_or_of_two_corners_do_no_harm():
     assert triangles.shape == (0, 3) and len(owner) == 0
 
 
+def test_a_loop_without_a_normal_is_a_fan():
+    there_and_back = np.array([[0, 0], [1, 0], [1, 1], [0, 0], [0, 0], [1, 1], [1, 0]], dtype=float)
+    triangles, _ = triangulated(turned(there_and_back), np.arange(7), np.array([7]))
+    assert len(triangles) == 5
+
+
 def test_a_loop_that_crosses_itself_ends():
     generator = np.random.default_rng(0)
     for count in (5, 8, 20):

@@ -13,6 +13,8 @@ from PIL import Image
 
 from manyfields._lock import locked
 from manyfields.errors import ConfigError, MeshError
+from manyfields.views import read_views
+from manyfields.views.depth_check import depth_problems
 from manyfields.views.mesh_sources import find_meshes
 from manyfields.views.render_set import RenderSettings, render_mesh, render_set
 
@@ -224,9 +226,6 @@ def test_a_manifest_gives_names_turns_and_groups(tmp_path):
     [
         ("{", "is not readable JSON"),
         ('{"id": 1}', "is not a list of"),
-        ('[{"id": "../x", "file": "one.glb"}]', "cannot be the name of an object's folder"),
-        ('[{"id": "x", "file": "one.glb"}, {"id": "x", "file": "one.glb"}]', "two meshes are called 'x'"),
-        ('[{"id": "x", "file": "one.glb", "yaw_deg": "left"}]', "yaw_deg of 'x' is not a number"),
     ],
 )
 def test_a_bad_manifest_is_named(tmp_path, entries, message):
@@ -239,6 +238,47 @@ def test_meshes_in_folders_keep_apart(tmp_path):
     write_meshes(tmp_path / "x", ["model"])
     write_meshes(tmp_path / "y", ["model"])
     assert [source.id for source in find_meshes(tmp_path)] == ["x-model", "y-model"]
+
+
+def test_pairs_are_rendered_under_names_of_their_own_and_named_with_their_files(tmp_path):
+    meshes = write_meshes(tmp_path / "in", ["chair", "table"])
+    (meshes / "chair.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\n")
+    entry = {"views": 1, "size": 16, "workers": 1}
+    summary = render_set(meshes, tmp_path / "out", **entry)
+    assert summary.done == ["chair-glb", "chair-obj", "table"] and not summary.failed
+    assert "chair.obj would be called chair, too" in summary.remarks["chair-glb"][0]
+    recorded = json.loads((tmp_path / "out/chair-obj/transforms.json").read_text())
+    assert recorded["group"] == "chair" and "chair.glb" in recorded["remarks"][0]
+
+
+def test_the_light_is_recorded_and_another_is_refused(tmp_path):
+    meshes = write_meshes(tmp_path / "in", ["a"])
+    entry = {"views": 1, "size": 16, "workers": 1}
+    render_set(meshes, tmp_path / "out", light="flat", **entry)
+    assert json.loads((tmp_path / "out/a/transforms.json").read_text())["render"]["light"] == "flat"
+    assert render_set(meshes, tmp_path / "out", light="flat", **entry).skipped == ["a"]
+    with pytest.raises(MeshError, match=r'other settings .*"light": "flat"'):
+        render_set(meshes, tmp_path / "out", **entry)
+    with pytest.raises(ConfigError, match="dusk.hdr: cannot be read"):
+        render_set(meshes, tmp_path / "new", light=tmp_path / "dusk.hdr", **entry)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("alpha", [255, 242, 128])
+def test_depths_do_not_contradict_pictures_of_what_one_can_see_through(tmp_path, alpha):
+    cut = np.full((8, 8), alpha, dtype=np.uint8)
+    cut[:2] = 60
+    Image.fromarray(cut).save(tmp_path / "cut.png")
+    (tmp_path / "a.mtl").write_text("newmtl m\nKd 1 0 0\nmap_d cut.png\n")
+    corners = ["{} {} {}".format(*corner) for corner in np.ndindex(2, 2, 2)]
+    faces = ["1 2 4 3", "5 7 8 6", "1 5 6 2", "3 4 8 7", "1 3 7 5", "2 6 8 4"]
+    text = ["mtllib a.mtl", *(f"v {corner}" for corner in corners), "vt 0 0", "vt 1 0", "vt 1 1", "vt 0 1", "usemtl m"]
+    text += ["f " + " ".join(f"{v}/{i}" for i, v in enumerate(face.split(), 1)) for face in faces]
+    (tmp_path / "a.obj").write_text("\n".join(text))
+    settings = RenderSettings(views=4, size=32)
+    assert render_mesh(tmp_path / "a.obj", tmp_path / "views/a", settings) == ()
+    views = read_views(tmp_path / "views")
+    assert depth_problems(views) == []
 
 
 def test_mistakes_in_arguments_are_named(tmp_path):

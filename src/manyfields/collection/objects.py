@@ -34,7 +34,7 @@ from manyfields.fields import (
     family_from_config,
 )
 from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
-from manyfields.rendering import Sampler
+from manyfields.rendering import Occupancy, Sampler
 
 if TYPE_CHECKING:
     from manyfields.collection.reader import Collection
@@ -207,15 +207,15 @@ class StoredObject:
         shared = self.collection.shared_part
         sampler = sampler or stored_sampler(self.collection)
         bounds = torch.as_tensor(self.entry.bounds, dtype=torch.float32)[None]
-        code, guide = self._decoded(level, bounds)
-        return render_code(shared, code, guide, cameras, bounds, sampler, level)
+        code, occupancy = self._decoded(level, bounds)
+        return render_code(shared, code, occupancy, cameras, bounds, sampler, level)
 
-    def _decoded(self, level: int | None, bounds: Tensor) -> tuple[ObjectCodes, Tensor | None]:
-        """The code and the guide of its field, made once for each level."""
+    def _decoded(self, level: int | None, bounds: Tensor) -> tuple[ObjectCodes, Occupancy | None]:
+        """The code and where its field may hold something, made once for each level."""
         held = self.__dict__.setdefault("_held", {})
         if level not in held:
             code = self.code(level)
-            held[level] = code, self.collection.shared_part.guide(code, bounds, level)
+            held[level] = code, self.collection.shared_part.occupancy(code, bounds, level)
         return held[level]
 
 
@@ -223,16 +223,16 @@ class StoredObject:
 def render_code(
     shared: SharedPart,
     code: ObjectCodes,
-    guide: Tensor | None,
+    occupancy: Occupancy | None,
     cameras: Cameras,
     bounds: Tensor,
     sampler: Sampler,
     level: int | None = None,
 ) -> Pictures:
-    """Views (V,) of one object (B = 1), a few at a time; colours are in [0, 1]. `guide`: that of `shared.guide`."""
+    """Views (V,) of one object (B = 1), a few at a time; colours are in [0, 1]. `occupancy`: that of `shared`."""
     views = []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=guide))
+        views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=occupancy))
     joined = {name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")}
     images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
     return Pictures(**joined, images=images)

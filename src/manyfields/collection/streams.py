@@ -36,7 +36,7 @@ from manyfields.fields import (
     family_from_config,
 )
 from manyfields.latents import Pictures, SharedPart
-from manyfields.rendering import Sampler
+from manyfields.rendering import Occupancy, Sampler
 
 NETWORK_BITS = 8
 
@@ -108,15 +108,16 @@ class StreamedObject:
         self.code = code_of(item, family.config)
         self.levels = len(item.levels)
         """How many levels were read."""
-        self._guides: dict[int | None, Tensor | None] = {}
+        self._occupancies: dict[int | None, Occupancy | None] = {}
 
     @torch.no_grad()
     def render(self, cameras: Cameras, level: int | None = None, sampler: Sampler | None = None) -> Pictures:
         """Render views (V,) from the first `level` levels (all that were read when None), as stored objects render."""
         bounds = self.bounds[None]
-        if level not in self._guides:
-            self._guides[level] = self.shared.guide(self.code, bounds, level)
-        return render_code(self.shared, self.code, self._guides[level], cameras, bounds, sampler or self.sampler, level)
+        if level not in self._occupancies:
+            self._occupancies[level] = self.shared.occupancy(self.code, bounds, level)
+        held = self._occupancies[level]
+        return render_code(self.shared, self.code, held, cameras, bounds, sampler or self.sampler, level)
 
 
 def _bounds(values: list[Any]) -> Float[Tensor, "2 3"]:

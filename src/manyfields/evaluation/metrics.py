@@ -5,7 +5,8 @@ value a view; the mean over views, then over objects, is taken in `scores.py`.
 """
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as functional
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from manyfields.errors import ViewError
@@ -14,6 +15,10 @@ from manyfields.errors import ViewError
 # two 8-bit images of 128x128 can have (one channel of one pixel off by one) is 95 dB, so nothing else reaches 100 dB.
 PSNR_CAP = 100.0
 SSIM_WINDOW = 11
+
+INSIDE = 2  # pixels that the silhouette is eroded by, for `holes`
+SOLID = 0.99  # alpha of what is as good as opaque
+FILLED = 0.9  # opacity below which a pixel well inside is a hole
 
 
 def psnr(rendered: Float[Tensor, "V H W 3"], truth: Float[Tensor, "V H W 3"]) -> Float[Tensor, " V"]:
@@ -45,6 +50,35 @@ def foreground_psnr(
         float(_decibels(view_error[view_inside].mean())) if bool(view_inside.any()) else None
         for view_error, view_inside in zip(error, inside, strict=True)
     ]
+
+
+def holes(opacity: Float[Tensor, "V H W"], alpha: Float[Tensor, "V H W"]) -> list[float | None]:
+    """Share of the pixels well inside the true silhouette whose rendered `opacity` is below 0.9; None without such.
+
+    A pixel is well inside where the true `alpha`, eroded by 2 pixels (the least of 5 x 5), is above 0.99: glass is not,
+    nor is the border of the image. PSNR on a white background hardly sees a white hole in a white refrigerator.
+    Raises ViewError where shapes do not match.
+
+    >>> alpha = torch.zeros(1, 9, 9)
+    >>> alpha[:, 1:8, 1:8] = 1.0
+    >>> opacity = alpha.clone()
+    >>> opacity[0, 4, 4] = 0.5
+    >>> holes(opacity, alpha)
+    [0.1111111119389534]
+    """
+    if opacity.shape != alpha.shape:
+        raise ViewError(f"opacity of {tuple(opacity.shape)} beside alpha of {tuple(alpha.shape)}: both V H W")
+    inside = _well_inside(alpha)
+    open_ = (opacity < FILLED) & inside
+    return [
+        float(hole.sum() / of.sum()) if bool(of.any()) else None for hole, of in zip(open_, inside, strict=True)
+    ]
+
+
+def _well_inside(alpha: Float[Tensor, "V H W"]) -> Bool[Tensor, "V H W"]:
+    window = 2 * INSIDE + 1
+    clear = functional.pad(1.0 - alpha, (INSIDE,) * 4, value=1.0)
+    return functional.max_pool2d(clear.unsqueeze(1), window, 1).squeeze(1) < 1.0 - SOLID
 
 
 def ssim(rendered: Float[Tensor, "V H W 3"], truth: Float[Tensor, "V H W 3"]) -> Float[Tensor, " V"]:

@@ -12,12 +12,19 @@ from manyfields.evaluation.lpips import SMALLEST_SIDE, Lpips
 
 @dataclass(frozen=True)
 class Scores:
-    """Means in dB, [0, 1] and LPIPS distance. None: not measured (no weights, image too small, no foreground)."""
+    """Means in dB, [0, 1], LPIPS distance and shares of pixels.
+
+    None: not measured (no weights, image too small, no foreground, nothing well inside).
+    """
 
     psnr: float | None = None
     ssim: float | None = None
     lpips: float | None = None
     foreground_psnr: float | None = None
+    holes: float | None = None
+    """Share of the pixels well inside the silhouette that are not filled (`metrics.holes`)."""
+    worst_holes: float | None = None
+    """Likewise, of the view that has most."""
 
     def to_json(self) -> dict[str, float | None]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -28,8 +35,9 @@ def score_views(
     truth: Float[Tensor, "V H W 3"],
     alpha: Float[Tensor, "V H W"],
     lpips: Lpips | None = None,
+    opacity: Float[Tensor, "V H W"] | None = None,
 ) -> list[Scores]:
-    """All metrics of each view. `truth` is composited on white; `lpips` None leaves that metric None.
+    """All metrics of each view. `truth` is composited on white; without `lpips` or `opacity` their metrics are None.
 
     Metrics whose window is larger than the image are None too. Raises ViewError where shapes do not match.
     """
@@ -39,15 +47,21 @@ def score_views(
     nothing = [None] * len(truth)
     ssim = metrics.ssim(rendered, truth).tolist() if side >= metrics.SSIM_WINDOW else nothing
     distance = lpips(rendered, truth).tolist() if lpips is not None and side >= SMALLEST_SIDE else nothing
-    return [Scores(*values) for values in zip(psnr, ssim, distance, foreground, strict=True)]
+    open_ = metrics.holes(opacity, alpha) if opacity is not None else nothing
+    return [Scores(*values) for values in zip(psnr, ssim, distance, foreground, open_, open_, strict=True)]
 
 
 def mean_scores(parts: Iterable[Scores]) -> Scores:
-    """The mean of each metric over those parts that have it. Views to object, then objects to set: in this order."""
+    """The mean of each metric over those parts that have it, the worst of `worst_holes`.
+
+    Views to object, then objects to set: in this order.
+    """
     parts = list(parts)
 
-    def mean(name: str) -> float | None:
+    def joined(name: str) -> float | None:
         values = [value for part in parts if (value := getattr(part, name)) is not None]
-        return sum(values) / len(values) if values else None
+        if not values:
+            return None
+        return max(values) if name == "worst_holes" else sum(values) / len(values)
 
-    return Scores(**{field.name: mean(field.name) for field in fields(Scores)})
+    return Scores(**{field.name: joined(field.name) for field in fields(Scores)})

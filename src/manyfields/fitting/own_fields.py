@@ -19,7 +19,7 @@ from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import Phase
 from manyfields.latents import Pictures, SharedPart
-from manyfields.rendering import Sampler, color_error
+from manyfields.rendering import Occupancy, Sampler, color_error
 
 
 class Learner(Protocol):
@@ -75,7 +75,7 @@ class OwnFieldsFitter(ABC):
             field,
             rays,
             colors,
-            self.sampler.at(index / max(1, phase.steps)),
+            phase.sampler_of(self.sampler, index),
             bounds=self.data.bounds[taken],
             guide=self.guides.values[taken],
             background=self.shared.background.detach(),
@@ -107,17 +107,18 @@ class OwnFieldsFitter(ABC):
     @torch.no_grad()
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
         """Views (V,) of one object as it is now: a quick look."""
-        bounds, guide = self.data.bounds[[row]], self.guides.values[[row]]
-        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=guide)
+        bounds = self.data.bounds[[row]]
+        occupancy = Occupancy.of(self.guides.values[[row]], bounds)
+        return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=occupancy)
 
     def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], bool | None] | None = None
     ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
+        """Steps `start` to the end of a phase that has begun, or until `after_step` says that it is enough."""
         for index in range(start, phase.steps):
             losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
+            if after_step is not None and after_step(index + 1, losses):
+                break
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""

@@ -12,7 +12,7 @@ from manyfields.cameras import Cameras, Rays
 from manyfields.errors import ConfigError
 from manyfields.fields import Family, Field, ObjectCodes
 from manyfields.latents.autoencoder import Autoencoder
-from manyfields.rendering import Rendering, Sampler, guide_of, render
+from manyfields.rendering import Occupancy, Rendering, Sampler, guide_of, render
 
 FamilyT = TypeVar("FamilyT", bound=Family)
 
@@ -67,26 +67,36 @@ class SharedPart(nn.Module, Generic[FamilyT]):
         sampler: Sampler,
         *,
         level: Tensor | int | None = None,
-        guide: Float[Tensor, "B G G G"] | None = None,
+        guide: Float[Tensor, "B G G G"] | Occupancy | None = None,
         generator: torch.Generator | None = None,
         decode: bool = True,
     ) -> Pictures:
         """Views of B objects through their own cameras, of shape (B, V); image sides must divide by the stride.
 
-        `guide` is made by `guide` where the family has guides and none is given: make it once for many calls.
+        Where the family has guides and none is given, that is what `occupancy` makes: make it once for many calls. With
+        jitter, by a `generator`, it is what `guide` makes.
         """
         field = self.family.field(codes, level, bounds)
         if guide is None:
             guide = self._guide_of(field, codes, bounds, level)
+            if guide is not None and generator is None:
+                guide = Occupancy.of(guide, bounds)
         return self.pictures_of(field, cameras, bounds, sampler, guide=guide, generator=generator, decode=decode)
 
     def guide(
         self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"], level: Tensor | int | None = None
     ) -> Float[Tensor, "B G G G"] | None:
-        """Where samples of these objects are worth placing; None for a family without guides."""
+        """Densities that place samples of these objects while something learns; None for a family without guides."""
         if not self.family.config.guide_side:
             return None
         return self._guide_of(self.family.field(codes, level, bounds), codes, bounds, level)
+
+    def occupancy(
+        self, codes: ObjectCodes, bounds: Float[Tensor, "B 2 3"], level: Tensor | int | None = None
+    ) -> Occupancy | None:
+        """Where rays at rest look for these objects; None for a family without guides."""
+        guide = self.guide(codes, bounds, level)
+        return None if guide is None else Occupancy.of(guide, bounds)
 
     def _guide_of(self, field: Field, codes: ObjectCodes, bounds: Tensor, level: Tensor | int | None) -> Tensor | None:
         side = self.family.config.guide_side
@@ -99,7 +109,7 @@ class SharedPart(nn.Module, Generic[FamilyT]):
         bounds: Tensor,
         sampler: Sampler,
         *,
-        guide: Tensor | None = None,
+        guide: Tensor | Occupancy | None = None,
         generator: torch.Generator | None = None,
         decode: bool = True,
     ) -> Pictures:

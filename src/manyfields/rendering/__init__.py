@@ -8,10 +8,12 @@ from manyfields.rendering.importance import (
     importance_scores,
     importance_weights,
 )
+from manyfields.rendering.occupancy import Occupancy
 from manyfields.rendering.render import Rendering, color_error, render
 from manyfields.rendering.sampling import Sampler
 
 __all__ = [
+    "Occupancy",
     "Rendering",
     "Sampler",
     "basis_importance",

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.compiled import compiled_for
@@ -45,6 +46,27 @@ def march(
     channels = distances.new_zeros(*distances.shape[:2], field.channels)
     opacity, depth = distances.new_zeros(distances.shape[:2]), distances.new_zeros(distances.shape[:2])
     compiled(*prepared.arguments(), *_arrays(origins, directions, distances, lengths, channels, opacity, depth))
+    return channels, opacity, depth
+
+
+@torch.no_grad()
+def walk(
+    field: PlaneField | OctreeField,
+    origins: Float[Tensor, "B R 3"],
+    directions: Float[Tensor, "B R 3"],
+    bounds: Float[Tensor, "B 2 3"],
+    leaps: UInt8[Tensor, "B G G G"],
+    of_cell: int,
+    seen_through: float,
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """`walking.walk` of fields that the kernels march through."""
+    from manyfields.rendering.walking_kernels import walk as compiled
+
+    prepared = _Prepared.of(field, _decoder_of(field, directions))
+    channels = origins.new_zeros(*origins.shape[:2], field.channels)
+    opacity, depth = origins.new_zeros(origins.shape[:2]), origins.new_zeros(origins.shape[:2])
+    rays, written = _arrays(origins, directions, bounds, leaps), _arrays(channels, opacity, depth)
+    compiled(*prepared.arguments(), *rays, of_cell, np.float32(seen_through), *written)
     return channels, opacity, depth
 
 

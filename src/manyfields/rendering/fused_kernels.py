@@ -1,7 +1,7 @@
 """`plain_march` compiled by numba for CPUs: one walk along each ray, nothing of a sample is ever written to memory."""
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from manyfields.compiled import kernel
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
@@ -23,6 +23,46 @@ from manyfields.simd import LANES, load, store, total
 
 RAYS_OF_A_JOB = 64
 POINTS_OF_A_JOB = 512
+
+
+@njit(fastmath=True, forceinline=True, error_model="numpy")
+def see_samples(
+    texels, table, side, grid, children, corners, cells, levels, size,
+    hidden_weight, hidden_bias, bias_at, width, seen_weight, seen_bias, rgb,
+    steepness, start, step, kept, stretches, at, count,
+    lines, shares, counts, features, hidden, values, weights, passed, channels,
+):  # fmt: skip
+    """Add what `count` samples (up to 16, of those `kept` from `at` on) of a ray show to its `channels`.
+
+    Returns what still passes behind them, and the sums of their weights and of weights times distances. Behind the last
+    sample `stretches` are 0. `lines` to `weights` are room to work in; the others as in `march`.
+    """
+    outputs = 1 + len(channels)
+    distance = load(kept, at)
+    if levels == 0:
+        x, y = distance * step[0] + start[0], distance * step[1] + start[1]
+        find_texels(x, y, distance * step[2] + start[2], side, 0, LANES, lines, shares)
+    for k in range(count if levels else 0):
+        far = kept[at + k]
+        x, y, z = start[0] + far * step[0], start[1] + far * step[1], start[2] + far * step[2]
+        counts[k] = find_corner_lines(x, y, z, grid, children, corners, cells, side, levels, k, LANES, lines, shares)
+        stretches[at + k] *= np.float32(counts[k] > 0)
+    values_of(
+        texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
+        lines, shares, counts, 0, count, LANES, False, features, hidden, values,
+    )  # fmt: skip
+    raised, _ = softplus(load(values, 0) + (seen_bias[0] - ONE))
+    store(weights, 0, ONE - exponential(raised * load(stretches, at) * -steepness))
+    for k in range(LANES):
+        weights[k] *= passed
+        passed -= weights[k]
+    weight = load(weights, 0)
+    for channel in range(outputs - 1):
+        value = load(values, (1 + channel) * LANES) + seen_bias[1 + channel]
+        if rgb:
+            value = sigmoid(value) * WIDER - LOWER
+        channels[channel] += total(weight * value)
+    return passed, total(weight), total(weight * distance)
 
 
 @kernel(fastmath=True, parallel=True, error_model="numpy")
@@ -60,37 +100,16 @@ def march(
             enter(origins, directions, ray, bounds, row, start, step)
             find_waves(directions, row, ray, harmonics, waves)
             output_along(waves, harmonics, output_weight, output_bias, outputs - 1, width, seen_weight, seen_bias)
-            bias_at = (row * rays + ray) * bias_step
             passed, filled, reached = ONE, ZERO, ZERO
             for at in range(0, count, LANES):
-                distance = load(kept, at)
-                if levels == 0:
-                    x, y = distance * step[0] + start[0], distance * step[1] + start[1]
-                    find_texels(x, y, distance * step[2] + start[2], side, 0, LANES, lines, shares)
-                for k in range(min(LANES, count - at) if levels else 0):
-                    far = kept[at + k]
-                    x, y, z = start[0] + far * step[0], start[1] + far * step[1], start[2] + far * step[2]
-                    counts[k] = find_corner_lines(
-                        x, y, z, grid, children, corners, cells, side, levels, k, LANES, lines, shares
-                    )  # fmt: skip
-                    stretches[at + k] *= np.float32(counts[k] > 0)
-                values_of(
-                    texels, table, size, hidden_weight, hidden_bias, bias_at, width, seen_weight, outputs,
-                    lines, shares, counts, 0, count - at, LANES, False, features, hidden, values,
+                passed, here, way = see_samples(
+                    texels, table, side, grid, children, corners, cells, levels, size,
+                    hidden_weight, hidden_bias, (row * rays + ray) * bias_step, width, seen_weight, seen_bias, rgb,
+                    steepness, start, step, kept, stretches, at, min(LANES, count - at),
+                    lines, shares, counts, features, hidden, values, weights, passed, channels[row, ray],
                 )  # fmt: skip
-                raised, _ = softplus(load(values, 0) + (seen_bias[0] - ONE))
-                store(weights, 0, ONE - exponential(raised * load(stretches, at) * -steepness))
-                for k in range(LANES):
-                    weights[k] *= passed
-                    passed -= weights[k]
-                weight = load(weights, 0)
-                for channel in range(outputs - 1):
-                    value = load(values, (1 + channel) * LANES) + seen_bias[1 + channel]
-                    if rgb:
-                        value = sigmoid(value) * WIDER - LOWER
-                    channels[row, ray, channel] += total(weight * value)
-                filled += total(weight)
-                reached += total(weight * distance)
+                filled += here
+                reached += way
                 if passed < OPAQUE:
                     break
             opacity[row, ray] = filled

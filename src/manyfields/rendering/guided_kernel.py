@@ -16,7 +16,7 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 @njit(inline="always")
-def _clip(origin, direction, bounds):
+def clip_to_box(origin, direction, bounds):
     near, far = ZERO, np.float32(np.inf)
     for axis in range(3):
         step = direction[axis]
@@ -48,7 +48,7 @@ def place_samples(origins, directions, bounds, guide, offsets, bins, spread, dis
             scale[axis] = np.float32(side) / (bounds[row, 1, axis] - bounds[row, 0, axis])
         for ray in range(first, min(rays, first + RAYS_OF_A_JOB)):
             origin, direction = origins[row, ray], directions[row, ray]
-            near, far = _clip(origin, direction, bounds[row])
+            near, far = clip_to_box(origin, direction, bounds[row])
             if far <= near:
                 continue
             width = (far - near) / np.float32(bins)

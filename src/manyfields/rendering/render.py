@@ -12,7 +12,9 @@ from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
 from manyfields.rendering.fused import composite, densities, is_fused, march, march_error
 from manyfields.rendering.guided import guided_samples
+from manyfields.rendering.occupancy import Occupancy
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
+from manyfields.rendering.walking import walk
 from manyfields.rendering.warping import warped
 
 SPREAD = 0.1  # share of guided samples that look where the guide sees little: while fitting, and
@@ -34,7 +36,7 @@ def render(
     sampler: Sampler,
     *,
     bounds: Float[Tensor, "B 2 3"] | None = None,
-    guide: Float[Tensor, "B G G G"] | None = None,
+    guide: Float[Tensor, "B G G G"] | Occupancy | None = None,
     background: Float[Tensor, " C"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Rendering:
@@ -43,12 +45,18 @@ def render(
     Rays are clipped to each object's box and to the unit sphere, and those that miss either cost nothing. With a
     `guide` (densities in the cells of the box, 0 where nothing can be) samples are placed by it within the box, and
     rays that meet nothing filled cost nothing. Samples are jittered by `generator`, and deterministic without one.
+    Pictures that nothing is learned from take an `Occupancy` for the guide: rays walk through its cells (`walking`),
+    without jitter and without gradients.
     Behind the object lies `background` (zeros when None). The depth of a ray that sees no object is 0.
     """
     rays = _as_fields_see(field, rays)
-    if guide is not None:
-        if bounds is None:
-            raise ValueError("a guide fills the box of an object: give its bounds")
+    if guide is not None and bounds is None:
+        raise ValueError("a guide fills the box of an object: give its bounds")
+    if isinstance(guide, Occupancy):
+        assert bounds is not None
+        seen = Rendering(*walk(field, rays, bounds, guide, sampler.of_cell))
+    elif guide is not None:
+        assert bounds is not None
         seen = _render_guided(field, rays, sampler, bounds, guide, generator)
     else:
         seen = _render_unguided(field, rays, sampler, bounds, generator)

@@ -32,7 +32,7 @@ from manyfields.fitting.octree_fitter import OctreeFitter
 from manyfields.fitting.octree_growing import grown_octree
 from manyfields.fitting.octree_learning import OctreeCode
 from manyfields.latents import SharedPart
-from manyfields.rendering import Sampler, guide_of
+from manyfields.rendering import Occupancy, Sampler, guide_of
 from manyfields.runs.schedules import octrees
 
 FITTING, MEASURING = Sampler(guided=24), Sampler(guided=32, supersampling=2)
@@ -113,10 +113,10 @@ class Trial:
         field = family.field(OctreeCodes((self.tree,), table), level)
         side = self.config.guide_side
         hull = self.tree.occupied(self.item.bounds, side).to(torch.uint8)[None]
-        guide = guide_of(field, bounds, hull, side)
+        occupancy = Occupancy.of(guide_of(field, bounds, hull, side), bounds)
         found = []
         for view in range(0, len(self.truth), every):
-            seen = shared.pictures_of(field, self.cameras[[view]][None], bounds, MEASURING, guide=guide)
+            seen = shared.pictures_of(field, self.cameras[[view]][None], bounds, MEASURING, guide=occupancy)
             assert seen.images is not None
             error = (seen.images[0, 0].permute(1, 2, 0).clamp(0, 1) - self.truth[view]).square().mean()
             found.append(-10.0 * float(error.log10()))

@@ -94,6 +94,7 @@ def _compare(folder: Path, name: str, kept: dict[str, Any], progress: Progress, 
         given["data"],
         run,
         minutes=given["minutes"],
+        fitting_alone=True,
         objects=given["objects"],
         resume=(run / FILE).exists(),
         preset=name,
@@ -212,7 +213,7 @@ def _write_report(
 def _variant(row: Row) -> Variant:
     return Variant(
         f"{row['family']}, {row['stored_as']}",
-        Scores(**{name: row[name] for name in asdict(Scores())}),
+        Scores(**{name: row.get(name) for name in asdict(Scores())}),
         seconds=row["fit_seconds"],
         coding_seconds=row["coding_seconds"],
         steps=row["steps"] if row["coding_seconds"] is None else None,

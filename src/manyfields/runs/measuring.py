@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -33,10 +34,12 @@ class HeldOut:
     truth: Float[Tensor, "V H W 3"]
     alpha: Float[Tensor, "V H W"]
     rendered: Float[Tensor, "V H W 3"]
+    opacity: Float[Tensor, "V H W"]
+    """As rendered."""
 
     def scores(self, lpips: Lpips | None = None) -> list[Scores]:
         """One for each view."""
-        return score_views(self.rendered, self.truth, self.alpha, lpips)
+        return score_views(self.rendered, self.truth, self.alpha, lpips, self.opacity)
 
 
 @torch.no_grad()
@@ -70,16 +73,18 @@ def render_held_out(
     """`render_codes` for a shared part that no collection holds."""
     rgba, cameras = load_views(source, views, size)
     box = bounds.float()[None]
-    guide = shared.guide(codes, box, level)
-    parts = []
+    occupancy = shared.occupancy(codes, box, level)
+    parts, opacities = [], []
     for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        drawn = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=guide)
+        drawn = shared.pictures(codes, cameras[part][None], box, sampler, level=level, guide=occupancy)
         assert drawn.images is not None
         parts.append(drawn.images[0].clamp(0, 1))
+        opacities.append(functional.interpolate(drawn.opacity, drawn.images.shape[-2:])[0])
         seen(len(part))
     truth = torch.from_numpy(composite(rgba.numpy())).float() / 255.0
     names = [source.names[index] for index in views]
-    return HeldOut(names, truth, rgba[..., 3].float() / 255.0, torch.cat(parts).permute(0, 2, 3, 1).contiguous())
+    rendered = torch.cat(parts).permute(0, 2, 3, 1).contiguous()
+    return HeldOut(names, truth, rgba[..., 3].float() / 255.0, rendered, torch.cat(opacities))
 
 
 def measure_codes(
@@ -99,7 +104,8 @@ def measure_codes(
     if not views:
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size, seen=seen).scores())
-    metrics = {"psnr": whole.psnr, "ssim": whole.ssim, "foreground_psnr": whole.foreground_psnr}
+    scores = ("psnr", "ssim", "foreground_psnr", "holes", "worst_holes")
+    metrics = {name: getattr(whole, name) for name in scores}
     for level in collection.shared_part.family.config.coarse_levels if coarse else ():
         first = render_codes(collection, codes, bounds, source, views, size, level)
         metrics[f"layer{level - 1}_psnr"] = mean_scores(first.scores()).psnr

@@ -1,6 +1,7 @@
 """The report of `rd`: curves in one chart, points in one table, deltas in words."""
 
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from manyfields.evaluation.report import Chart, Comparison, Curve, ReportData, V
 from manyfields.evaluation.scores import Scores
 
 NOTE = "Bytes of an object with all that is needed to render it; held-out views from decoded bytes. Means over objects."
-SCORES = ("psnr", "ssim", "lpips", "foreground_psnr")
 
 
 def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
@@ -65,4 +65,4 @@ def delta_line(row: dict[str, Any]) -> str:
 
 
 def _scores(values: dict[str, Any]) -> Scores:
-    return Scores(**{name: values[name] for name in SCORES})
+    return Scores(**{field.name: values.get(field.name) for field in fields(Scores)})

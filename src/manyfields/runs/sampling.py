@@ -143,7 +143,7 @@ def view_of(
     if isinstance(shared.family, MixtureFamily) and shared.family.config.signal != "scenes":
         assert isinstance(code, Codes)
         return instance_seen(shared.family, code.tensors["latent"], camera)[0]
-    seen = render_code(shared, code, shared.guide(code, box), camera, box, stored_sampler(collection))
+    seen = render_code(shared, code, shared.occupancy(code, box), camera, box, stored_sampler(collection))
     assert seen.images is not None
     return (seen.images[0, 0].permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
 

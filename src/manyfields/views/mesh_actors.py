@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_FLOAT, VTK_UNSIGNED_CHAR
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
 
+from manyfields.views.mesh_coordinates import add_coordinates, array_name, lay, set_sampler, upward
 from manyfields.views.mesh_light import Light
 from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
-from manyfields.views.mesh_textures import coverage, reduced, reductions
-from manyfields.views.meshes import Material, Surface, linear_to_srgb, srgb_to_linear
+from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
+from manyfields.views.meshes import Material, Sampler, Surface, linear_to_srgb, srgb_to_linear
 
+_ROLES = ("base", "metallic_roughness", "emissive", "normal")
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
 
 
@@ -35,8 +37,24 @@ def actors(surface: Surface, light: Light, density: float) -> list[Drawn]:
     Where a BLEND material is opaque in places and translucent in others these are two: what one cannot see through has
     to be drawn before, or it would have no depth.
     """
-    material = surface.material
     data = _shaded_data(surface)
+    image = surface.material.base_image
+    if surface.uv is None or image is None:
+        return _of_part(surface, data, light, density)
+    groups = by_sharpness(surface.vertices, surface.faces, surface.uv, image.shape[:2], density)
+    if len(groups) == 1:
+        return _of_part(surface, data, light, density)
+    drawn = []
+    for group in groups:
+        part = replace(surface, faces=surface.faces[group])
+        drawn += _of_part(part, _with_faces(data, group), light, density)
+    return drawn
+
+
+def _of_part(surface: Surface, data: Any, light: Light, density: float) -> list[Drawn]:
+    """Those of a surface, or of some of its faces, that see its textures at one size."""
+    surface = _within_edges(surface)
+    material = surface.material
     textures = _textures(surface, density)
     alphas = _alphas(surface, textures.get("base"))
     by_vertex = "base" in textures and surface.colors is not None and material.alpha_mode != "OPAQUE"
@@ -51,11 +69,23 @@ def actors(surface: Surface, light: Light, density: float) -> list[Drawn]:
     found = []
     for keep, translucent in parts:
         actor = _actor(surface, data, textures)
-        shade(actor, light, keep, by_vertex)
+        shade(actor, light, keep, by_vertex, material.unlit)
         actor.SetForceOpaque(not translucent)
         actor.SetForceTranslucent(translucent)
         found.append(Drawn(actor, translucent))
     return found
+
+
+def _within_edges(surface: Surface) -> Surface:
+    """Textures that no coordinate leaves end at their edges, or those would show half a texel of the opposite ones."""
+    if surface.uv is None:
+        return surface
+    samplers = dict(surface.material.samplers)
+    for role in _ROLES:
+        used = surface.own_uv.get(role, surface.uv)[surface.faces]
+        if used.size and used.min() >= 0 and used.max() <= 1:
+            samplers[role] = replace(samplers.get(role, Sampler()), wrap=("clamp", "clamp"))
+    return replace(surface, material=replace(surface.material, samplers=samplers))
 
 
 def image_data(pixels: np.ndarray) -> Any:
@@ -69,14 +99,16 @@ def image_data(pixels: np.ndarray) -> Any:
     return image
 
 
-def _texture(pixels: np.ndarray, srgb: bool) -> Any:
+def _texture(pixels: np.ndarray, srgb: bool, sampler: Sampler) -> Any:
     texture = vtkTexture()
+    if pixels.shape[1] == 1:  # vtk takes an image of one column for one that lies in another plane
+        pixels = pixels.repeat(2, axis=1)
     texture.SetInputData(image_data(pixels))
     texture.SetColorModeToDirectScalars()
     texture.SetUseSRGBColorSpace(srgb)
-    texture.InterpolateOn()
     texture.MipmapOff()
     texture.RepeatOn()
+    set_sampler(texture, sampler)
     return texture
 
 
@@ -89,18 +121,18 @@ def _textures(surface: Surface, density: float) -> dict[str, np.ndarray]:
     if material.base_image is not None:
         images["base"] = _base_image(material)
     if material.metallic_roughness_image is not None:
-        images["packed"] = material.metallic_roughness_image[..., :3]
+        images["metallic_roughness"] = material.metallic_roughness_image[..., :3]
     if material.emissive_image is not None:
         images["emissive"] = material.emissive_image[..., :3]
     if material.normal_image is not None:
         images["normal"] = material.normal_image[..., :3]
-    covered: dict[tuple[int, int], np.ndarray | None] = {}
+    covered: dict[tuple[str, tuple[int, int]], np.ndarray | None] = {}
     for name, image in images.items():
-        size = image.shape[:2]
-        if size not in covered:
-            covered[size] = coverage(surface.uv, surface.faces, size)
-        times = reductions(surface.vertices, surface.faces, surface.uv, size, density)
-        images[name] = reduced(image, times, covered[size])
+        uv, key = surface.own_uv.get(name, surface.uv), (name if name in surface.own_uv else "", image.shape[:2])
+        if key not in covered:
+            covered[key] = coverage(uv, surface.faces, image.shape[:2])
+        times = reductions(surface.vertices, surface.faces, uv, image.shape[:2], density)
+        images[name] = reduced(image, times, covered[key])
     return images
 
 
@@ -137,16 +169,27 @@ def _shaded_data(surface: Surface) -> Any:
     if surface.normals is None:
         normals = vtkPolyDataNormals()
         normals.SetInputData(data)
-        normals.SetFeatureAngle(35)
+        normals.SetFeatureAngle(0 if surface.flat else 35)
         normals.ConsistencyOff()
         normals.Update()
         data = normals.GetOutput()
     if surface.uv is not None and surface.material.normal_image is not None:
-        tangents = vtkPolyDataTangents()
-        tangents.SetInputData(data)
-        tangents.Update()
-        data = tangents.GetOutput()
+        data = _with_tangents(data, surface)
     return data
+
+
+def _with_tangents(data: Any, surface: Surface) -> Any:
+    """Along the coordinates of the normal texture, which may not be those of the others."""
+    attributes = data.GetPointData()
+    others = attributes.GetTCoords()
+    if "normal" in surface.own_uv:
+        attributes.SetTCoords(attributes.GetArray(array_name("normal")))
+    tangents = vtkPolyDataTangents()
+    tangents.SetInputData(data)
+    tangents.Update()
+    found = tangents.GetOutput()
+    found.GetPointData().SetTCoords(others)
+    return found
 
 
 def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
@@ -168,15 +211,33 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
         mapper.ScalarVisibilityOn()
     else:
         mapper.ScalarVisibilityOff()
-    if "base" in textures:
-        look.SetBaseColorTexture(_texture(textures["base"], srgb=True))
-    if "packed" in textures:
-        look.SetORMTexture(_texture(textures["packed"], srgb=False))
-    if "emissive" in textures:
-        look.SetEmissiveTexture(_texture(textures["emissive"], srgb=True))
-    if "normal" in textures:
-        look.SetNormalTexture(_texture(textures["normal"], srgb=False))
+    put = {
+        "base": look.SetBaseColorTexture,
+        "metallic_roughness": look.SetORMTexture,
+        "emissive": look.SetEmissiveTexture,
+        "normal": look.SetNormalTexture,
+    }
+    for role, pixels in textures.items():
+        sampler = material.samplers.get(role, Sampler())
+        put[role](_texture(pixels, role in ("base", "emissive"), sampler))
+    look.SetNormalScale(material.normal_scale)
+    lay(actor, mapper, surface, list(textures))
     return actor
+
+
+def _with_faces(data: Any, chosen: np.ndarray) -> Any:
+    """Some of the triangles of vtk's data, with all of its vertices."""
+    faces = vtk_to_numpy(data.GetPolys().GetConnectivityArray()).reshape(-1, 3)[chosen]
+    part = vtkPolyData()
+    part.ShallowCopy(data)
+    part.SetPolys(_cells(faces))
+    return part
+
+
+def _cells(faces: np.ndarray) -> Any:
+    cells = vtkCellArray()
+    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(faces.reshape(-1), dtype=np.int64), deep=True))
+    return cells
 
 
 def _poly_data(surface: Surface) -> Any:
@@ -184,15 +245,15 @@ def _poly_data(surface: Surface) -> Any:
     points = vtkPoints()
     points.SetData(numpy_to_vtk(surface.vertices.astype(np.float32), deep=True))
     data.SetPoints(points)
-    cells = vtkCellArray()
-    cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(surface.faces.reshape(-1)), deep=True))
-    data.SetPolys(cells)
+    data.SetPolys(_cells(surface.faces))
     attributes = data.GetPointData()
     if surface.normals is not None:
         attributes.SetNormals(numpy_to_vtk(surface.normals.astype(np.float32), deep=True))
     if surface.uv is not None:
-        up = np.stack([surface.uv[:, 0], 1 - surface.uv[:, 1]], axis=1)  # vtk counts v from the bottom
-        attributes.SetTCoords(numpy_to_vtk(up.astype(np.float32), deep=True))
+        coordinates = numpy_to_vtk(upward(surface.uv), deep=True)
+        coordinates.SetName("uv")  # by its name it outlives the tangents, which may be those of other coordinates
+        attributes.SetTCoords(coordinates)
+        add_coordinates(data, surface)
     if surface.colors is not None:
         attributes.SetScalars(numpy_to_vtk(_vertex_colors(surface), deep=True))
     return data

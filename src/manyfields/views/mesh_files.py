@@ -1,7 +1,9 @@
-"""What OBJ and PLY files refer to, found on disk whatever system wrote the path, and their numbers."""
+"""What mesh files refer to, found on disk whatever system wrote the path, and their numbers."""
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +20,9 @@ def beside(folder: Path, name: str) -> Path | None:
     alone is looked for, in the folder and in the folders in it.
     """
     written = name.strip().strip('"').strip()
-    for form in dict.fromkeys((written, written.replace("\\", "/"), unquote(written.replace("\\", "/")))):
+    slashed = written.replace("\\", "/")
+    raw = os.fsdecode(written.encode("latin-1")) if not written.isascii() and max(written) <= "\xff" else written
+    for form in dict.fromkeys((written, slashed, unquote(slashed), raw)):  # raw: the very bytes, of an old archive
         parts = [part for part in form.split("/") if part not in ("", ".")]
         if not parts:
             continue
@@ -33,12 +37,12 @@ def beside(folder: Path, name: str) -> Path | None:
 
 
 def _walk(folder: Path, parts: list[str]) -> Path | None:
-    """Follow `parts`, exactly where possible, else in whatever case they are there."""
+    """Follow `parts`, exactly where possible, else in whatever case and Unicode form they are there."""
     for part in parts:
         exact = folder / part
         try:
             if not exact.exists():
-                names = [entry.name for entry in folder.iterdir() if entry.name.casefold() == part.casefold()]
+                names = [entry.name for entry in folder.iterdir() if _folded(entry.name) == _folded(part)]
                 if not names:
                     return None
                 exact = folder / min(names)
@@ -46,6 +50,10 @@ def _walk(folder: Path, parts: list[str]) -> Path | None:
             return None
         folder = exact
     return folder if folder.is_file() else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def texture_beside(folder: Path, name: str, owner: str, remarks: list[str]) -> np.ndarray | None:
@@ -59,6 +67,17 @@ def texture_beside(folder: Path, name: str, owner: str, remarks: list[str]) -> n
     except (ViewError, OSError) as error:
         remarks.append(f"{owner}: its texture {name} cannot be read ({error}); save it as PNG or JPEG")
         return None
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a mesh file. Raises MeshError where there are none, or they cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MeshError(f"{path}: cannot be read ({error.strerror or error}); look at its permissions") from error
+    if not data.strip():
+        raise MeshError(f"{path}: is empty; copy it again")
+    return data
 
 
 def numbers(lines: list[bytes], path: Path, what: str) -> np.ndarray:

@@ -49,9 +49,9 @@ def cut_out(cutoff: float) -> str:
     return f"  if (opacity < {cutoff:.6f}) discard;\n  fragOutput0.a = 1.0;\n"
 
 
-def shade(actor: object, light: Light, keep: str = ALL, vertex_alpha: bool = False) -> None:
-    """Have `actor` shaded under `light`; `keep` says which of its fragments are drawn."""
-    colour = _FLAT if light.unlit else _MIRRORING if light.mirrored else _METAL + _STUDIO
+def shade(actor: object, light: Light, keep: str = ALL, vertex_alpha: bool = False, unlit: bool = False) -> None:
+    """Have `actor` shaded under `light`, unless it is `unlit`; `keep` says which of its fragments are drawn."""
+    colour = _FLAT if light.unlit or unlit else _MIRRORING if light.mirrored else _METAL + _STUDIO
     alpha = "  opacity *= vertexColorVSOutput.a;\n  fragOutput0.a = opacity;\n" if vertex_alpha else ""
     code = f"{_HOOK}\n{alpha}{keep}{colour}{_TO_SRGB}"
     actor.GetShaderProperty().AddFragmentShaderReplacement(_HOOK, False, code, False)  # type: ignore[attr-defined]

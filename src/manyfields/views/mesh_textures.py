@@ -11,13 +11,16 @@ import numpy as np
 
 LARGEST = 4096
 _FEWEST_VIEWED = 0.25  # texels suit the quarter of the area where they are largest
+_LEAST_SHARE = 0.02  # of the area, for which a texture of another size is worth it
 _SQUARES = (4, 8, 16, 32, 64)  # triangles are drawn in squares of texels, large ones in several of the largest
 _AT_ONCE = 1 << 20  # texels looked at together
 _OVERDRAWN = 32  # textures that are used that often over are taken as used everywhere
 
 
-def reductions(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: tuple[int, int], density: float) -> int:
-    """How often a texture of (height, width) can be halved and still have a texel for each sample.
+def texels_a_sample(
+    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: tuple[int, int], density: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each face [F]: the texels of a (height, width) texture along a sample (0: it shows one alone), and its area.
 
     `density` is the number of samples along a unit of the world.
     """
@@ -25,14 +28,33 @@ def reductions(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: tu
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     (ua, va), (ub, vb), (uc, vc) = (uv[faces[:, i]].T for i in range(3))
     texels = np.abs((ub - ua) * (vc - va) - (uc - ua) * (vb - va)) * size[0] * size[1]
-    shown = (area > 0) & (texels > 0)
+    return np.sqrt(np.divide(texels, area, out=np.zeros_like(area), where=area > 0)) / density, area
+
+
+def by_sharpness(
+    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: tuple[int, int], density: float
+) -> list[np.ndarray]:
+    """Faces in groups that a texture can be halved equally often for; those that show little go with the next sharper.
+
+    An atlas may hold a photograph and, for all else, a palette whose colours are one texel each.
+    """
+    along, area = texels_a_sample(vertices, faces, uv, size, density)
+    times = np.floor(np.log2(np.maximum(along, 1))).astype(np.int64)
+    for level in range(times.max(initial=0), 0, -1):
+        if area[times == level].sum() < _LEAST_SHARE * area.sum():
+            times[times == level] = level - 1
+    return [np.flatnonzero(times == level) for level in np.unique(times)]
+
+
+def reductions(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: tuple[int, int], density: float) -> int:
+    """How often a texture of (height, width) can be halved and still have a texel for each sample on most faces."""
     least = max(0, int(np.ceil(np.log2(max(size) / LARGEST))))
-    if not shown.any():
+    along, area = texels_a_sample(vertices, faces, uv, size, density)
+    order = np.argsort(along)
+    share = np.cumsum(area[order])
+    if not len(share) or not share[-1] > 0:
         return least
-    length = np.sqrt(texels[shown] / area[shown]) / density  # texels a sample
-    order = np.argsort(length)
-    share = np.cumsum(area[shown][order])
-    typical = length[order][np.searchsorted(share, _FEWEST_VIEWED * share[-1])]
+    typical = along[order][np.searchsorted(share, _FEWEST_VIEWED * share[-1])]
     return max(least, int(np.floor(np.log2(max(typical, 1.0)))))
 
 

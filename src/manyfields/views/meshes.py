@@ -14,6 +14,7 @@ import numpy as np
 from manyfields.errors import MeshError
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply")
+_MOST_REMARKS = 12  # of one mesh
 FARTHEST = 0.9  # distance of the farthest vertex from the origin after `normalised`
 
 _AXES = {
@@ -133,7 +134,14 @@ def read_mesh(path: Path, *, up: str | None = None, yaw_deg: float = 0.0) -> Mes
     surfaces = [surface for surface in surfaces if len(surface.faces)]
     if not surfaces:
         raise MeshError(f"{path}: has no triangles{''.join(f'; {remark}' for remark in remarks[:2])}")
-    return replace(_normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path), remarks=tuple(dict.fromkeys(remarks)))
+    return replace(_normalised(surfaces, _turn(yaw_deg) @ _AXES[axis], path), remarks=_few(remarks))
+
+
+def _few(remarks: list[str]) -> tuple[str, ...]:
+    """Each remark once and on one line; of very many, the first."""
+    lines = list(dict.fromkeys(" ".join(remark.split()) for remark in remarks))
+    more = len(lines) - _MOST_REMARKS
+    return tuple(lines if more <= 0 else [*lines[:_MOST_REMARKS], f"and {more} more remarks of this kind"])
 
 
 def _turn(yaw_deg: float) -> np.ndarray:

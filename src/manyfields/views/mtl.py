@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from manyfields.views.mesh_files import texture_beside
-from manyfields.views.meshes import Material, srgb_to_linear
+from manyfields.views.meshes import Material, Sampler, srgb_to_linear
 
 _LENGTHS = {
     "-blendu": 1, "-blendv": 1, "-boost": 1, "-bm": 1, "-cc": 1, "-clamp": 1, "-imfchan": 1, "-mm": 2, "-texres": 1,
@@ -44,7 +44,12 @@ def read_materials(files: list[Path], remarks: list[str]) -> dict[str, Look]:
     entries: dict[str, _Entry] = {}
     for file in files:
         current: _Entry | None = None
-        for line in text_lines(file.read_bytes()):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            remarks.append(f"its materials {file.name} cannot be read ({error.strerror or error})")
+            continue
+        for line in text_lines(data):
             key, _, rest = line.replace("\t", " ").strip().partition(" ")
             if key.lower() == "newmtl":
                 current = _Entry(file.parent)
@@ -56,7 +61,15 @@ def read_materials(files: list[Path], remarks: list[str]) -> dict[str, Look]:
 
 def text_lines(data: bytes) -> list[str]:
     """Lines of a text file, whatever wrote it; those that end in a backslash go on in the next."""
-    return [line.decode("utf-8", "replace") for line in byte_lines(data)]
+    return [decoded(line) for line in byte_lines(data)]
+
+
+def decoded(words: bytes) -> str:
+    """Names as UTF-8, or, where they are none, as Western programs for Windows wrote them before."""
+    try:
+        return words.decode("utf-8")
+    except UnicodeDecodeError:
+        return words.decode("latin-1")
 
 
 def byte_lines(data: bytes) -> list[bytes]:
@@ -86,6 +99,8 @@ def _look(name: str, entry: _Entry, remarks: list[str]) -> Look:
     unused = [key for key in _NOT_DRAWN if _texture_name(entry.values.get(key, ""))[0]]
     if unused:
         remarks.append(f"{owner}: {', '.join(unused)} is not drawn")
+    if options.get("-clamp", ["off"])[0].lower() == "on":
+        material = replace(material, samplers={"base": Sampler(("clamp", "clamp"))})
     scale, shift = (_pair(options.get(option, []), rest) for option, rest in (("-s", 1.0), ("-o", 0.0)))
     return Look(_lit(material, entry, owner, remarks), scale, shift)
 

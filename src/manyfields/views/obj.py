@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from manyfields.errors import MeshError
-from manyfields.views.mesh_files import beside, linear_colors, numbers, parsed
+from manyfields.views.mesh_files import beside, content, linear_colors, numbers, parsed
 from manyfields.views.meshes import Material, Surface
-from manyfields.views.mtl import Look, byte_lines, read_materials
+from manyfields.views.mtl import Look, byte_lines, decoded, read_materials
 from manyfields.views.polygons import triangulated
 
 _LEFT_OUT = {b"curv": "curves", b"curv2": "curves", b"surf": "free-form surfaces", b"call": "other files (call)"}
@@ -37,11 +37,8 @@ class _Statements:
 
 def read_obj(path: Path) -> tuple[list[Surface], list[str]]:
     """All polygons of a file as triangles, in its coordinates, and what of it was not understood. Raises MeshError."""
-    data = path.read_bytes()
-    if not data.strip():
-        raise MeshError(f"{path}: is empty; copy it again")
     remarks: list[str] = []
-    said = _sorted_lines(data)
+    said = _sorted_lines(content(path))
     if not said.faces:
         return [], [*remarks, *(f"{what} are left out" for what in sorted(said.left_out))]
     remarks += [f"{what} are left out" for what in sorted(said.left_out)]
@@ -57,6 +54,8 @@ def read_obj(path: Path) -> tuple[list[Surface], list[str]]:
     found = _materials(said, path, remarks)
     uvs = numbers(said.uvs, path, "a texture coordinate")[:, :2] if said.uvs else None
     normals = numbers(said.normals, path, "a normal")[:, :3] if said.normals else None
+    if normals is not None and normals.shape[1] < 3:
+        normals = None
     colors = _colors(table)
     looks, flat = np.array(said.looks), np.array(said.flat)
     groups = 2 * looks[owner] + flat[owner]
@@ -85,12 +84,12 @@ def _sorted_lines(data: bytes) -> _Statements:
         elif key == b"s":
             flat = rest.strip().lower() in (b"off", b"0")
         elif key == b"usemtl":
-            name = rest.decode("utf-8", "replace").strip()
+            name = decoded(rest).strip()
             look = known.setdefault(name, len(known))
             if look == len(said.names):
                 said.names.append(name)
         elif key == b"mtllib":
-            said.libraries.append(rest.decode("utf-8", "surrogateescape").strip())
+            said.libraries.append(decoded(rest).strip())
         elif key in _LEFT_OUT:
             said.left_out.add(_LEFT_OUT[key])
     return said
@@ -116,7 +115,8 @@ def _corners(
     if b"/" in text:
         text = (text + b" ").replace(b"//", b"/0/").replace(b"/ ", b"/0 ").replace(b"/", b" ")
     values = parsed(text)
-    if values is None or len(values) != width * counts.sum() or (values != np.rint(values)).any():
+    whole = values is not None and bool((np.abs(values) < 2**53).all() and (values == np.rint(values)).all())
+    if values is None or not whole or len(values) != width * counts.sum():
         raise MeshError(f"{path}: has faces that are not of whole numbers; export the mesh again")
     named = np.zeros((len(values) // width, 3), dtype=np.int64)
     named[:, :width] = values.reshape(-1, width)
@@ -198,8 +198,6 @@ def _surface(
     for column, kept in ((1, has_uv), (2, has_normals)):
         if kept:
             key = np.unique(key * (names[:, column].max() + 1) + names[:, column], return_inverse=True)[1].reshape(-1)
-    if flat and not has_normals:
-        key = np.arange(len(names))
     _, first, faces = np.unique(key, return_index=True, return_inverse=True)
     corner = names[first]
     vertices = points[corner[:, 0]]
@@ -216,10 +214,5 @@ def _surface(
         length = np.linalg.norm(normals[corner[:, 2]], axis=1, keepdims=True)
         if (length > 0).all():  # a normal that is zero or no number says nothing: all are computed
             normal = normals[corner[:, 2]] / length
-    elif flat:
-        a, b, c = (vertices[faces[:, i]] for i in range(3))
-        across = np.cross(b - a, c - a)
-        across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-300)
-        normal = np.repeat(across, 3, axis=0)
     chosen = None if colors is None else colors[corner[:, 0]]
-    return Surface(vertices, faces, normal, uv, chosen, look.material)
+    return Surface(vertices, faces, normal, uv, chosen, look.material, flat=flat)

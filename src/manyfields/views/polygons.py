@@ -23,7 +23,8 @@ def triangulated(points: np.ndarray, corners: np.ndarray, counts: np.ndarray) ->
         turned = np.zeros(len(chosen), dtype=np.int64)
         concave = np.zeros(len(chosen), dtype=bool)
         if count > 3:
-            concave = ~_convex(points[corners[at]])
+            loops = points[corners[at]]
+            concave = ~_convex(loops) & (np.abs(_normals(loops)).sum(axis=1) > 0)
         if count == 4:  # cut at the inner corner (or the one across), both triangles are inside
             turned[concave] = _inner_corner(points[corners[at[concave]]])
             at, concave = np.take_along_axis(at, (turned[:, None] + np.arange(4)) % 4, axis=1), concave & False

@@ -25,9 +25,9 @@ from manyfields._io import read_json, write_json
 from manyfields._lock import locked
 from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
+from manyfields.names import printable
 from manyfields.views.mesh_light import STUDIO, Light, read_light
-from manyfields.views.mesh_sources import MeshSource, find_meshes
-from manyfields.views.meshes import read_mesh
+from manyfields.views.mesh_sources import MeshSource, find_meshes, load
 from manyfields.views.render_workers import render_pool
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, VIEWPOINTS, camera_poses
 
@@ -106,7 +106,7 @@ def _render_object(renderer: Any, source: MeshSource, out: Path, settings: Rende
 
     from manyfields.views.mesh_renderer import DEPTH_UNIT
 
-    mesh = read_mesh(source.path, up=settings.up, yaw_deg=source.yaw_deg)
+    mesh = load(source, settings.up)
     for name in (_PICTURES, _DEPTHS):
         shutil.rmtree(out / name, ignore_errors=True)
     (out / _PICTURES).mkdir(parents=True)
@@ -258,7 +258,7 @@ def _rendered(
         for source in suspects:
             if (yield from _in_pool(deque([source]), out, settings, light, 1)):
                 died = f"{source.path}: the rendering process died on it; look at the mesh and at free memory"
-                yield source, _Outcome(died)
+                yield source, _Outcome(printable(died))
 
 
 def _in_pool(
@@ -294,7 +294,7 @@ def _work(source: MeshSource, out: Path, settings: RenderSettings, light: Light)
             _renderers[key] = MeshRenderer(settings.size, light=light)
         return _Outcome(remarks=_render_object(_renderers[key], source, out, settings))
     except ManyfieldsError as error:
-        return _Outcome(str(error))
+        return _Outcome(printable(str(error)))
     except Exception as error:  # one bad mesh must not end a run of a thousand others
         detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return _Outcome(f"{source.path}: cannot be rendered ({detail})")
+        return _Outcome(printable(f"{source.path}: cannot be rendered ({detail})"))

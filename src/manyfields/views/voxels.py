@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from manyfields.errors import MeshError
-from manyfields.views.mesh_sources import MeshSource, find_meshes
-from manyfields.views.meshes import read_mesh
+from manyfields.views.mesh_sources import MeshSource, find_meshes, load
 from manyfields.views.signals import SignalSet
 from manyfields.views.surface_samples import Triangles
 from manyfields.views.types import Problem
@@ -39,8 +38,7 @@ def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
     kept, solids, problems = [], [], []
     for source in _sources(folder):
         try:
-            mesh = read_mesh(source.path, yaw_deg=source.yaw_deg)
-            solid, surface = solid_voxels(Triangles.of_mesh(mesh), side)
+            solid, surface = solid_voxels(Triangles.of_mesh(load(source)), side)
         except MeshError as error:
             problems.append(Problem(source.id, None, "unreadable", str(error), True))
             continue

@@ -33,6 +33,7 @@ def test_a_byte_order_mark_means_nothing(tmp_path, document, encoding):
         ("parts\\a.bin", "parts/a.bin"),
         ("Parts/A.BIN", "parts/a.bin"),
         ("100%25.bin", "100%25.bin"),
+        ("C:\\Users\\me\\a.bin", "a.bin"),
     ],
 )
 def test_files_beside_it_are_found_however_they_are_written(tmp_path, document, uri, file):
@@ -48,7 +49,7 @@ def test_files_beside_it_are_found_however_they_are_written(tmp_path, document, 
     [
         ("https://example.org/a.bin", "refers to https://example.org/a.bin, which is not fetched"),
         ("../a.bin", "outside its own folder"),
-        ("/etc/hostname", "outside its own folder"),
+        ("/etc/hostname", "refers to /etc/hostname, which is not there"),
         ("none.bin", "refers to none.bin, which is not there"),
         ("short.bin", r"shorter than its accessor says \(short.bin is cut short: 10 of \d+ bytes\)"),
     ],

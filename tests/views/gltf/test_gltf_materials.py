@@ -198,6 +198,13 @@ def test_metallic_roughness_wins_over_specular_glossiness(document, read):
     assert material_of(read, document)[0].base_color == (0, 1, 0, 1)
 
 
+@pytest.mark.parametrize("base", [{}, {"metallicFactor": 0}, {"baseColorFactor": [1, 1, 1, 1]}])
+def test_specular_glossiness_wins_over_a_bare_stand_in(document, read, base):
+    extensions = glossy(diffuseTexture={"index": document.texture(RED)})
+    document.square(material=document.material(pbrMetallicRoughness=base, extensions=extensions))
+    np.testing.assert_array_equal(material_of(read, document)[0].base_image, RED)
+
+
 def test_emission_is_as_strong_as_the_file_says_and_unlit_is_kept(document, read):
     extensions = {"KHR_materials_emissive_strength": {"emissiveStrength": 3}, "KHR_materials_unlit": {}}
     document.square(material=document.material(emissiveFactor=[0.5, 0, 1], extensions=extensions))

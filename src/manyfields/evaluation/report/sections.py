@@ -8,12 +8,14 @@ from manyfields.evaluation.costs import CostAccount, CostRow
 from manyfields.evaluation.report.data import Comparison, ObjectResult, Picture, PlaneMap, ReportData, Split, Variant
 from manyfields.evaluation.report.figures import histogram, line_chart
 from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
-from manyfields.evaluation.report.tables import Column, decimals, table
+from manyfields.evaluation.report.tables import Column, decimals, percent, table
 from manyfields.evaluation.units import format_bytes, format_seconds
 
 SCORE_COLUMNS = (
     Column("PSNR", lambda row: row.scores.psnr, decimals(2), "dB", "high"),
     Column("foreground", lambda row: row.scores.foreground_psnr, decimals(2), "PSNR, dB", "high"),
+    Column("holes", lambda row: row.scores.holes, percent, "of pixels inside", "low"),
+    Column("holes", lambda row: row.scores.worst_holes, percent, "worst view", "low"),
     Column("SSIM", lambda row: row.scores.ssim, decimals(4), "", "high"),
     Column("LPIPS", lambda row: row.scores.lpips, decimals(4), "squeeze", "low"),
     Column("layer 0", lambda row: row.layer0_psnr, decimals(2), "PSNR, dB", "high"),
@@ -62,6 +64,7 @@ def headline(data: ReportData) -> str:
     tiles = (
         ("PSNR", fixed(scores.psnr, 2, "dB"), "whole image, held-out views"),
         ("foreground PSNR", fixed(scores.foreground_psnr, 2, "dB"), "pixels of the object alone"),
+        ("holes", "" if scores.holes is None else percent(scores.holes), "of the pixels well inside the object"),
         ("layer 0 PSNR", fixed(top.layer0_psnr, 2, "dB"), "from the first bytes alone"),
         ("SSIM", fixed(scores.ssim, 4), "1 is identical"),
         ("LPIPS", fixed(scores.lpips, 4) or no_lpips, top.lpips_reason or "squeeze, 0 is identical"),

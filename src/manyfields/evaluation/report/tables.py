@@ -22,6 +22,15 @@ def decimals(places: int) -> Callable[[float], str]:
     return lambda value: f"{value:,.{places}f}"
 
 
+def percent(share: float) -> str:
+    """A share as per cent, with two decimals: what is worth mending is often less than one.
+
+    >>> percent(0.00531)
+    '0.53 %'
+    """
+    return f"{100 * share:.2f} %"
+
+
 def table(columns: Sequence[Column], rows: Sequence[Any], sortable: bool = False) -> str:
     """One `<table>`; with `sortable`, its headers are buttons (see page.js). Everything from outside is escaped."""
     kept = [c for c in columns if any(c.read(row) not in (None, "") for row in rows)]

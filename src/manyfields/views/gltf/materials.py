@@ -54,10 +54,11 @@ class Materials:
 
     def _material(self, entry: dict[str, Any], name: str) -> tuple[Material, dict[str, Placement]]:
         extensions = entry.get("extensions", {})
-        if "KHR_materials_pbrSpecularGlossiness" in extensions and "pbrMetallicRoughness" not in entry:
-            material, textures = self._specular(extensions["KHR_materials_pbrSpecularGlossiness"], name)
+        base, specular = entry.get("pbrMetallicRoughness", {}), extensions.get("KHR_materials_pbrSpecularGlossiness")
+        if specular is not None and not _says_more(base, specular):
+            material, textures = self._specular(specular, name)
         else:
-            material, textures = self._metallic(entry.get("pbrMetallicRoughness", {}))
+            material, textures = self._metallic(base)
         strength = extensions.get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1.0)
         r, g, b = (float(value) * strength for value in entry.get("emissiveFactor", (0, 0, 0)))
         normal = entry.get("normalTexture")
@@ -164,6 +165,11 @@ class Materials:
             textured = extension == "KHR_materials_specular" and any(key.endswith("Texture") for key in values)
             if textured or any(values.get(key, usual) != usual for key, usual in _WITHOUT_EFFECT[extension].items()):
                 self._notes.setdefault(f"{look} left out", []).append(name)
+
+
+def _says_more(base: dict[str, Any], specular: dict[str, Any]) -> bool:
+    """Whether a metallic-roughness material is no bare stand-in for the specular-glossiness one."""
+    return "baseColorTexture" in base or ("baseColorFactor" in base and "diffuseTexture" not in specular)
 
 
 def _rgba(values: Any) -> tuple[float, float, float, float]:
