@@ -66,7 +66,8 @@ def read_obj(path: Path) -> tuple[list[Surface], list[str]]:
         look = found[group // 8]
         if uvs is None or not group & 2:
             if look.material.base_image is not None:
-                remarks.append(f"material {said.names[group // 8]} has a texture, but faces without texture coordinates")
+                name = said.names[group // 8]
+                remarks.append(f"material {name} has a texture, but faces without texture coordinates")
             look = replace(look, material=look.plain)
         surfaces.append(_surface(points, uvs, normals, colors, chosen, look, bool(group & 4)))
     return surfaces, remarks
