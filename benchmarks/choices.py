@@ -164,7 +164,16 @@ def decoder(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     """Stage 2 of the preset `latent`: whole views and crops through the image decoder, by steps and by time."""
     data = folder_of(work, "sixteen", designs(work)[:16])
     run = work / "run-sixteen-latent"
-    runs.fit(data, run, preset="latent", minutes=minutes, stage1_objects=8, resume=run.exists(), report=False)
+    runs.fit(
+        data,
+        run,
+        preset="latent",
+        minutes=minutes,
+        fitting_alone=True,
+        stage1_objects=8,
+        resume=run.exists(),
+        report=False,
+    )
     latent, align = presets()["latent"].stage2
     rows, fitters = [], stage2_fitters(run)
     for name, crop in (("whole", 0), ("crop_10", 10), ("crop_6", 6)):
@@ -184,7 +193,16 @@ def autoencoders(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     for name in ("compact", *map(str, files)):
         label = Path(name).stem
         run = work / f"run-eight-latent-{label}"
-        runs.fit(data, run, preset="latent", minutes=minutes, autoencoder=name, resume=run.exists(), report=False)
+        runs.fit(
+            data,
+            run,
+            preset="latent",
+            minutes=minutes,
+            fitting_alone=True,
+            autoencoder=name,
+            resume=run.exists(),
+            report=False,
+        )
         collection = open_collection(run)
         shared = collection.shared_part
         assert shared.autoencoder is not None

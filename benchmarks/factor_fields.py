@@ -30,7 +30,15 @@ def fitted(data: Path, folder: Path, minutes: float) -> Collection:
     if (folder / FILE).exists() and RunRecord.load(folder).finished:
         return open_collection(folder)
     resume = (folder / FILE).exists()
-    return fit(data, folder, family="factor-fields", minutes=None if resume else minutes, resume=resume, report=False)
+    return fit(
+        data,
+        folder,
+        family="factor-fields",
+        minutes=None if resume else minutes,
+        fitting_alone=True,
+        resume=resume,
+        report=False,
+    )
 
 
 def rows(name: str, run: Collection, work: Path, lambdas: tuple[float, ...], steps: int, note: str) -> Iterator[Record]:

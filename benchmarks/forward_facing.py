@@ -35,7 +35,9 @@ def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
     (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
     if (folder / FILE).exists():
         return fit(views, folder, resume=True, report=False)
-    return fit(views, folder, preset="tensorf", config=work / "config.json", minutes=minutes, report=False)
+    return fit(
+        views, folder, preset="tensorf", config=work / "config.json", minutes=minutes, fitting_alone=True, report=False
+    )
 
 
 def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:

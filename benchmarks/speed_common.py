@@ -76,7 +76,9 @@ class Bench:
         """A finished run of the default preset on the first objects: its shared part is what stage 2 fits against."""
         run = self.work / f"speed-shared-{self.minutes:g}"
         data = folder_of(self.work, "speed-first", self.ids[:FIRST])
-        runs.fit(data, run, minutes=2 * self.minutes, resume=(run / "run.json").exists(), report=False)
+        runs.fit(
+            data, run, minutes=2 * self.minutes, fitting_alone=True, resume=(run / "run.json").exists(), report=False
+        )
         return run
 
     def triplanes_run(self) -> Path:
@@ -84,7 +86,7 @@ class Bench:
         run = self.work / f"speed-triplanes-{self.minutes:g}"
         data = folder_of(self.work, "speed-two", self.ids[:2])
         resume = (run / "run.json").exists()
-        runs.fit(data, run, minutes=self.minutes, preset="tri-planes", resume=resume, report=False)
+        runs.fit(data, run, minutes=self.minutes, fitting_alone=True, preset="tri-planes", resume=resume, report=False)
         return run
 
     def objects(

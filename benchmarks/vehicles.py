@@ -65,6 +65,7 @@ def fit(work: Path, minutes: float) -> list[Record]:
         data,
         run,
         minutes=minutes,
+        fitting_alone=True,
         stage1_objects=STAGE1,
         resume=run.exists(),
         say=to_stderr,
@@ -124,7 +125,16 @@ def triplanes(data: Path, run: Path, minutes: float, rate: float) -> float:
     """Tri-Planes in RGB at one learning rate; returns the mean held-out PSNR from stored bytes."""
     stored = settings_to_json(presets()["tri-planes"])
     phases = [{**phase, "codes_rate": rate, "fields_rate": rate / 2} for phase in stored["stage1"]]
-    runs.fit(data, run, minutes=minutes, preset="tri-planes", stage1=phases, resume=run.exists(), report=False)
+    runs.fit(
+        data,
+        run,
+        minutes=minutes,
+        fitting_alone=True,
+        preset="tri-planes",
+        stage1=phases,
+        resume=run.exists(),
+        report=False,
+    )
     return runs.evaluate(run)["mean"]["psnr"]
 
 
@@ -133,10 +143,10 @@ def baseline(work: Path, minutes: float) -> list[Record]:
     # One minute is the time of record; a run of another length stands beside it, in folders and rows of its own.
     length = "" if minutes == 1 else f".minutes_{minutes:g}"
     ours = work / f"run-eight{length}"
-    runs.fit(data, ours, minutes=minutes, resume=ours.exists(), report=False)
+    runs.fit(data, ours, minutes=minutes, fitting_alone=True, resume=ours.exists(), report=False)
     psnr = runs.evaluate(ours)["mean"]["psnr"]
     alike = work / f"run-eight{length}-micro-only"
-    runs.fit(data, alike, minutes=minutes, preset="micro-only", resume=alike.exists(), report=False)
+    runs.fit(data, alike, minutes=minutes, fitting_alone=True, preset="micro-only", resume=alike.exists(), report=False)
     strict = runs.evaluate(alike)["mean"]["psnr"]
     qualities = {rate: triplanes(data, work / f"run-eight{length}-triplanes-{rate:g}", minutes, rate) for rate in RATES}
     best = max(qualities, key=lambda rate: qualities[rate])
@@ -228,7 +238,7 @@ def forty_views(work: Path, minutes: float) -> list[Record]:
     data = rendered(work, "renders", STAGE1)
     run = work / "run-renders"
     lines = PlainLines("fit", sys.stderr)
-    runs.fit(data, run, minutes=minutes, resume=run.exists(), say=to_stderr, progress=lines)
+    runs.fit(data, run, minutes=minutes, fitting_alone=True, resume=run.exists(), say=to_stderr, progress=lines)
     note = f"{STAGE1} vehicles, 32 + 8 views, {minutes:g} minutes planned, {torch.get_num_threads()} threads"
     return [new_record("vehicles.forty_views.psnr", runs.evaluate(run)["mean"]["psnr"], "dB", note)]
 

@@ -100,8 +100,10 @@ def shared() -> Path:
 
 @pytest.fixture
 def steady_pilots(monkeypatch):
-    """Every step of a pilot takes a hundredth of a second: minutes become the same steps on every machine."""
+    """Every step of a pilot takes a hundredth of a second, and all else nothing: minutes become the same steps on every
+    machine, but for what reading has taken before."""
     from manyfields.runs import plan, signals, trainer
+    from manyfields.runs.costs import Costs
 
     adding = sys.modules["manyfields.runs.add"]  # its name in the package is that of its function
 
@@ -111,6 +113,8 @@ def steady_pilots(monkeypatch):
 
     for module in (adding, plan, signals):
         monkeypatch.setattr(module, "seconds_per_step", steady)
+    for module in (adding, plan):
+        monkeypatch.setattr(module, "costs_of", lambda *given: Costs(0.0, 0.0, 0.0, 0.0, levels=1))
 
 
 @pytest.fixture

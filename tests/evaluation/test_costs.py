@@ -64,11 +64,12 @@ def test_summary_of_stage_2():
 
 
 def test_forecast_adds_phases_and_says_so_in_one_paragraph():
-    pilot = Pilot((PhasePilot("warm-up", 0.5, 240), PhasePilot("joint", 1.0, 600)), 10, 1_000_000, 50_000, 60)
+    around = {"before": (("reading", 60.0),), "after": (("storing", 0.0), ("report", 120.0))}
+    pilot = Pilot((PhasePilot("warm-up", 0.5, 240), PhasePilot("joint", 1.0, 600)), 10, 1_000_000, 50_000, **around)
     found = forecast(pilot)
-    assert found.minutes == (("warm-up", 2.0), ("joint", 10.0), ("reading and evaluation", 1.0))
-    assert found.total_minutes == 13.0 and found.total_bytes == 1_500_000
-    assert "13.0 min in all (warm-up 2.00 min, joint 10.0 min" in found.text
+    assert found.minutes == (("reading", 1.0), ("warm-up", 2.0), ("joint", 10.0), ("report", 2.0))
+    assert found.total_minutes == 15.0 and found.total_bytes == 1_500_000
+    assert "15.0 min in all (reading 60.0 s, warm-up 2.00 min, joint 10.0 min, report 2.00 min)" in found.text
     assert "1.50 MB on disk for 10 objects" in found.text and "150 kB an object" in found.text
     assert "\n" not in found.text
     with pytest.raises(ConfigError, match="'joint'"):

@@ -11,6 +11,7 @@ from manyfields.fitting import set_fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.fitter import Fitter, roughness
 from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
 from manyfields.views import composite
 
 SMALL = {"objects_per_step": 2, "views_per_object": 2, "rays_per_object": 32}
@@ -221,6 +222,74 @@ def test_a_restart_in_the_middle_changes_no_bit(make_fitter, tmp_path, space, ph
     assert state.keys() == whole.state().keys()
     for name, tensor in whole.state().items():
         assert torch.equal(tensor, state[name]), name
+
+
+def test_guides_are_carried_from_phase_to_phase(make_fitter, tmp_path):
+    """What a phase has found out of where things are, the next one need not find out again."""
+    fitter, again = make_fitter("hulls"), make_fitter("hulls")
+    start = fitter.guides.values.clone()
+    fitter.begin(HULLS)
+    run(fitter, HULLS)
+    learned = fitter.guides.values.clone()
+    assert not torch.equal(learned, start)
+    save_checkpoint(tmp_path / "c", fitter.state(), {})
+    fitter.begin(ALONE)
+    assert torch.equal(fitter.guides.values, learned)
+    expected = run(fitter, ALONE)
+    tensors, _ = load_checkpoint(tmp_path / "c")
+    again.load_shared(tensors)
+    again.begin(ALONE)
+    again.load(tensors, optimizer=False)
+    assert run(again, ALONE) == expected  # a run that was stopped between the two
+
+
+@pytest.mark.parametrize(("grow", "counts"), [(True, [2, 4, 6, 6]), (False, [6, 6, 6, 6])])
+def test_only_what_is_learned_first_has_fewer_samples(make_fitter, monkeypatch, grow, counts):
+    fitter, seen = make_fitter("hulls"), []
+    fitter.sampler = Sampler(guided=6)
+
+    def error(fields, rays, colors, sampler, **_):
+        seen.append(sampler.guided)
+        return fields.planes.sum()
+
+    monkeypatch.setattr(ray_fitter, "color_error", error)
+    phase = replace(HULLS, steps=4, samples_grow=grow)
+    fitter.begin(phase)
+    run(fitter, phase)
+    assert seen == counts
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_steps_composite_on_colours_drawn_at_random_as_often_as_stated(make_fitter, monkeypatch, share):
+    """On white alone nothing tells a white surface from a hole."""
+    fitter, seen = make_fitter("hulls"), []
+
+    def error(fields, rays, colors, sampler, background, **_):
+        seen.append((background, colors))
+        return fields.planes.sum()
+
+    monkeypatch.setattr(ray_fitter, "color_error", error)
+    phase = replace(HULLS, steps=60, backgrounds=share)
+    fitter.begin(phase)
+    run(fitter, phase)
+    white = [bool((background == 1.0).all()) for background, _ in seen]
+    assert abs(1.0 - sum(white) / 60 - share) < 0.2 and (share not in (0.0, 1.0) or len(set(white)) == 1)
+    for (background, colors), is_white in zip(seen, white, strict=True):
+        # What lies beyond the object has the colour that is composited on.
+        beyond = (colors - background).abs().amax(-1) < 1e-5
+        assert 0.02 < float(beyond.float().mean()) < 0.98 or is_white
+
+
+def test_objects_without_transparency_stay_on_white(make_fitter, monkeypatch):
+    fitter, seen = make_fitter("hulls"), []
+    fitter.data.objects[1].alpha = None
+    monkeypatch.setattr(
+        ray_fitter, "color_error", lambda fields, *_, background, **__: seen.append(background) or fields.planes.sum()
+    )
+    phase = replace(HULLS, steps=5, backgrounds=1.0)
+    fitter.begin(phase)
+    run(fitter, phase)
+    assert all(bool((background == 1.0).all()) for background in seen)
 
 
 def test_another_seed_gives_another_fit(make_fitter):

@@ -43,7 +43,7 @@ def guides() -> Guides:
     return Guides(objects, SIDE, torch.device("cpu"))
 
 
-def test_guides_start_at_the_hulls_and_a_reset_goes_back_there(guides):
+def test_guides_start_at_the_hulls(guides):
     assert (START, FORGET) == (3.0, 0.5)
     for row in (0, 2):
         assert 0.3 < float(guides.hulls[row].float().mean()) < 0.9
@@ -51,8 +51,6 @@ def test_guides_start_at_the_hulls_and_a_reset_goes_back_there(guides):
     assert bool((guides.values[1] == 3.0).all())
     guides.refresh(CellField(5, 1), BOXES, {0: 0, 1: 1}, torch.Generator().manual_seed(0))
     assert not torch.equal(guides.values, START * guides.hulls.float())
-    guides.reset()
-    assert torch.equal(guides.values, START * guides.hulls.float())
 
 
 def test_cells_come_to_hold_the_densities_of_the_fields_there(guides):

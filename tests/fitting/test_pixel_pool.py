@@ -148,3 +148,29 @@ def test_a_pool_holds_the_images_and_cameras_of_all():
     assert torch.equal(pool.images, torch.cat([some_images(*shape) for shape in SHAPES]))
     assert torch.equal(pool.cameras.camera_to_world, torch.cat([each.camera_to_world for each in cameras]))
     assert len(pool.cameras) == 14 and (pool.cameras.width, pool.cameras.height) == (WIDTH, HEIGHT)
+
+
+def test_colours_on_a_background_are_those_of_straight_alpha():
+    """`images` are on white: what they would be on another colour follows from their alpha."""
+    generator = torch.Generator().manual_seed(3)
+    straight = torch.rand(4, 3, HEIGHT, WIDTH, generator=generator)
+    alpha = torch.randint(256, (4, HEIGHT, WIDTH), generator=generator).to(torch.uint8)
+    share = alpha[:, None] / 255.0
+    images = (255 * (straight * share + 1.0 - share)).round().to(torch.uint8)
+    numbers, copies = pixels_to_draw(images, at_edges=0)
+    pool = PixelPool([images], [some_cameras(4, 0)], [numbers], [copies], [alpha])
+    behind = torch.tensor([0.2, 0.9, 0.0])
+    _, on_white, _ = pool.draw(torch.tensor([0]), 400, torch.Generator().manual_seed(1))
+    _, colors, _ = pool.draw(torch.tensor([0]), 400, torch.Generator().manual_seed(1), behind)
+    true = (straight * share + behind.view(3, 1, 1) * (1.0 - share)).permute(0, 2, 3, 1).reshape(-1, 3)
+    white = (images / 255.0).permute(0, 2, 3, 1).reshape(-1, 3)
+    # Which pixels were drawn shows in their colours on white.
+    drawn = (white[None] - on_white[0][:, None]).abs().amax(-1).argmin(-1)
+    torch.testing.assert_close(colors[0], true[drawn], atol=0.5 / 255 + 1e-5, rtol=0)
+
+
+def test_pixels_of_which_one_object_has_no_alpha_are_on_white_alone():
+    pool, _, _ = some_pool()
+    assert pool.alpha is None
+    with pytest.raises(ValueError, match="on white alone"):
+        pool.draw(ROWS, 5, torch.Generator(), torch.zeros(3))

@@ -69,7 +69,7 @@ def test_a_run_that_dies_again_and_again_ends_with_the_same_bytes(data, request,
     broken = tmp_path / "broken"
     for number in range(40):
         try:
-            fit(data, broken, **options, resume=(broken / "run.json").exists(), progress=killed_at(7 + number % 5))
+            fit(data, broken, **options, resume=(broken / "run.json").exists(), progress=killed_at(12 + number % 6))
             break
         except Killed:
             continue
@@ -227,7 +227,7 @@ class TestAdd:
         other = shutil.copytree(run, tmp_path / "other")
         add(other, new_data)
         with pytest.raises(Killed):
-            add(run, new_data, progress=killed_at(5))
+            add(run, new_data, progress=killed_at(7))
         add(run, new_data)
         assert hashes(run) == hashes(other)
 
@@ -237,7 +237,7 @@ class TestAdd:
         other = shutil.copytree(run, tmp_path / "other")
         add(other, third.parent)
         with pytest.raises(Killed):
-            add(run, new_data, progress=killed_at(7))
+            add(run, new_data, progress=killed_at(9))
         add(run, third.parent)
         assert hashes(run) == hashes(other)
 

@@ -1,7 +1,6 @@
 """How many objects a wave takes: by the memory that is free, and recorded."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
@@ -9,10 +8,15 @@ import torch
 
 from manyfields.errors import ConfigError, ViewError
 from manyfields.fitting.data import FittingObject
+from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
-from manyfields.runs import RunRecord, fit, plan
+from manyfields.runs import RunRecord, fit, plan, starting
+from manyfields.runs import costs as costs_module
+from manyfields.runs.costs import Costs, costs_of
 from manyfields.runs.loading import load_objects
+from manyfields.runs.plan import Asked
 from manyfields.runs.settings import chosen_settings, read_config
+from manyfields.runs.trainer import PROBES_OF_A_PHASE
 from manyfields.views import read_views
 
 
@@ -49,7 +53,7 @@ def test_available_memory_is_what_the_system_says():
 
 
 def test_the_size_of_waves_is_decided_once(data, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["manyfields.runs.fit"], "objects_at_once", lambda item, shapes: 2)
+    monkeypatch.setattr(starting, "objects_at_once", lambda item, shapes: 2)
     run = tmp_path / "run"
     config = tmp_path / "settings.json"
     config.write_text(json.dumps({**json.loads(settings.read_text()), "wave": None}))
@@ -62,26 +66,78 @@ def octrees(data, octree_settings):
     """A record of four octree objects, and these as they are read."""
     settings = chosen_settings(None, read_config(octree_settings), {}, "octree")
     views = read_views(data)
-    trained = {item.id: {"trained": len(item) - 1} for item in views}
+    trained = {item.id: {"trained": len(item) - 1, "views": item.names[:1]} for item in views}
     record = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained)
     return record, load_objects(views.objects, record)
 
 
-@pytest.mark.parametrize(("each", "steps"), [(0.0, 540), (5.0, 340), (100.0, 60)])
-def test_minutes_hold_what_comes_before_the_first_step(octrees, monkeypatch, each, steps):
+def silent(*told) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "each", "steps"),
+    [
+        # Of the minute, 8 s are gone when it is planned, 4 s are for looks, and 8 s for measuring; 4 s for the report.
+        (Asked(1.0, report=False), 0.0, 400),
+        (Asked(1.0), 0.0, 360),
+        (Asked(1.0), 1.0, 320),
+        (Asked(1.0), 100.0, 300),  # half of it is for steps in any case
+        (Asked(1.0, whole=False), 5.0, 340),  # where minutes are for fitting alone, nine tenths of them
+    ],
+)
+def test_minutes_are_for_all_that_a_user_waits_for(octrees, monkeypatch, asked, each, steps):
     record, items = octrees
     pilot, _ = plan._pilot_alone(record, items, Ticks())
     monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
     monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases, clock: [0.1])
-    forecast = plan.plan_steps(record, items, 1.0, lambda *told: None)
-    # 54 s of the minute are for fitting; a tenth of it for steps in any case.
-    assert record.phases1[0].steps == steps and "4 objects" in forecast
+    held = [len(each["views"]) for each in record.held_out.values()]
+    assert held == [1] * 4
+    costs = Costs(object=1.0, view=1.0, lpips=0.0, look=4 / (PROBES_OF_A_PHASE * 4), levels=1)
+    monkeypatch.setattr(plan, "costs_of", lambda *given: costs)
+    monkeypatch.setattr(costs_module, "PICTURES_OF_ACCOUNT", -4)
+    forecast = plan.plan_steps(record, items, replace(asked, began=-8.0), silent, Ticks(1e-9))
+    assert record.phases1[0].steps == pytest.approx(steps, abs=1) and "4 objects" in forecast
+    assert ("1 min cannot hold all of that" in forecast) == (each == 100.0)
+    assert "storing and measuring 8.00 s" in forecast and ("report 4.00 s" in forecast) == asked.report
+
+
+def test_what_is_not_steps_is_counted_by_objects_views_and_phases():
+    costs = Costs(object=0.5, view=0.1, lpips=0.02, look=0.05, levels=3)
+    assert costs.measuring([10, 6, 0]) == pytest.approx(3 * (2 * 0.5 + 16 * 0.1))
+    # Whole and coarse, and once more for what a picture costs; objects without held-out views are not shown.
+    assert costs.report([10, 0]) == pytest.approx(2 * 0.5 + 10 * (2 * 0.1 + 0.02) + 40 * 0.1)
+    rays, micro = Phase("rays", 100, rgb=1.0), Phase("micro", 100, rgb=1.0, stops=True)
+    assert costs.looks([rays], 20, (128, 128)) == pytest.approx(12 * 8 * 0.05)
+    assert costs.looks([rays], 20, (256, 256)) == pytest.approx(12 * 2 * 0.05)  # fewer views where they are large
+    assert costs.looks([rays], 3, (2048, 2048)) == pytest.approx(12 * 0.05)
+    assert costs.looks([micro], 3, (128, 128)) == pytest.approx((12 + 17) * 3 * 0.05)
+
+
+def test_costs_are_measured_on_the_second_of_two_turns(octrees):
+    record, items = octrees
+    pilot, _ = plan._pilot_alone(record, items, Ticks())
+    costs = costs_of(pilot, record, Ticks(1.0))
+    # From one look at the clock to the next a second has passed: what is left of a view is what its guide did not take.
+    assert (costs.object, costs.view, costs.look) == (1.0, 0.0, 1.0) and costs.lpips in (0.0, 1.0)
+    pilot.data.objects[0].test = []
+    nothing = costs_of(pilot, record, Ticks(1.0))
+    assert (nothing.object, nothing.view, nothing.lpips, nothing.look) == (0.0,) * 4
+
+
+def test_time_that_stage_1_has_left_goes_to_stage_2(octrees):
+    record, _ = octrees
+    record.stage2, record.settings = ["a", "b", "c"], replace(record.settings, wave=2)
+    record.phases2 = [Phase("weights", 100, rgb=1.0), Phase("micro", 200, rgb=1.0)]
+    assert plan.longer(record, 10.0) == 1.0  # its steps were not planned by a time
+    record.step_seconds = {"stage2": [0.1, 0.05]}
+    assert plan.longer(record, 10.0) == pytest.approx(1.0 + 10.0 / (2 * 20.0))
 
 
 def test_a_pilot_leaves_objects_as_they_are(octrees):
     record, items = octrees
     before = [(item.hull.clone(), item.bounds.clone()) for item in items]
-    plan.plan_steps(record, items, 0.01, lambda *told: None)
+    plan.plan_steps(record, items, Asked(0.01), silent)
     for item, (hull, bounds) in zip(items, before, strict=True):
         assert torch.equal(item.hull, hull) and torch.equal(item.bounds, bounds)
 
@@ -91,7 +147,7 @@ def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, mon
     """However fast it learns before it is timed."""
     settings = chosen_settings(None, read_config(tensor_settings), {"tensorf": {"first": 12, "upsample_at": (0.3,)}})
     views = read_views(data)
-    trained = {item.id: {"trained": len(item) - 1} for item in views}
+    trained = {item.id: {"trained": len(item) - 1, "views": item.names[:1]} for item in views}
     record, seen = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained), []
 
     def timed(make, phases, steps=12, clock=None):
@@ -104,7 +160,7 @@ def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, mon
         return [0.1 for _ in phases]
 
     monkeypatch.setattr(plan, "seconds_per_step", timed)
-    plan.plan_steps(record, load_objects(views.objects, record), 0.01, lambda *told: None, Ticks(tick))
+    plan.plan_steps(record, load_objects(views.objects, record), Asked(0.01), silent, Ticks(tick))
     assert seen[0] < seen[-1]
 
 
@@ -115,7 +171,7 @@ def test_a_pilot_of_own_fields_learns_before_it_is_timed(octrees, monkeypatch):
     monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
     taken, known = pilot.step, []
     monkeypatch.setattr(pilot, "step", lambda phase, index: known.append((phase.steps, index)) or taken(phase, index))
-    plan.plan_steps(record, items, 0.2, lambda *told: None, Ticks())
+    plan.plan_steps(record, items, Asked(0.2, whole=False), silent, Ticks())
     counts = [steps for steps, _ in known]
     learned = counts.index(12)
     assert learned >= 1 and set(counts[:learned]) == {6}, "the steps that its settings plan"

@@ -1,6 +1,5 @@
 """What cannot be stored is set aside by name, and keeps no other object out."""
 
-import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from manyfields.collection import open_collection
 from manyfields.errors import Remark, ViewError
-from manyfields.runs import RunRecord, fit
+from manyfields.runs import RunRecord, fit, starting
 from manyfields.runs.loading import load_objects
 
 
@@ -17,17 +16,15 @@ def renamed(monkeypatch):
     """Objects get other ids after all checks, as where a reader lets one pass that the store refuses."""
 
     def rename(names: dict[str, str]):
-        module = importlib.import_module("manyfields.runs.fit")  # the package has the function of its name
-
-        usual = module.read_views
+        usual = starting.read_views
 
         def read(folder):
             found = usual(folder)
             objects = [replace(item, id=names.get(item.id, item.id)) for item in found.objects]
             return replace(found, objects=objects)
 
-        monkeypatch.setattr(module, "read_views", read)
-        monkeypatch.setattr(module, "usable_views", lambda views: (views, []))
+        monkeypatch.setattr(starting, "read_views", read)
+        monkeypatch.setattr(starting, "usable_views", lambda views: (views, []))
 
     return rename
 

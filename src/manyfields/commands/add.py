@@ -19,7 +19,7 @@ class Add(Command):
     data: DataFolder
     """Folder of posed images of the new objects."""
     minutes: OptionalMinutes = None
-    """Time to spend on all new objects together; the run's own steps an object if not given."""
+    """Time for all new objects together, with measuring and report; the run's own steps an object if not given."""
     threads: Threads = None
     """CPU threads; one per core that this process may use, if not given."""
 

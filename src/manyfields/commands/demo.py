@@ -15,8 +15,8 @@ class Demo(Command):
 
     out: Annotated[Path, NewFolder()] = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: Minutes = 3.0
-    """Time for the fit; the rest takes a few minutes more."""
+    minutes: Minutes = 4.0
+    """Time for the fit with its measuring and report; making the views takes half a minute more."""
 
     def run(self) -> int:
         from manyfields import runs

@@ -35,7 +35,8 @@ class Fit(Command):
     out: Annotated[Path, NewFolder()]
     """Run folder to make: the collection, checkpoints/ and report.html."""
     minutes: OptionalMinutes = None
-    """Time to spend, turned into a recorded number of steps after a short pilot; the preset's steps if not given."""
+    """Time for all that you wait for, from reading to the report, turned into a recorded number of steps after a short
+    pilot; the preset's steps if not given."""
     objects: tuple[str, ...] = field(default=())
     """Names of the objects to fit; all of DATA if not given."""
     resume: bool = False

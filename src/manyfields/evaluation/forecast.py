@@ -1,6 +1,5 @@
 """What a long run will take, from a short pilot: printed before it starts, so that nobody waits in vain."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyfields.errors import ConfigError
@@ -24,7 +23,10 @@ class Pilot:
     objects: int
     shared_bytes: int
     object_bytes: float
-    fixed_seconds: float = 0.0  # what is not steps: reading views, encoding them, evaluation
+    before: tuple[tuple[str, float], ...] = ()
+    """What comes before the steps, by name, and its seconds: reading, for one."""
+    after: tuple[tuple[str, float], ...] = ()
+    """What comes beside and after them: measuring, the report."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def forecast(pilot: Pilot) -> Forecast:
         raise ConfigError(f"a forecast is for at least 1 object, not {pilot.objects}")
     if bad := [phase.name for phase in pilot.phases if phase.seconds_per_step < 0 or phase.steps < 0]:
         raise ConfigError(f"phase {bad[0]!r} of the pilot has a negative time or number of steps")
-    minutes: Sequence[tuple[str, float]] = [(p.name, p.seconds_per_step * p.steps / 60) for p in pilot.phases]
-    if pilot.fixed_seconds:
-        minutes = [*minutes, ("reading and evaluation", pilot.fixed_seconds / 60)]
-    return Forecast(tuple(minutes), pilot.shared_bytes + pilot.objects * pilot.object_bytes, pilot.objects)
+    steps = ((phase.name, phase.seconds_per_step * phase.steps) for phase in pilot.phases)
+    parts = (*pilot.before, *steps, *pilot.after)
+    minutes = tuple((name, seconds / 60) for name, seconds in parts if seconds > 0)
+    return Forecast(minutes, pilot.shared_bytes + pilot.objects * pilot.object_bytes, pilot.objects)

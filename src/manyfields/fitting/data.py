@@ -1,7 +1,7 @@
 """The views of objects as tensors at hand: uint8 images on a stated background, cameras, boxes, hulls, latents."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,10 @@ from manyfields.views import ObjectViews, composite, hold_out
 
 @dataclass
 class FittingObject:
-    """Training views of one object. `held_out` are names of the views that are never trained on."""
+    """Training views of one object. `held_out` are names of the views that are never trained on.
+
+    `train`, `test` and `aside` are indices of views; those set aside decide when a phase ends, and teach nothing.
+    """
 
     id: str
     images: UInt8[Tensor, "V 3 H W"]
@@ -29,9 +32,12 @@ class FittingObject:
     source: ObjectViews
     train: list[int]
     test: list[int]
+    aside: list[int] = field(default_factory=list)
     hull: UInt8[Tensor, "G G G"] | None = field(default=None, repr=False)
     pixels: tuple[Int[Tensor, " Q"], UInt8[Tensor, " Q"]] | None = field(default=None, repr=False)
     """What `pixels_to_draw` gives of the pixels that may see the object, for families whose codes have hulls."""
+    alpha: UInt8[Tensor, "V H W"] | None = field(default=None, repr=False)
+    """Of families whose codes have hulls, where views have transparency: `images` are composited on white by it."""
     latents: Float[Tensor, "V C h w"] | None = field(default=None, repr=False)
 
     @property
@@ -59,21 +65,31 @@ def load_views(
 
 
 def load_object(
-    views: ObjectViews, size: tuple[int, int], *, seed: int, fraction: float = 0.1, hull: int = 0
+    views: ObjectViews,
+    size: tuple[int, int],
+    *,
+    seed: int,
+    fraction: float = 0.1,
+    hull: int = 0,
+    aside: Collection[str] = (),
 ) -> FittingObject:
     """Read the training views of an object, with its hull of `hull` cells a side where that is not 0.
 
-    Raises ViewError where a view cannot be read.
+    Those named in `aside` are left out. Raises ViewError where a view cannot be read.
     """
     train, test = hold_out(views.names, views.id, seed=seed, fraction=fraction, test_names=views.test_names)
+    spared = [index for index in train if views.names[index] in aside]
+    train = [index for index in train if views.names[index] not in aside]
     rgba, cameras = load_views(views, train, size)
     alpha = rgba[..., 3]
     bounds = box_from_silhouettes(alpha, cameras, margin=0.0 if hull else MARGIN)
     images = torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).contiguous()
-    item = FittingObject(views.id, images, cameras, bounds, views, train, test)
+    item = FittingObject(views.id, images, cameras, bounds, views, train, test, spared)
     if hull:
         item.hull = visual_hull(alpha, cameras, bounds, hull)
-        item.pixels = pixels_to_draw(images, pixels_inside(alpha))
+        inside = pixels_inside(alpha)
+        item.pixels = pixels_to_draw(images, inside)
+        item.alpha = None if inside is None else alpha.contiguous()
     return item
 
 
@@ -133,8 +149,13 @@ class FittingData:
             [item.cameras for item in self.objects],
             [numbers.to(self.device) for numbers, _ in pixels],
             [copies.to(self.device) for _, copies in pixels],
+            [item.alpha.to(self.device) for item in self.objects if item.alpha is not None],
         )
-        images = pool.images.split([len(item.images) for item in self.objects])
+        views = [len(item.images) for item in self.objects]
+        images = pool.images.split(views)
+        if pool.alpha is not None:
+            for item, part in zip(self.objects, pool.alpha.split(views), strict=True):
+                item.alpha = part
         lengths = [len(numbers) for numbers, _ in pixels]
         drawn = zip(pool.numbers.split(lengths), pool.copies.split(lengths), strict=True)
         for item, own, pair in zip(self.objects, images, drawn, strict=True):

@@ -1,7 +1,8 @@
 """What the fitter knows of where each object is: a guide for samples that follows the densities as they are learned.
 
-It starts at the visual hull, where everything may be filled. Every few steps a part of the cells is asked anew; a cell
-falls to half of what it was at most, so that a surface is not lost because a sample passed beside it.
+It starts at the visual hull, where everything may be filled, and is carried from phase to phase. Every few steps a part
+of the cells is asked anew; a cell falls to half of what it was at most, so that a surface is not lost because a sample
+passed beside it.
 """
 
 import torch
@@ -27,10 +28,6 @@ class Guides:
         self.values: Float[Tensor, "N G G G"] = START * self.hulls.float()
         """Densities; 0 outside the hull."""
         self._cells = [hull.flatten().nonzero().squeeze(1) for hull in self.hulls]
-
-    def reset(self) -> None:
-        """Forget all but the hulls."""
-        self.values.copy_(START * self.hulls)
 
     def replace(self, row: int, hull: UInt8[Tensor, "G G G"], values: Float[Tensor, "G G G"]) -> None:
         """Another hull for an object, in another box perhaps, with what is known of its cells."""

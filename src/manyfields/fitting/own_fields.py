@@ -75,7 +75,7 @@ class OwnFieldsFitter(ABC):
             field,
             rays,
             colors,
-            self.sampler.at(index / max(1, phase.steps)),
+            phase.sampler_of(self.sampler, index),
             bounds=self.data.bounds[taken],
             guide=self.guides.values[taken],
             background=self.shared.background.detach(),
@@ -112,13 +112,13 @@ class OwnFieldsFitter(ABC):
         return self.shared.pictures_of(self.field(row), cameras[None], bounds, sampler, guide=occupancy)
 
     def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], bool | None] | None = None
     ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
+        """Steps `start` to the end of a phase that has begun, or until `after_step` says that it is enough."""
         for index in range(start, phase.steps):
             losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
+            if after_step is not None and after_step(index + 1, losses):
+                break
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""

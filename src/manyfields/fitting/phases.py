@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from manyfields._checks import COUNT, NATURAL, PART, Bounds, check_numbers
 from manyfields.errors import ConfigError
+from manyfields.rendering import Sampler
 
 MARGIN = 1
 """Latent pixels along the rim of a crop that do not count: the decoder has not seen what is beyond."""
@@ -17,6 +18,7 @@ BOUNDS = {
     "rays_per_object": COUNT,
     "encoder_share": PART,
     "coarse_share": PART,
+    "backgrounds": PART,
 }
 
 
@@ -60,7 +62,15 @@ class Phase:
     """Share of a step's views that also go through the encoder (latent loss with gradient, autoencoder loss)."""
     coarse_share: float = 0.2
     """How often an object of a step is drawn with layer 0 alone."""
-
+    samples_grow: bool = True
+    """Whether rays have fewer samples in the first half of the phase (`Sampler.at`): not where a phase goes on with
+    what an earlier one has learned, which is no longer coarse."""
+    backgrounds: float = 0.0
+    """How often a step's rays are composited on a colour drawn at random, and not on white: on white alone nothing
+    tells a white surface from a hole. Heeded where all objects have views with transparency."""
+    stops: bool = False
+    """Whether the phase ends early where it brings nothing more, and is undone where it brings less than nothing: by
+    views that are set aside for this (`fitting.plateaus`)."""
     indices: bool = False
     """Octrees that learn indices: whether features become indices when the phase begins."""
 
@@ -101,6 +111,10 @@ class Phase:
         """What the rates are multiplied with at a step: a short linear warm-up, then exponential decay."""
         warm = min(1.0, (step + 1) / max(1.0, min(50.0, 0.1 * self.steps)))
         return warm * self.final_rate ** (step / max(1, self.steps))
+
+    def sampler_of(self, sampler: Sampler, step: int) -> Sampler:
+        """What `sampler` is at a step."""
+        return sampler.at(step / max(1, self.steps)) if self.samples_grow else sampler
 
     def shortened(self, factor: float) -> "Phase":
         """The phase as settings have it, for a part of its time."""

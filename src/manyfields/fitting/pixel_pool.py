@@ -4,6 +4,8 @@ Pixels at edges are drawn more often than those of plain surfaces, which are soo
 the mean of the weighted errors is the mean over pixels still, with less noise from step to step.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as functional
 from jaxtyping import Float, Int, UInt8
@@ -54,8 +56,11 @@ class PixelPool:
         cameras: list[Cameras],
         numbers: list[Int[Tensor, " _"]],
         copies: list[UInt8[Tensor, " _"]],
+        alpha: Sequence[UInt8[Tensor, "_ H W"]] = (),
     ) -> None:
+        """`alpha`: by which images were composited on white, of all objects; not heeded where any has none."""
         self.images = torch.cat(images)
+        self.alpha = torch.cat(list(alpha)) if len(alpha) == len(images) else None
         self.cameras = _joined(cameras)
         self.numbers, self.copies = torch.cat(numbers), torch.cat(copies)
         device = self.images.device
@@ -67,9 +72,16 @@ class PixelPool:
         self._scale = torch.stack([1.0 / (1.0 / each.float()).mean() for each in copies])
 
     def draw(
-        self, rows: Int[Tensor, " B"], count: int, generator: torch.Generator
+        self,
+        rows: Int[Tensor, " B"],
+        count: int,
+        generator: torch.Generator,
+        background: Float[Tensor, " 3"] | None = None,
     ) -> tuple[Rays, Float[Tensor, "B R 3"], Float[Tensor, "B R"]]:
-        """Rays (B, R = count) through random pixels of the objects `rows`, their colours, and their weights."""
+        """Rays (B, R = count) through random pixels of the objects `rows`, their colours, and their weights.
+
+        Colours are those on `background`, which takes `alpha`; on white when None.
+        """
         height, width = self.images.shape[-2:]
         drawn = torch.rand(len(rows), count, generator=generator, dtype=torch.float64).to(self.images.device)
         place = self._first[rows, None] + (drawn * self._counts[rows, None]).long()
@@ -80,6 +92,10 @@ class PixelPool:
         rays = self.cameras.rays_of(view.flatten(), pixels.flatten(0, 1))
         shape = (len(rows), count, 3)
         colors = self.images[view, :, y, x].float() / 255.0
+        if background is not None:
+            if self.alpha is None:
+                raise ValueError("pixels without alpha are on white alone")
+            colors = colors - (1.0 - self.alpha[view, y, x].float() / 255.0).unsqueeze(-1) * (1.0 - background)
         weights = self._scale[rows, None] / self.copies[place]
         return Rays(rays.origins.view(shape), rays.directions.view(shape)), colors, weights
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from manyfields.cameras import Cameras
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.guides import Guides
-from manyfields.fitting.phases import Phase
 from manyfields.fitting.set_fitter import Seen, SetFitter, Step
 from manyfields.latents.shared_part import Pictures
 from manyfields.rendering import Sampler, color_error
@@ -21,11 +20,6 @@ class RayFitter(SetFitter[FittingData]):
 
     guides: Guides | None = field(default=None, init=False)
 
-    def begin(self, phase: Phase) -> None:
-        super().begin(phase)
-        if self.guides is not None:
-            self.guides.reset()
-
     def taught(self, step: Step, seen: Seen) -> None:
         if self.guides is not None:
             with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
@@ -34,19 +28,27 @@ class RayFitter(SetFitter[FittingData]):
     def ray_error(self, step: Step, fields: Any) -> Tensor:
         """Of the colours of random rays of all training views: what a family in RGB space learns from."""
         phase, taken = step.phase, step.taken
-        rays, colors, weights = self.data.pool.draw(taken, phase.rays_of_a_step(len(self.data)), step.generator)
+        count, behind = phase.rays_of_a_step(len(self.data)), self._background(step)
+        rays, colors, weights = self.data.pool.draw(taken, count, step.generator, behind)
         with torch.autocast(self.data.device.type, torch.bfloat16, enabled=self.half):
             return phase.rgb * color_error(
                 fields,
                 rays,
                 colors,
-                self.sampler.at(step.index / max(1, phase.steps)),
+                phase.sampler_of(self.sampler, step.index),
                 bounds=self.data.bounds[taken],
                 guide=None if self.guides is None else self.guides.values[taken],
-                background=self.shared.background,
+                background=self.shared.background if behind is None else behind,
                 weights=weights,
                 generator=step.generator,
             )
+
+    def _background(self, step: Step) -> Tensor | None:
+        """What a step composites on; None: the white of the views."""
+        if not step.phase.backgrounds or self.data.pool.alpha is None:
+            return None
+        drawn = torch.rand(4, generator=step.generator)
+        return None if drawn[3] >= step.phase.backgrounds else drawn[:3].to(self.data.device)
 
     @torch.no_grad()
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:

@@ -138,13 +138,13 @@ class SetFitter(ABC, Generic[D]):
                 )
 
     def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], bool | None] | None = None
     ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
+        """Steps `start` to the end of a phase that has begun, or until `after_step` says that it is enough."""
         for index in range(start, phase.steps):
             losses = self.step(phase, index)
-            if after_step is not None:
-                after_step(index + 1, losses)
+            if after_step is not None and after_step(index + 1, losses):
+                break
 
     def codes_of(self, rows: Sequence[int]) -> Codes:
         """The codes of some objects as they are now."""

@@ -66,6 +66,7 @@ def compare(
                 data,
                 run,
                 minutes=minutes,
+                fitting_alone=True,
                 resume=resume,
                 preset=name,
                 seed=seed,

@@ -12,9 +12,10 @@ from manyfields.views.inventory import make_inventory
 from manyfields.views.render_set import render_set
 
 OBJECTS, VIEWS, SIZE = 16, 60, 128
+MINUTES = 4.0
 
 
-def demo(out: Path | str = "demo", *, minutes: float = 3.0, progress: Progress = silent) -> Path:
+def demo(out: Path | str = "demo", *, minutes: float = MINUTES, progress: Progress = silent) -> Path:
     """Make vehicles, render them, fit them in both stages, and write the report; returns its path.
 
     Parts that are finished already are kept, so a demo that was interrupted is started again to go on.

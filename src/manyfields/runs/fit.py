@@ -1,10 +1,7 @@
 """`fit`: views of many objects to a run folder with a collection and its report."""
 
-import shlex
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +9,30 @@ from manyfields._checks import POSITIVE, check_new_folder
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.evaluation.machine import describe_machine
-from manyfields.fitting.data import FittingData, FittingObject, image_size
+from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
     device,
-    latent_stride,
     new_fitter,
     new_shared,
     new_single_fitter,
     new_wave_fitter,
 )
-from manyfields.runs.loading import load_objects, split_views, tell_problems
+from manyfields.runs.loading import load_objects
 from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import found_again
-from manyfields.runs.plan import objects_at_once, plan_steps, waves_of
-from manyfields.runs.probe import held_out_probe
+from manyfields.runs.plan import Asked, longer, waves_of
+from manyfields.runs.probe import held_out_probe, watch
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import FILE, RunRecord
-from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings, chosen_settings, read_config
+from manyfields.runs.settings import chosen_settings, read_config
 from manyfields.runs.signals import fit_signals, resume_signals
-from manyfields.runs.stages import split_stages
+from manyfields.runs.starting import recorded_views, start
 from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Progress, StageFitter, StageTrainer, silent
-from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
+from manyfields.runs.trainer import Clock, Progress, StageFitter, StageTrainer, silent
+from manyfields.views import ObjectViews, read_views
 
 
 def fit(
@@ -51,8 +46,10 @@ def fit(
     preset: str | None = None,
     config: Path | str | None = None,
     report: bool = True,
+    fitting_alone: bool = False,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda text: None,
+    clock: Clock = time.monotonic,
     **changes: Any,
 ) -> Collection:
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
@@ -60,13 +57,15 @@ def fit(
     `objects` names those to fit, if not all; they are recorded, and a resumed run goes on with its own.
     `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
     With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
-    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. `config` is a
-    JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see FitSettings) and
-    win over it. `say` gets the forecast before a long run, and what was set aside. With `resume` a run goes on from its
-    last checkpoint, with its recorded settings. Raises RunError where `out` holds another run, or another process
-    writes to it; ViewError where no object is usable, ConfigError for settings without meaning.
+    `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. It is for all
+    that a caller waits for, reading, measuring and the report included, or with `fitting_alone` for fitting.
+    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see
+    FitSettings) and win over it. `say` gets the forecast before a long run, what was set aside, and which phases ended
+    early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
+    holds another run, or another process writes to it; ViewError where no object is usable, ConfigError for settings
+    without meaning.
     """
-    run = Path(out)
+    run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)
     keep_freed_memory()
     if resume:
@@ -82,21 +81,22 @@ def fit(
         run.mkdir(parents=True, exist_ok=True)
     with only_process(run):
         if resume:
-            return _resume(Path(data), run, report, progress)
+            return _resume(Path(data), run, report, progress, say)
         _refuse_another(run)  # one that began since
         if settings.signals is not None:
             return fit_signals(Path(data), run, settings, minutes, progress, say)
-        record, views, first = _start(Path(data), objects, settings, minutes, progress, say)
+        asked = Asked(minutes, not fitting_alone, report, began)
+        record, views, first = start(Path(data), objects, settings, asked, progress, say, clock)
         record.save(run)
-        return _finish(run, record, views, first, report, progress)
+        return _finish(run, record, views, first, report, progress, say)
 
 
-def _resume(data: Path, run: Path, report: bool, progress: Progress) -> Collection:
+def _resume(data: Path, run: Path, report: bool, progress: Progress, say: Callable[[str], None]) -> Collection:
     """Go on with a run from its last checkpoint, with its own settings."""
     record = RunRecord.load(run)
     signals = record.settings.signals is not None
     if data.resolve() != Path(record.data[0]) and not Path(record.data[0]).exists():
-        record = found_again(run, record, [data])  # the views have moved: `_usable` finds out whether they are the same
+        record = found_again(run, record, [data])  # moved; `recorded_views` finds out whether they are the same
     if data.resolve() != Path(record.data[0]):
         raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
     if record.finished:
@@ -105,9 +105,11 @@ def _resume(data: Path, run: Path, report: bool, progress: Progress) -> Collecti
         return open_collection(run)
     if signals:
         return resume_signals(run, record, progress)
-    views = _usable(read_views(record.data[0]), record)
+    progress("checking views", 0, 1)
+    views = recorded_views(read_views(record.data[0]), record)
+    progress("checking views", 1, 1)
     first = load_objects([views[name] for name in record.stage1], record, progress)
-    return _finish(run, record, views, first, report, progress)
+    return _finish(run, record, views, first, report, progress, say)
 
 
 def _finish(
@@ -117,8 +119,9 @@ def _finish(
     first: list[FittingObject],
     report: bool,
     progress: Progress,
+    say: Callable[[str], None],
 ) -> Collection:
-    collection = _fit_stages(run, record, views, first, progress)
+    collection = _fit_stages(run, record, views, first, progress, say)
     if not len(collection):
         raise ViewError(f"{run}: no object could be stored: {record.problems[-1]['message']}")
     record.finished = True
@@ -143,102 +146,52 @@ def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _usable(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
-    """The objects of a recorded run, without the views that were set aside then. Raises where they are others now."""
-    kept, _ = usable_views(views)
-    ids = record.stage1 + record.stage2
-    absent = sorted(set(ids) - set(kept.ids))
-    if absent:
-        raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")
-    for name in ids:
-        train, test = split_views(kept[name], record)
-        if _held_out(kept[name], train, test) != record.held_out[name]:
-            raise RunError(
-                f"{views.path}: object {name} has other views than when this run began: fit it into a new run"
-            )
-    return {name: kept[name] for name in ids}
-
-
-def _held_out(views: ObjectViews, train: list[int], test: list[int]) -> dict[str, Any]:
-    return {"source": 0, "views": [views.names[i] for i in test], "trained": len(train)}
-
-
-def _start(
-    data: Path,
-    objects: Sequence[str],
-    settings: FitSettings,
-    minutes: float | None,
+def _fit_stages(
+    run: Path,
+    record: RunRecord,
+    views: dict[str, ObjectViews],
+    first: list[FittingObject],
     progress: Progress,
     say: Callable[[str], None],
-) -> tuple[RunRecord, dict[str, ObjectViews], list[FittingObject]]:
-    """Read and split the views, plan the steps: everything that is decided before any training."""
-    kept, problems = usable_views(read_views(data).only(objects))
-    tell_problems(problems, say)
-    if not len(kept):
-        raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
-    together = len(kept) if settings.alone else settings.stage1_objects or STAGE1_OBJECTS
-    stage1, stage2 = split_stages(kept.objects, together, settings.seed)
-    record = RunRecord(
-        settings=settings,
-        data=[str(data.resolve())],
-        size=image_size(kept.objects, latent_stride(settings)),
-        stage1=[item.id for item in stage1],
-        stage2=[item.id for item in stage2],
-        held_out={},
-        machine=describe_machine().line,
-        command=shlex.join(["manyfields", *sys.argv[1:]]),
-        problems=[asdict(problem) for problem in problems],
-    )
-    for views in kept:
-        train, test = split_views(views, record)
-        record.held_out[views.id] = _held_out(views, train, test)
-    first = load_objects(stage1, record, progress)
-    if not first:
-        raise ViewError(f"{data}: no object of stage 1 could be read")
-    if settings.wave is None:
-        # Decided once, and recorded: waves of a resumed run must be those of the run that it goes on with.
-        record.settings = replace(settings, wave=objects_at_once(first[0], settings.code_shapes(len(first))))
-    if forecast := plan_steps(record, first, minutes, progress):
-        say(forecast)
-    return record, {views.id: views for views in kept}, first
-
-
-def _fit_stages(
-    run: Path, record: RunRecord, views: dict[str, ObjectViews], first: list[FittingObject], progress: Progress
 ) -> Collection:
     settings = record.settings
     if settings.alone:
-        return _fit_alone(run, record, first, progress)
+        return _fit_alone(run, record, first, progress, say)
     fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress)
+    times = record.step_seconds.get("stage1", [])
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, step_seconds=times)
     note_stage(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
     if settings.policy == "joint" and record.stage2:
         second = load_objects([views[name] for name in record.stage2], record, progress)
-        return _finish_jointly(run, record, first + second, fitter, progress)
+        return _finish_jointly(run, record, first + second, fitter, longer(record, trainer.spare), progress, say)
     fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
     collection = publish(run, record, fitter.shared)
-    _store(run, record, collection, fitter, 1)
+    _store(record, collection, fitter, 1, progress)
     waves = waves_of(record)
+    more = longer(record, trainer.spare)
     planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
     for number, wave in enumerate(waves):
         new = [views[name] for name in wave if name not in collection]
         # Steps were planned for the first wave; the last one may be smaller.
         share = sum(record.held_out[name]["trained"] for name in wave) / planned_views
-        phases = [phase.planned(len(wave), 0, share) for phase in record.phases2]
-        fit_wave(run, record, collection, load_objects(new, record), phases, f"stage 2.{number + 1}", progress)
+        phases = [phase.planned(len(wave), 0, share * more) for phase in record.phases2]
+        objects = load_objects(new, record, progress)
+        fit_wave(run, record, collection, objects, phases, f"stage 2.{number + 1}", progress, say)
     return collection
 
 
-def _fit_alone(run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress) -> Collection:
+def _fit_alone(
+    run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress, say: Callable[[str], None]
+) -> Collection:
     """One stage: every object on its own octree or grids, and the network that all share."""
     began = time.monotonic()
     fitter = new_single_fitter(record, FittingData(objects, device(record.settings)), progress=progress)
     spent = {"before steps": time.monotonic() - began}
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, spent)
+    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, spent)
     note_stage(record, run, "stage1", trainer)
     collection = publish(run, record, fitter.shared)
-    _store(run, record, collection, fitter, 1)
+    _store(record, collection, fitter, 1, progress)
     return collection
 
 
@@ -250,29 +203,40 @@ def fit_wave(
     phases: Sequence[Phase],
     name: str,
     progress: Progress,
+    say: Callable[[str], None],
 ) -> None:
     """Fit the codes of some objects against the published shared part, and store them as one wave."""
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
     fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
-    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress)
+    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress, say)
     note_stage(record, run, name, trainer)
-    _store(run, record, collection, fitter, 2)
+    _store(record, collection, fitter, 2, progress)
 
 
 def _finish_jointly(
-    run: Path, record: RunRecord, objects: list[FittingObject], fitter: RayFitter, progress: Progress
+    run: Path,
+    record: RunRecord,
+    objects: list[FittingObject],
+    fitter: RayFitter,
+    more: float,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
     together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
-    trainer = _train(run, record, together, record.phases2, "stage 2", "stage2", progress)
+    if together.guides is not None and fitter.guides is not None:
+        together.guides.values[: len(fitter.store)] = fitter.guides.values
+    phases = [phase.planned(len(objects), 0, more) for phase in record.phases2]
+    times = record.step_seconds.get("stage2", [])
+    trainer = _train(run, record, together, phases, "stage 2", "stage2", progress, say, step_seconds=times)
     note_stage(record, run, "stage2", trainer)
     together.shared.family.remember_average(together.store.all())
     collection = publish(run, record, together.shared)
-    _store(run, record, collection, together, 2)
+    _store(record, collection, together, 2, progress)
     return collection
 
 
@@ -284,7 +248,9 @@ def _train(
     name: str,
     checkpoint: str,
     progress: Progress,
+    say: Callable[[str], None],
     spent: dict[str, float] | None = None,
+    step_seconds: Sequence[float] = (),
 ) -> StageTrainer:
     """Run a stage from its checkpoint, or from its start where there is none. `spent`: time before that start."""
     trainer = StageTrainer(
@@ -295,14 +261,17 @@ def _train(
         every_seconds=record.settings.checkpoint_seconds,
         progress=progress,
         probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
+        watch=watch(fitter, record.settings.final_sampler, record.size),
+        step_seconds=step_seconds,
+        say=say,
         seconds=spent or {},
     )
     trainer.run()
     return trainer
 
 
-def _store(run: Path, record: RunRecord, collection: Collection, fitter: StageFitter, stage: int) -> None:
+def _store(record: RunRecord, collection: Collection, fitter: StageFitter, stage: int, progress: Progress) -> None:
     missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
     if missing:
         objects = [fitter.data.objects[row] for row in missing]
-        store_objects(collection, objects, fitter.codes_of(missing), record, stage)
+        store_objects(collection, objects, fitter.codes_of(missing), record, stage, progress)

@@ -29,7 +29,14 @@ def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Pr
     for number, views in enumerate(objects):
         try:
             settings = record.settings
-            item = load_object(views, record.size, seed=settings.seed, fraction=settings.held_out, hull=settings.hull)
+            item = load_object(
+                views,
+                record.size,
+                seed=settings.seed,
+                fraction=settings.held_out,
+                hull=settings.hull,
+                aside=record.held_out.get(views.id, {}).get("aside", ()),
+            )
             loaded.append(item)
         except ViewError as error:
             record.problems.append(asdict(Problem(views.id, None, "unreadable", str(error), True)))

@@ -3,24 +3,28 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from manyfields.collection.objects import codec_of, shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
+from manyfields.evaluation.units import format_seconds
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
 from manyfields.runs.building import device, new_fitter, new_shared, new_single_fitter
+from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Clock, Progress, StageFitter, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
-"""Of the minutes asked for; the rest goes to storing and measuring."""
+"""Of the minutes asked for, where they are for fitting alone; the rest is for what cannot be foreseen."""
 STEPS_OF_A_LONG_RUN = 300
-LEAST_SHARE_FOR_STEPS = 0.1
-"""Of the minutes asked for, where what comes before the first step would take them all."""
+LEAST_SHARE_FOR_STEPS = 0.5
+"""Of the minutes asked for, where all that is no step would take more than the rest of them: it is said, then."""
+Parts = tuple[tuple[str, float], ...]
+"""Names and seconds."""
 PILOT_OBJECTS = 2
 LEARNING_SHARE = 0.03
 """Of the minutes asked for, and of its steps, for which a pilot of an object that stands alone learns: of a field that
@@ -29,18 +33,33 @@ MOST_AT_ONCE = 64
 """Objects of a wave: more side by side gain nothing, and a crash loses the wave in flight."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a run is planned for, besides its settings."""
+
+    minutes: float | None = None
+    whole: bool = True
+    """Whether the minutes are for all that a user waits for, or for fitting alone."""
+    report: bool = True
+    began: float | None = None
+    """When the run began, by the clock; None: now."""
+    reading: float = 0.0
+    """Seconds that reading an object took."""
+
+
 def plan_steps(
     record: RunRecord,
     stage1: list[FittingObject],
-    minutes: float | None,
+    asked: Asked,
     progress: Progress,
     clock: Clock = time.monotonic,
 ) -> str:
-    """Set the phases of the record with their steps: the settings' epochs, scaled to `minutes` where they are given.
+    """Set the phases of the record with their steps: the settings' epochs, scaled to the minutes where they are given.
 
     Returns a forecast in words from a pilot on this machine, or nothing for a short run without a time.
     """
-    settings = record.settings
+    settings, minutes = record.settings, asked.minutes
+    began = clock() if asked.began is None else asked.began
     first = FittingData(stage1, device(record.settings))
     waves = waves_of(record)
     drawn2 = waves[0] if waves else []
@@ -57,27 +76,49 @@ def plan_steps(
     plan(1.0)
     if minutes is None and sum(phase.steps for phase in record.phases1 + record.phases2) < STEPS_OF_A_LONG_RUN:
         return ""
-    progress("pilot", 0, 1)
-    before = 0.0
+    parts = 2 + bool(waves)
+    progress("pilot", 0, parts)
+    growing = 0.0
     if settings.alone:
         pilot, each = _pilot_alone(record, stage1, clock)
-        before = each * len(stage1)
+        growing = each * len(stage1)
         _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0), clock)
         times = seconds_per_step(lambda: pilot, record.phases1, clock=clock)
     else:
         pilot = _pilot_together(record, stage1, FittingData(stage1[:1], device(settings)))
         times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1, clock=clock)
     if waves:
+        progress("pilot", 1, parts)
         drawn = FittingData(stage1[: len(waves[0])], device(record.settings))
         times += seconds_per_step(
             lambda: new_fitter(record, new_shared(settings, stage1), drawn, average=True), record.phases2, clock=clock
         )
-    progress("pilot", 1, 1)
+    progress("pilot", parts - 1, parts)
+    costs = costs_of(pilot, record, clock)
+    progress("pilot", parts, parts)
+    counts = held_out_counts(record, record.stage1 + record.stage2)
+    looks = costs.looks(record.phases1, len(first), record.size)
+    looks += len(waves) * costs.looks(record.phases2, len(views2), record.size)
+    before = {
+        "reading and pilot": clock() - began,
+        "growing octrees" if settings.octree is not None else "before steps": growing,
+        "reading the others": asked.reading * len(record.stage2),
+    }
+    after = {
+        "looks at held-out views": looks,
+        "storing and measuring": costs.measuring(counts),
+        "report": costs.report(counts) if asked.report else 0.0,
+    }
+    short = ""
     if minutes is not None:
-        steps = max(60 * minutes * SHARE_FOR_FITTING - before, 60 * minutes * LEAST_SHARE_FOR_STEPS)
-        plan(steps / _total(times, record, len(waves)))
-    around = 0.0 if minutes is None else 60 * minutes * (1 - SHARE_FOR_FITTING)
-    return _forecast(record, pilot, times, len(waves), before + around)
+        around = sum(before.values()) + sum(after.values())
+        rest = 60 * minutes - around if asked.whole else 60 * minutes * SHARE_FOR_FITTING - growing
+        least = 60 * minutes * LEAST_SHARE_FOR_STEPS
+        plan(max(rest, least) / _total(times, record, len(waves)))
+        record.step_seconds = {"stage1": times[: len(record.phases1)], "stage2": times[len(record.phases1) :]}
+        if rest < least:
+            short = f" {cannot_hold(minutes, around)}"
+    return _forecast(record, pilot, times, len(waves), tuple(before.items()), tuple(after.items())) + short
 
 
 def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
@@ -111,7 +152,8 @@ def objects_at_once(item: FittingObject, shapes: dict[str, tuple[int, ...]]) -> 
     An object needs its images, pixels and hull, and its code four times over: itself, two moments, gradients; the
     planes of its field take as much again.
     """
-    held = [item.images, *(item.pixels or ()), *([] if item.hull is None else [item.hull])]
+    masks = [mask for mask in (item.hull, item.alpha) if mask is not None]
+    held = [item.images, *(item.pixels or ()), *masks]
     seen = sum(tensor.nbytes for tensor in held) + (0 if item.hull is None else 12 * item.hull.numel())
     each = seen + 4 * 8 * sum(math.prod(shape) for shape in shapes.values())
     free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else available_memory()
@@ -123,6 +165,21 @@ def waves_of(record: RunRecord) -> list[list[str]]:
     size = len(record.stage2) if record.settings.policy == "joint" else record.settings.wave
     size = max(1, size or MOST_AT_ONCE)
     return [record.stage2[start : start + size] for start in range(0, len(record.stage2), size)]
+
+
+def cannot_hold(minutes: float, around: float) -> str:
+    """What is said before a run that is going to take longer than it was asked to."""
+    return (
+        f"{minutes:g} min cannot hold all of that: what is not fitting takes {format_seconds(around)}, and half of the "
+        "time is kept for steps. --no-report leaves the report out; views with fewer pixels are measured sooner."
+    )
+
+
+def longer(record: RunRecord, spare: float) -> float:
+    """By what the steps of stage 2 are multiplied where stage 1 has left `spare` seconds of what was planned."""
+    times, waves = record.step_seconds.get("stage2", []), len(waves_of(record))
+    whole = waves * sum(seconds * phase.steps for seconds, phase in zip(times, record.phases2, strict=False))
+    return 1.0 + spare / whole if whole else 1.0
 
 
 def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
@@ -150,7 +207,9 @@ def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
     return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
 
 
-def _forecast(record: RunRecord, pilot: StageFitter, times: Sequence[float], waves: int, fixed: float) -> str:
+def _forecast(
+    record: RunRecord, pilot: StageFitter, times: Sequence[float], waves: int, before: Parts, after: Parts
+) -> str:
     rendering, _ = shared_tensors(pilot.shared)
     pilots = tuple(
         PhasePilot(name, seconds, phase.steps * count)
@@ -162,6 +221,7 @@ def _forecast(record: RunRecord, pilot: StageFitter, times: Sequence[float], wav
             objects=len(record.stage1) + len(record.stage2),
             shared_bytes=sum(tensor.nbytes for tensor in rendering.values()),
             object_bytes=sum(map(len, codec_of(pilot.shared).encode(pilot.codes_of([0]))[0])),
-            fixed_seconds=fixed,
+            before=before,
+            after=after,
         )
     ).text

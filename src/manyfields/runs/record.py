@@ -23,9 +23,12 @@ class RunRecord:
     stage1: list[str]
     stage2: list[str]
     held_out: dict[str, dict[str, Any]]
-    """By object: `source` (index into `data`), `views` (names never trained on), `trained` (how many were)."""
+    """By object: `source` (index into `data`), `views` (names never trained on), `trained` (how many were), and `aside`
+    (names of training views that were set aside to see by when a phase brings nothing more), where there are such."""
     phases1: list[Phase] = field(default_factory=list)
     phases2: list[Phase] = field(default_factory=list)
+    step_seconds: dict[str, list[float]] = field(default_factory=dict)
+    """Of a run of a stated time: what a step of each phase of `stage1` and `stage2` takes, by the pilot."""
     problems: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time spent: `stage1`, `stage2` (all objects), by phase, and of each wave."""

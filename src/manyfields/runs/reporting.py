@@ -80,7 +80,9 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
             )
         )
     objects += [_unseen(collection, record, name) for name in gone]
+    progress("report", 0, 1)
     costs = cost_account(collection, record)
+    progress("report", 1, 1)
     total = mean_scores(item.scores for item in objects) if objects else Scores()
     layer0 = _mean([item.layer0_psnr for item in objects])
     headline = Headline(
@@ -243,7 +245,7 @@ def _summary(record: RunRecord) -> str:
 
 
 def _dataset(collection: Collection, record: RunRecord) -> Dataset:
-    views = sum(item["trained"] + len(item["views"]) for item in record.held_out.values())
+    views = sum(item["trained"] + len(item["views"]) + len(item.get("aside", ())) for item in record.held_out.values())
     groups = {collection.entry(name).group or name for name in collection}
     share = f"the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
     rule = f"the data's own test views, else {share}"

@@ -5,6 +5,8 @@ from dataclasses import replace
 from manyfields.fitting.phases import Phase
 
 RAYS_OF_OCTREES = 4096
+BACKGROUNDS = 0.5
+"""Of the steps of fused planes, as many composite on colours drawn at random (docs/methods.md)."""
 
 
 def rays_together(epochs: float) -> Phase:
@@ -19,23 +21,30 @@ def rays_together(epochs: float) -> Phase:
         base_rate=0.03,
         fields_rate=0.01,
         final_rate=0.05,
+        backgrounds=BACKGROUNDS,
     )
 
 
 def micro_alone(epochs: float, rate: float) -> Phase:
-    """Micro planes learn alone, against what then stays as it is: a step takes half the time, and none is coarse."""
+    """Micro planes learn alone, against what then stays as it is: a step takes half the time, and none is coarse.
+
+    Where views are few that soon brings nothing more.
+    """
     micro = Phase("micro", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=rate, weights_rate=0.0, coarse_share=0.0)
-    return replace(micro, final_rate=0.05)
+    return replace(micro, final_rate=0.05, stops=True, backgrounds=BACKGROUNDS)
 
 
 def rays_stage1() -> tuple[Phase, ...]:
-    return replace(rays_together(epochs=10), final_rate=0.3), micro_alone(epochs=20, rate=0.15)
+    """Micro planes go on alone where all parts together left them: near the rate at which these ended, with all samples
+    from the first step on. At eight times that rate, or with few samples, they first lose what they had learned."""
+    micro = replace(micro_alone(epochs=10, rate=0.04), samples_grow=False)
+    return replace(rays_together(epochs=15), final_rate=0.3), micro
 
 
 def rays_stage2() -> tuple[Phase, ...]:
     # Weights first, without micro planes, so that layer 0 is as good as it can be; then they stay as they are.
     weights = Phase("weights", epochs=1, rgb=1.0, smoothness=0.0, emptiness=0.1, codes_rate=0.0, coarse_share=1.0)
-    return weights, micro_alone(epochs=24, rate=0.25)
+    return replace(weights, backgrounds=BACKGROUNDS), micro_alone(epochs=24, rate=0.25)
 
 
 def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ...]:

@@ -40,18 +40,34 @@ from manyfields.views import Problem
 
 
 def store_objects(
-    collection: Collection, objects: Sequence[FittingObject], codes: ObjectCodes, record: RunRecord, stage: int
+    collection: Collection,
+    objects: Sequence[FittingObject],
+    codes: ObjectCodes,
+    record: RunRecord,
+    stage: int,
+    progress: Progress = silent,
 ) -> None:
     """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`.
 
     What cannot be stored is set aside, in the record and by a remark, and keeps no other object out.
     """
     records = []
+    # An object is measured whole first, view by view, and then at its coarser levels.
+    levels = 1 + len(collection.shared_part.family.config.coarse_levels)
+    total, done = levels * sum(len(item.test) for item in objects), 0
+
+    def seen(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("storing and measuring", done, total)
+
+    progress("storing and measuring", 0, total)
     for item, layers in zip(objects, _encoded_soundly(collection, objects, codes, record), strict=True):
         if isinstance(layers, str):
             set_aside(record, item.id, layers)
             continue
-        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size)
+        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size, seen)
+        seen((levels - 1) * len(item.test))
         trained_in = 1 if item.id in record.stage1 else stage
         records.append(
             ObjectRecord(

@@ -14,6 +14,7 @@ from manyfields.fields import ObjectCodes
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.plateaus import CHECKS, brings_nothing, ended
 from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler
 
@@ -59,9 +60,9 @@ class TrainedFitter(Protocol):
         ...
 
     def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], None] | None = None
+        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], bool | None] | None = None
     ) -> None:
-        """Steps `start` to the end of a phase that has begun."""
+        """Steps `start` to the end of a phase that has begun, or until `after_step` says that it is enough."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -105,11 +106,24 @@ class StageTrainer:
     progress: Progress = silent
     probe: Callable[[], float] | None = None
     """Held-out PSNR of the floats in training, for curves."""
+    watch: Callable[[], float] | None = None
+    """PSNR of training views that are set aside, which decide whether a phase that `stops` still brings anything."""
+    step_seconds: Sequence[float] = ()
+    """What a step of each phase takes by the pilot: steps that a phase leaves go to the next one. Without: to none."""
+    say: Callable[[str], None] = field(default=lambda text: None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent in steps, by phase; looking at held-out views and writing checkpoints do not count."""
     curves: list[dict[str, Any]] = field(default_factory=list)
+    spare: float = 0.0
+    """Seconds of steps that were planned, and that no phase of the stage took."""
     _since: list[dict[str, float]] = field(default_factory=list)
     """Losses of the steps since the last point of the curve."""
+    _looks: list[float] = field(default_factory=list)
+    """What `watch` gave in the phase, first of all at its start."""
+    _planned: int = 0
+    """Steps of the phase; 0 before it is entered."""
+    _ends: int = 0
+    """Step at which the phase ends sooner than planned; 0: it does not."""
 
     def run(self) -> None:
         """All phases that are not done yet. Checkpoints are written every `every_seconds` and at the end of each phase.
@@ -125,6 +139,11 @@ class StageTrainer:
             if record["objects"] == self._objects():
                 tensors, first, step = found, record["phase"], record["step"]
                 self.seconds, self.curves, self._since = record["seconds"], record["curves"], record["since"]
+                # Checkpoints of older versions have none of these.
+                self._looks, self.spare = record.get("looks", []), record.get("spare", 0.0)
+                self._planned, self._ends = record.get("planned", 0), record.get("ends", 0)
+        if not step:
+            self._before.unlink(missing_ok=True)
         if first == len(self.phases):
             assert tensors is not None
             self.fitter.load(tensors, optimizer=False)
@@ -137,56 +156,104 @@ class StageTrainer:
             self.fitter.begin(phase)
             if tensors is not None:
                 self.fitter.load(tensors, optimizer=step > 0)
-            self._run_phase(number, phase, step)
+            self._run_phase(number, step)
             tensors, step = None, 0
 
-    def _run_phase(self, number: int, phase: Phase, start: int) -> None:
+    @property
+    def _before(self) -> Path:
+        """The state in which a phase that may be undone began."""
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}-before{self.checkpoint.suffix}")
+
+    def _entered(self, number: int) -> Phase:
+        """A phase with its steps: those of the schedule, and those that phases before it have left time for."""
+        phase = self.phases[number]
+        if not self._planned:
+            more = int(self.spare / self.step_seconds[number]) if self.step_seconds else 0
+            self._planned, self.spare = phase.steps + more, 0.0 if more else self.spare
+        return replace(phase, steps=self._planned)
+
+    def _run_phase(self, number: int, start: int) -> None:
         began = time.monotonic()
+        whole = self._entered(number)
+        phase = replace(whole, steps=self._ends or whole.steps)
         spent = self.seconds.get(phase.name, 0.0)
         saved = began
         aside = 0.0
-        every = max(1, phase.steps // POINTS_OF_A_CURVE)
+        every = max(1, whole.steps // POINTS_OF_A_CURVE)
         probe_every = every * (POINTS_OF_A_CURVE // PROBES_OF_A_PHASE)
+        watch = self.watch if phase.stops else None
+        look_every = max(1, whole.steps // CHECKS)
         shown: dict[str, float] = {}
+        reached = start
+        if watch is not None and not start:
+            self._looks = [watch()]
+            save_checkpoint(self._before, self.fitter.state(), {})
+            saved = time.monotonic()
+            aside = saved - began
 
-        def after_step(done: int, losses: dict[str, float]) -> None:
-            nonlocal saved, shown, aside
+        def after_step(done: int, losses: dict[str, float]) -> bool:
+            """Whether the phase is another from here on."""
+            nonlocal phase, reached, saved, shown, aside
+            running, reached = phase, done
             self._since.append(losses)
             now = time.monotonic()
             self.seconds[phase.name] = spent + now - began - aside
+            if watch is not None and done % look_every == 0 and done < phase.steps:
+                self._looks.append(watch())
+                aside += time.monotonic() - now
+                if not self._ends and brings_nothing(self._looks):
+                    phase = ended(whole, done)
+                    self._ends = phase.steps
             if done % every == 0 or done == phase.steps:
+                now = time.monotonic()
                 point = {name: sum(each[name] for each in self._since) / len(self._since) for name in losses}
                 if self.probe is not None and (done % probe_every == 0 or done == phase.steps):
                     point["held_out_psnr"] = self.probe()
                     aside += time.monotonic() - now
-                self.curves.append(
-                    {
-                        "stage": self.name,
-                        "phase": phase.name,
-                        "step": done,
-                        "seconds": sum(self.seconds.values()),
-                        **point,
-                    }
-                )
+                self.curves.append(self._point(phase, done, point))
                 shown = {**shown, **point}
                 self._since = []
-            if now - saved > self.every_seconds and done < phase.steps:
+            if time.monotonic() - saved > self.every_seconds and done < phase.steps:
                 paused = time.monotonic()
                 self._save(number, done)
                 saved = time.monotonic()
                 aside += saved - paused
             self.progress(f"{self.name}: {phase.name}", done, phase.steps, **_shown(shown))
+            return phase is not running
 
         self.progress(f"{self.name}: {phase.name}", start, phase.steps)
-        self.fitter.run(phase, start, after_step)
+        while reached < phase.steps:
+            self.fitter.run(phase, reached, after_step)
+        if self._ends:
+            self._tell(phase, f"brought nothing more and ended after {phase.steps:,} of {whole.steps:,} steps")
+            self.spare += (whole.steps - phase.steps) * (self.step_seconds[number] if self.step_seconds else 0.0)
+        if watch is not None and watch() < self._looks[0]:
+            self._tell(phase, "left views that were set aside worse than it found them, and is undone")
+            self.fitter.load(load_checkpoint(self._before)[0], optimizer=False)
+            undone = {} if self.probe is None else {"held_out_psnr": self.probe()}
+            self.curves.append(self._point(phase, phase.steps, undone))
+        self._looks, self._planned, self._ends = [], 0, 0
         self._save(number + 1, 0)
+        self._before.unlink(missing_ok=True)
+
+    def _tell(self, phase: Phase, what: str) -> None:
+        self.say(f"{self.name}: {phase.name} {what}")
+
+    def _point(self, phase: Phase, done: int, figures: dict[str, float]) -> dict[str, Any]:
+        """Of the curves."""
+        where = {"stage": self.name, "phase": phase.name, "step": done, "seconds": sum(self.seconds.values())}
+        return {**where, **figures}
 
     def _save(self, phase: int, step: int) -> None:
         record = {
             "objects": self._objects(),
             "phase": phase,
             "step": step,
+            "planned": self._planned,
+            "ends": self._ends,
             "seconds": self.seconds,
+            "spare": self.spare,
+            "looks": self._looks,
             "curves": self.curves,
             "since": self._since,
         }
