@@ -124,11 +124,11 @@ def test_a_missing_file_is_one_line(fake, capsys):
 
 def test_a_missing_extra_says_what_to_install(fake, capsys):
     def fail():
-        raise ModuleNotFoundError("No module named 'pycolmap'", name="pycolmap")
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
     fake(fail)
     assert commands.main(["fake"]) == 1
-    assert "pip install 'manyfields[colmap]'" in capsys.readouterr().err
+    assert "pip install 'manyfields[photos]'" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(fake):

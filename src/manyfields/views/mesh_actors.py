@@ -221,6 +221,7 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
         sampler = material.samplers.get(role, Sampler())
         put[role](_texture(pixels, role in ("base", "emissive"), sampler))
     look.SetNormalScale(material.normal_scale)
+    look.SetOcclusionStrength(0.0)  # vtk would read it from the red of metal and roughness, where glTF has none
     lay(actor, mapper, surface, list(textures))
     return actor
 
