@@ -5,6 +5,7 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from manyfields._checks import COUNT, POSITIVE, SEED, SHARE, Bounds, check_new_file, check_new_folder
@@ -80,6 +81,8 @@ def test_bounds_say_what_they_are():
         assert str(caught.value) == words
     POSITIVE.check("minutes", 1e-9)
     POSITIVE.check("minutes", None)
+    COUNT.check("count", np.int64(3))
+    POSITIVE.check("minutes", np.float32(0.5))
     with pytest.raises(ConfigError, match="values: a number above 0, not nan"):
         POSITIVE.check("values", (0.1, math.nan))
 

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Bounds:
 
     def hold(self, value: float) -> bool:
         """Whether `value` is one of them."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
             return False
         return (
             (self.least is None or value >= self.least)
@@ -67,8 +68,8 @@ def check_numbers(values: Any, **bounds: Bounds) -> None:
     for item in fields(values):
         value = getattr(values, item.name)
         for each in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(each, float):
-                FINITE.check(item.name, each)
+            if isinstance(each, Real) and not isinstance(each, Integral):
+                FINITE.check(item.name, float(each))
     for name, allowed in bounds.items():
         allowed.check(name, getattr(values, name))
 

@@ -1,5 +1,6 @@
 """Small file helpers: nothing half-written is ever seen under its final name."""
 
+import codecs
 import json
 import os
 import tempfile
@@ -33,8 +34,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def read_text(path: Path) -> str:
+    """A text file of a user's. Byte order marks mean nothing, those of UTF-16 but how to read it.
+
+    Bytes that are no UTF-8 stand for themselves, as they do in names of files.
+    """
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A JSON file in UTF-8, UTF-16 or UTF-32, with a byte order mark or without."""
+    return json.loads(path.read_bytes())
 
 
 def write_json(path: Path, value: Any) -> None:

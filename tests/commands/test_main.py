@@ -16,7 +16,7 @@ HEAVY = ("torch", "numpy", "vtk", "pyarrow", "diffusers", "torchmetrics")
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def test_a_missing_file_is_one_line(fake, capsys):
 
 def test_a_missing_extra_says_what_to_install(fake, capsys):
     def fail():
-        raise ModuleNotFoundError("No module named 'pycolmap'", name="pycolmap")
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
     fake(fail)
     assert commands.main(["fake"]) == 1
-    assert "pip install 'manyfields[colmap]'" in capsys.readouterr().err
+    assert "pip install 'manyfields[photos]'" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(fake):
@@ -165,7 +165,7 @@ def test_a_reader_that_goes_away_is_no_fault():
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 141
+    assert process.wait() == 141
 
 
 def test_render_refuses_an_unknown_kind_of_file(capsys):

@@ -75,3 +75,16 @@ def test_check_names_object_view_and_kind(rendered, tmp_path, capsys):
 def test_check_of_no_data(tmp_path, capsys):
     assert main(["views", "check", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_check_counts_remarks_apart_and_strict_lets_them_pass(tmp_path, shapes, capsys):
+    import json
+
+    folder = shapes.write_set(tmp_path / "set", ["ball_red"], views=6)
+    file = folder / "ball_red" / "transforms.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "object_id": "02958343/1a"}))
+    assert main(["views", "check", str(folder), "--strict"]) == 0
+    shown = capsys.readouterr().out
+    assert "0 problems, 1 remark; usable: 1 object, 6 views" in shown
+    row = next(line for line in shown.splitlines() if "02958343-1a" in line)
+    assert "name" in row and row.rstrip().endswith("remark")

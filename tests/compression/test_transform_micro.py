@@ -161,7 +161,6 @@ def test_another_process_with_more_threads_makes_the_same_bytes_and_planes(plain
         check=True,
         capture_output=True,
         text=True,
-        timeout=250,
         env={
             **os.environ,
             "PYTHONPATH": str(Path(manyfields.__file__).parents[1]),
@@ -248,9 +247,9 @@ def test_steps_are_never_fine_beside_the_size_of_weights(micros):
     """All objects alike, or one alone: their deviation says nothing of how far another one strays."""
     codec = micros.codec(micros.codes(1))
     size = float(torch.cat([micros.codes(1).tensors[name] for name in ("weights", "bias")], 1).square().mean().sqrt())
-    assert float(codec.weights[1].min()) > 0.99 * size / 32
-    new = micros.codes(1, seed=3)
-    assert not codec.has_escapes(codec.encode(new)[0])
+    assert float(codec.weights[1].min()) > 0.99 * size / 64
+    near = Codes({**micros.codes(1).tensors, "weights": micros.codes(1).tensors["weights"] + 1.5 * size})
+    assert not codec.has_escapes(codec.encode(near)[0])
 
 
 def test_weights_beyond_the_reach_of_their_steps_are_stored_as_they_are(codec, codes):

@@ -12,10 +12,11 @@ import torch
 
 import manyfields
 from manyfields.cameras import orbit
-from manyfields.collection import create_collection, open_collection
+from manyfields.collection import ObjectRecord, create_collection, open_collection
 from manyfields.commands import main
 from manyfields.compression import TransformMicroCodec, VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, RunError
+from manyfields.fields import Codes
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
 from manyfields.runs.compress_set import SetWaves, set_settings
 
@@ -117,6 +118,40 @@ def test_added_objects_get_latents_alone(small, new_data, hashes):
     assert {"psnr", "layer0_psnr", "layer1_psnr", "layer2_psnr"} <= set(entry.metrics)
     assert evaluate(small)["objects"]["box_wide"]["psnr"] == pytest.approx(entry.metrics["psnr"], abs=1e-4)
     assert "box_wide" in (small / "report.html").read_text()
+
+
+def test_an_object_with_weights_beyond_all_others_says_so_in_the_version(small, shapes):
+    """Format 1.2; what is stored, and objects within reach, need 1.1 alone."""
+    made = open_collection(small)
+    name = made.ids[0]
+    entry, code = made.entry(name), made[name].code()
+
+    def stored_as(id: str, weights: torch.Tensor) -> None:
+        (layers,) = made.codec.encode(Codes({**code.tensors, "weights": weights}))
+        made.append([ObjectRecord(id, layers, bounds=entry.bounds)])
+
+    def version() -> str:
+        return json.loads((small / "collection.json").read_text())["version"]
+
+    stored_as("near", code.tensors["weights"])
+    assert version() == "1.1"
+    far = code.tensors["weights"] + 1000.0
+    stored_as("far", far)
+    stored_as("near again", code.tensors["weights"])
+    assert version() == "1.2"
+    again = open_collection(small)
+    assert again.verify() == [] and torch.equal(again["far"].code().tensors["weights"], far)
+    assert torch.equal(again[name].code().tensors["weights"], code.tensors["weights"])
+
+
+def test_a_codec_of_one_object_takes_another_with_weights_of_its_own(data, rgb_settings, new_data, tmp_path):
+    fit(data, tmp_path / "one", config=rgb_settings, objects=["ball_red"], report=False)
+    compress(tmp_path / "one", tmp_path / "small", report=False, **CHOICES)
+    add(tmp_path / "one", new_data, report=False)
+    add(tmp_path / "small", new_data, report=False)
+    plain, coded = (open_collection(tmp_path / name)["box_wide"].code().tensors["weights"] for name in ("one", "small"))
+    first = open_collection(tmp_path / "small")["ball_red"].code().tensors["weights"]
+    assert float((coded - plain).abs().max()) < 0.1 * float((plain - first).abs().max())
 
 
 def test_an_added_object_is_the_one_that_compress_would_have_stored(small, new_data, rgb_run):
@@ -248,7 +283,6 @@ def test_another_process_with_more_threads_decodes_the_same_planes(small):
         check=True,
         capture_output=True,
         text=True,
-        timeout=250,
         env={"PYTHONPATH": str(Path(manyfields.__file__).parents[1]), "OMP_NUM_THREADS": "2", "PATH": ""},
     )
     item = open_collection(small)["ball_red"]

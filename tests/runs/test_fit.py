@@ -173,6 +173,40 @@ def test_bad_views_and_objects_are_set_aside_and_named(data, settings, tmp_path)
     assert record.held_out["ball_red"]["trained"] + len(record.held_out["ball_red"]["views"]) == 9
 
 
+def losing(folder: Path, run: Path, dies_at: str | None = None):
+    """Progress that takes the images of the first object of stage 2 away while stage 1 learns, and may die later."""
+
+    def progress(phase: str, *_, **__) -> None:
+        if phase.startswith("stage 1"):
+            for picture in (folder / RunRecord.load(run).stage2[0] / "rgba").iterdir():
+                picture.write_bytes(b"")
+        if dies_at is not None and phase.startswith(dies_at):
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize("dies_at", ["stage 2.2", "stage 1: joint"])
+def test_an_object_lost_after_the_check_moves_no_wave(data, settings, tmp_path, hashes, dies_at):
+    runs = []
+    for name in ("straight", "resumed"):
+        own, run = shutil.copytree(data, tmp_path / name / "own"), tmp_path / name / "run"
+        runs.append(run)
+        if name == "straight":
+            fit(own, run, config=settings, stage1_objects=2, report=False, progress=losing(own, run))
+            continue
+        with pytest.raises(Killed):
+            fit(own, run, config=settings, stage1_objects=2, report=False, progress=losing(own, run, dies_at))
+        planned = RunRecord.load(run).stage2
+        fit(own, run, resume=True, report=False)
+    records = [RunRecord.load(run) for run in runs]
+    for record in records:
+        assert record.stage2 == planned and record.lost == planned[:1]
+        assert {name for name in record.seconds if name.startswith("stage 2.") and "/" not in name} == {"stage 2.2"}
+    assert hashes(runs[0]) == hashes(runs[1])
+    assert sorted(open_collection(runs[0]).ids) == sorted(set(IDS) - set(planned[:1]))
+
+
 def test_useless_data_is_one_line_and_exit_status_1(tmp_path, capsys, shapes):
     folder = shapes.write_set(tmp_path / "useless", ["ball_red"], views=2)
     assert main(["fit", str(folder), "--out", str(tmp_path / "r")]) == 1

@@ -44,7 +44,7 @@ def test_empty_and_one_coloured_images_are_blank(make, tmp_path):
 def test_poses_that_are_no_rigid_motion(make, tmp_path):
     poses = make.ring(9)
     poses[0][1, 2] = math.nan
-    poses[1][:3, :3] *= 1.01
+    poses[1][:3, 1] *= 1.1  # axes of unequal lengths
     poses[2][:3, 0] *= -1
     poses[3][3] = [0, 0, 1, 1]
     poses[4][:3, 0] = poses[4][:3, 1]
@@ -94,7 +94,7 @@ def test_duplicates_by_image_and_by_pose(make, tmp_path):
 def test_sizes(make, tmp_path):
     make.transforms(tmp_path / "mixed")
     make.save_picture(tmp_path / "mixed" / "rgba" / "003.png", make.picture(3, 9, 8))
-    make.transforms(tmp_path / "wrong", w=16, h=16)
+    make.transforms(tmp_path / "wrong", w=16, h=12)
     make.transforms(tmp_path / "other", w=None, h=None)
     for i in range(6):
         make.save_picture(tmp_path / "other" / "rgba" / f"{i:03d}.png", make.picture(i, 10, 10))
@@ -102,11 +102,10 @@ def test_sizes(make, tmp_path):
     problems = check_views(read_views(tmp_path))
     assert {(p.object, p.view, p.kind, p.fatal) for p in problems} == {
         ("mixed", "rgba/003", "size", False),
-        ("wrong", None, "size", True),
-        ("wrong", None, "size", False),
+        ("wrong", None, "unreadable", True),
         ("other", None, "size", False),
     }
-    assert any("the images are 8x8, their cameras 16x16" in p.message for p in problems)
+    assert any("the image is 8x8, its camera 16x12: another shape" in p.message for p in problems)
     assert usable_views(read_views(tmp_path))[0].ids == ["mixed", "other", "plain"]
 
 
@@ -155,3 +154,34 @@ def test_bad_views_and_objects_are_set_aside_and_reported(make, tmp_path):
 @pytest.mark.parametrize("folder", ["renders/vehicles/kaykit_police", "captures/lego", "captures/fox"])
 def test_real_views_are_good(shared, folder):
     assert check_views(read_views(shared / "data" / folder)) == []
+
+
+def test_an_object_of_test_views_alone_is_set_aside(make, tmp_path):
+    make.transforms(tmp_path / "good")
+    make.transforms(tmp_path / "tests", test_filenames=[f"rgba/{i:03d}.png" for i in range(6)])
+    usable, (problem,) = usable_views(read_views(tmp_path))
+    assert usable.ids == ["good"] and problem.fatal and "all 6 good views are test views" in problem.message
+
+
+def test_whatever_fails_in_the_check_of_an_object_the_others_are_looked_at(make, tmp_path, monkeypatch):
+    from manyfields.views import check
+
+    make.transforms(tmp_path / "a")
+    make.transforms(tmp_path / "b")
+    real = check._look
+
+    def failing(item, index):
+        if item.id == "a":
+            raise MemoryError("no more")
+        return real(item, index)
+
+    monkeypatch.setattr(check, "_look", failing)
+    usable, (problem,) = usable_views(read_views(tmp_path))
+    assert usable.ids == ["b"] and problem.fatal and "MemoryError: no more" in problem.message
+
+
+def test_remarks_and_problems_are_told_apart(make, tmp_path):
+    make.transforms(tmp_path / "a", object_id="x/y", remarks=["its skin is ignored"])
+    (tmp_path / "a" / "rgba" / "003.png").unlink()
+    found = {(problem.kind, problem.remark) for problem in check_views(read_views(tmp_path))}
+    assert found == {("name", True), ("mesh", True), ("unreadable", False)}

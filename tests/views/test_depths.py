@@ -98,7 +98,7 @@ def test_views_without_depth(make, with_depth, tmp_path):
 
 def test_depth_goes_with_the_views_that_are_kept(make, with_depth, tmp_path):
     folder = with_depth(tmp_path)
-    make.edit(folder, lambda content: content["frames"][1].update(w=16, h=16))
+    make.edit(folder, lambda content: content["frames"][1].update(w=16, h=24))
     (item,) = read_views(folder)
     assert [file.path.name for file in item.depth_files] == ["000.png", "002.png", "003.png"]
 

@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("vtkmodules", reason="the extra meshes is not installed")
 
+from manyfields.views.mesh_light import Light
 from manyfields.views.mesh_renderer import MeshRenderer
 from manyfields.views.meshes import Material, Mesh, Sampler, Surface
 
@@ -148,3 +149,18 @@ def test_a_flat_surface_shows_its_triangles():
         assert spread[0] > spread[1] + 1 and spread[1] <= 1  # rounded, and flat
     finally:
         lit.close()
+
+
+def test_the_red_of_metal_and_roughness_means_nothing_under_any_light():
+    around = Light("room", np.ones((8, 16, 3), np.float32), mirrored=True)
+    for light in ("studio", around):
+        lit = MeshRenderer(SIZE, light=light)
+        try:
+            found = []
+            for red in (0, 255):
+                packed = np.full((2, 2, 3), (red, 200, 0), np.uint8)
+                found.append(seen(lit, board(Material(metallic_roughness_image=packed, roughness=1.0)), 2))
+            assert found[0].min() > 100
+            np.testing.assert_array_equal(*found)
+        finally:
+            lit.close()

@@ -273,6 +273,18 @@ def test_references_to_coordinates_that_are_not_there_are_remarked(tmp_path):
     ]
 
 
+def test_faces_with_and_without_coordinates_of_one_material(tmp_path):
+    picture(tmp_path / "a.png")
+    with_material(tmp_path, "Kd 1 0 0\nd 0.5\nmap_Kd a.png")
+    text = f"mtllib a.mtl\n{SQUARE}vn 0 0 1\nusemtl one\nf 1/1/1 2/2/1 3/3/1\nf 1 3 4\n"
+    surfaces, remarks = read_obj(write(tmp_path / "a.obj", text))
+    assert remarks == ["material one has a texture, but faces without texture coordinates"]
+    bare, textured = sorted(surfaces, key=lambda surface: surface.uv is not None)
+    assert bare.material.base_image is None and bare.material.base_color == (1, 0, 0, 0.5)
+    assert textured.material.base_image is not None and textured.normals is not None and bare.normals is None
+    assert {bare.material.alpha_mode, textured.material.alpha_mode} == {"BLEND"}
+
+
 def test_free_forms_and_faces_of_two_corners_are_left_out(tmp_path):
     _, remarks = read_obj(write(tmp_path / "a.obj", SQUARE + FACE + "f 1 2\ncurv 0 1 1 2\n"))
     assert remarks == ["curves are left out", "1 faces of fewer than three corners are left out"]

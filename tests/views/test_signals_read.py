@@ -60,3 +60,15 @@ def test_folders_without_images_say_so(tmp_path):
         read_images(tmp_path / "nowhere")
     with pytest.raises(ViewError, match="holds no image that can be read"):
         read_images(tmp_path)
+
+
+def test_ids_of_images_can_be_stored_and_differ(tmp_path):
+    from manyfields.names import id_fault, same_name
+
+    for name in ("a/b-c.png", "a-b/c.png", "A/B-C.png", "tab\there.png", "x" * 240 + ".png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / name)
+    found = read_images(tmp_path, 8)
+    assert len(found) == 5 and all(id_fault(name) is None for name in found.ids)
+    assert len({same_name(name) for name in found.ids}) == 5
+    assert [problem.remark for problem in found.problems] == [True] * len(found.problems) and len(found.problems) >= 4

@@ -72,3 +72,24 @@ def test_opengl_poses_in_an_srn_folder_are_found(make, tmp_path):
     (problem,) = check_views(read_views(folder))
     assert problem.kind == "convention" and problem.fatal
     assert "have OpenGL axes where OpenCV axes belong" in problem.message
+
+
+def test_byte_order_marks_and_endings_in_capitals(make, tmp_path):
+    folder = write_srn(make, tmp_path / "car")
+    for file in [folder / "intrinsics.txt", *(folder / "pose").iterdir()]:
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    for file in list((folder / "pose").iterdir()):
+        file.rename(file.with_suffix(".TXT"))
+    for file in list((folder / "rgb").iterdir()):
+        file.rename(file.with_suffix(".PNG"))
+    views = read_views(folder)
+    assert len(views[0]) == 5 and check_views(views) == []
+
+
+def test_images_of_two_sizes(make, tmp_path):
+    folder = write_srn(make, tmp_path / "car", image=8, written=512)
+    make.save_picture(folder / "rgb" / "000002.png", make.picture(2, 16, 16))
+    views = read_views(folder)
+    assert views[0].images().shape == (5, 8, 8, 4)
+    np.testing.assert_allclose(views[0].cameras.focal.numpy(), 8.16, rtol=1e-6)
+    assert [problem.kind for problem in check_views(views)] == ["size"]

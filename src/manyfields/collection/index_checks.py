@@ -8,13 +8,10 @@ import numpy as np
 
 from manyfields.collection.shards import payload_order
 from manyfields.errors import CollectionError
+from manyfields.names import id_fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-ID_BYTES = 512
-# Ids become file names of pictures and reports: separators and control characters would let one escape its folder.
-FORBIDDEN_IN_ID = r"[\x00-\x1f\x7f/\\]"
 
 
 def layer_counts(table: pa.Table) -> np.ndarray:
@@ -32,8 +29,6 @@ def check_table(table: pa.Table, shard: int, objects: int, codes_bytes: int, whe
 
     `codes_bytes`: size of the codes file that the byte ranges of layers must lie in.
     """
-    import pyarrow.compute as pc
-
     if table.num_rows != objects:
         raise CollectionError(f"{where}: has {table.num_rows} rows where {objects} are stated")
     for name in table.column_names:
@@ -51,10 +46,9 @@ def check_table(table: pa.Table, shard: int, objects: int, codes_bytes: int, whe
         if bad.any():
             raise CollectionError(f"{where}: object {ids[int(np.argmax(bad))].as_py()[:80]!r}: {reason}")
 
-    name_bytes = pc.binary_length(ids).to_numpy()
-    refuse((name_bytes < 1) | (name_bytes > ID_BYTES), f"its id must have 1 to {ID_BYTES} bytes")
-    odd = pc.or_(pc.match_substring_regex(ids, FORBIDDEN_IN_ID), pc.match_substring_regex(ids, r"^\.{1,2}$"))
-    refuse(odd.to_numpy(), "an id may hold no slash, backslash or control character, and not be . or ..")
+    for name in ids.to_pylist():
+        if fault := id_fault(name):
+            raise CollectionError(f"{where}: object {name[:80]!r}: {fault}")
     refuse(table.column("shard").to_numpy() != shard, f"its row names another shard than {shard}")
 
     counts = layer_counts(table)

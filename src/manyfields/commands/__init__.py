@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a mistake in the input (one line on stderr, no traceback)
 With MANYFIELDS_TRACEBACK=1 in the environment a mistake shows its traceback instead.
 """
 
+import io
 import os
 import sys
 import warnings
@@ -66,7 +67,6 @@ _EXTRA_OF = {
     "imageio": "video",
     "imageio_ffmpeg": "video",
     "torchmetrics": "metrics",
-    "pycolmap": "colmap",
     "cv2": "photos",
 }
 
@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: the words after the program's name; None takes them from `sys.argv`.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text that can be printed
     if words == ["--version"]:
         from manyfields import __version__
 

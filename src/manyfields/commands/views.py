@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from manyfields.commands._command import Command, Count, DataFolder, OptionalCount, OutFolder, Pixels, Seed
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
+
+if TYPE_CHECKING:
+    from manyfields.views import Problem
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,12 @@ class RenderViews(Command):
 
 @dataclass(frozen=True)
 class CheckViews(Command):
-    """Say what is wrong with which object and view, in one table."""
+    """Say in one table what is wrong with which object and view, and what is read in another way than it is written."""
 
     data: DataFolder
     """Folder of posed images: one object, or a folder of objects."""
     strict: bool = False
-    """Exit with status 1 on any problem, not only where no object is usable."""
+    """Exit with status 1 on any problem (a remark is none), not only where no object is usable."""
 
     def run(self) -> int:
         from manyfields.views import read_views, usable_views
@@ -86,16 +89,20 @@ class CheckViews(Command):
         usable, problems = usable_views(found)
         problems += depth_problems(usable)
         if problems:
-            rows = [
-                [p.object, p.view, p.kind, f"{p.message} (object set aside)" if p.fatal else p.message]
-                for p in problems
-            ]
-            print_table(["object", "view", "kind", "what is wrong"], rows)
+            rows = [[p.object, p.view, p.kind, p.message, _outcome(p)] for p in problems]
+            print_table(["object", "view", "kind", "what is wrong", "so"], rows)
+        remarks = sum(problem.remark for problem in problems)
         print(
-            f"{plural(len(problems), 'problem')}; usable: {plural(len(usable), 'object')}, "
-            f"{plural(sum(map(len, usable)), 'view')}"
+            f"{plural(len(problems) - remarks, 'problem')}{', ' + plural(remarks, 'remark') if remarks else ''}; "
+            f"usable: {plural(len(usable), 'object')}, {plural(sum(map(len, usable)), 'view')}"
         )
-        return 1 if len(usable) == 0 or (self.strict and problems) else 0
+        return 1 if len(usable) == 0 or (self.strict and len(problems) > remarks) else 0
+
+
+def _outcome(problem: "Problem") -> str:
+    if problem.remark:
+        return "remark"
+    return "object set aside" if problem.fatal else "view left out"
 
 
 def plural(count: int, noun: str) -> str:

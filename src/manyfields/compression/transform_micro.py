@@ -30,9 +30,8 @@ from manyfields.fields import Codes
 HULL = ("hull",)
 STEPS_OF_DEVIATION = 16  # of weights, to the set's standard deviation: 256 steps reach eight of these to either side
 LEAST_STEP = 2.0**-14
-STEPS_OF_SIZE = (
-    32  # of weights, at most, to their root mean square, for each object: few do not say how far others stray
-)
+STEPS_OF_SIZE = 64
+"""Of weights, to their root mean square, for each object, at most: few objects do not say how far others stray."""
 ESCAPE = np.dtype([("place", "<u4"), ("value", "<f4")])
 """A number beyond the reach of its step, after the bytes of all: where it belongs, and what it is."""
 LOWEST, HIGHEST = -128, 127
@@ -84,9 +83,8 @@ class TransformMicroCodec:
         middle = flat.mean(0)
         deviation = (flat - middle).square().mean(0).sqrt()
         size = float(flat.square().mean().sqrt()) if flat.numel() else 0.0
-        step = as_halves((deviation / STEPS_OF_DEVIATION).clamp(min=size / STEPS_OF_SIZE / len(codes))).clamp(
-            min=LEAST_STEP
-        )
+        floor = size / STEPS_OF_SIZE / len(codes)
+        step = as_halves((deviation / STEPS_OF_DEVIATION).clamp(min=floor)).clamp(min=LEAST_STEP)
         return TransformMicroCodec(
             layers, shapes, pyramid, tables, learn_hulls(hulls), torch.stack([as_halves(middle), step])
         )

@@ -16,6 +16,7 @@ from manyfields.fitting.pixel_pool import PixelPool, pixels_to_draw
 from manyfields.fitting.visual_hull import pixels_inside, visual_hull
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.views import ObjectViews, composite, hold_out
+from manyfields.views.images import resized
 
 
 @dataclass
@@ -59,7 +60,7 @@ def load_views(
     images = views.images(list(indices))
     cameras = views.cameras[list(indices)]
     if (cameras.width, cameras.height) != size:
-        images = np.stack([_resize(image, size) for image in images])
+        images = np.stack([resized(image, size) for image in images])
         cameras = cameras.resized(*size)
     return torch.from_numpy(images), cameras
 
@@ -195,11 +196,3 @@ def stable_seed(*parts: int | str) -> int:
     """A seed that depends on its parts alone, on every machine and in every process."""
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:7], "little")
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize straight-alpha RGBA: colours are weighted by alpha, so that nothing transparent bleeds in."""
-    from PIL import Image
-
-    picture = Image.fromarray(image, "RGBA").convert("RGBa")
-    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).convert("RGBA"))

@@ -108,7 +108,7 @@ def _resume(data: Path, run: Path, report: bool, progress: Progress, say: Callab
     progress("checking views", 0, 1)
     views = recorded_views(read_views(record.data[0]), record)
     progress("checking views", 1, 1)
-    first = load_objects([views[name] for name in record.stage1], record, progress)
+    first = load_objects([views[name] for name in record.readable(record.stage1)], record, progress)
     return _finish(run, record, views, first, report, progress, say)
 
 
@@ -163,7 +163,8 @@ def _fit_stages(
     note_stage(record, run, "stage1", trainer)
     fitter.shared.family.remember_average(fitter.store.all())
     if settings.policy == "joint" and record.stage2:
-        second = load_objects([views[name] for name in record.stage2], record, progress)
+        second = load_objects([views[name] for name in record.readable(record.stage2)], record, progress)
+        record.save(run)
         return _finish_jointly(run, record, first + second, fitter, longer(record, trainer.spare), progress, say)
     fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
     collection = publish(run, record, fitter.shared)
@@ -172,11 +173,12 @@ def _fit_stages(
     more = longer(record, trainer.spare)
     planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
     for number, wave in enumerate(waves):
-        new = [views[name] for name in wave if name not in collection]
+        new = [views[name] for name in record.readable(wave) if name not in collection]
         # Steps were planned for the first wave; the last one may be smaller.
         share = sum(record.held_out[name]["trained"] for name in wave) / planned_views
         phases = [phase.planned(len(wave), 0, share * more) for phase in record.phases2]
         objects = load_objects(new, record, progress)
+        record.save(run)
         fit_wave(run, record, collection, objects, phases, f"stage 2.{number + 1}", progress, say)
     return collection
 

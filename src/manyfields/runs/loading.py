@@ -17,14 +17,26 @@ def split_views(views: ObjectViews, record: RunRecord) -> tuple[list[int], list[
 
 
 def tell_problems(problems: Sequence[Problem], say: Callable[[str], None]) -> None:
-    """One line for each: what was set aside, and why."""
+    """One line for each: what was set aside, and why, or what was read in another way than it is written."""
     for problem in problems:
         where = f"object {problem.object}" + (f", view {problem.view}" if problem.view else "")
-        say(f"{'set aside' if problem.fatal or problem.view else 'remark'}: {where}: {problem.message}")
+        say(f"{'remark' if problem.remark else 'set aside'}: {where}: {problem.message}")
+
+
+def lose(record: RunRecord, problem: Problem) -> None:
+    """Set an object aside that was found usable before."""
+    record.problems.append(asdict(problem))
+    if problem.object in record.stage1 + record.stage2:
+        record.lost.append(problem.object)
+    else:
+        record.held_out.pop(problem.object, None)
 
 
 def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Progress = silent) -> list[FittingObject]:
-    """Objects with their training views read. What fails to read leaves the record's stages and enters its problems."""
+    """Objects with their training views read. What fails to read enters the record's problems, lost to its stages.
+
+    Who has a run folder saves the record then: a resumed run must know what the run that it goes on with has lost.
+    """
     loaded = []
     for number, views in enumerate(objects):
         try:
@@ -38,10 +50,7 @@ def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Pr
                 aside=record.held_out.get(views.id, {}).get("aside", ()),
             )
             loaded.append(item)
-        except ViewError as error:
-            record.problems.append(asdict(Problem(views.id, None, "unreadable", str(error), True)))
-            record.stage1 = [name for name in record.stage1 if name != views.id]
-            record.stage2 = [name for name in record.stage2 if name != views.id]
-            record.held_out.pop(views.id, None)
+        except (ViewError, MemoryError) as error:
+            lose(record, Problem(views.id, None, "unreadable", str(error) or "its views do not fit into memory", True))
         progress("reading views", number + 1, len(objects))
     return loaded

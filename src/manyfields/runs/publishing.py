@@ -18,7 +18,7 @@ def publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:
     properties = {
         "preset": record.settings.preset,
         "policy": record.settings.policy,
-        "stage1_objects": len(record.stage1),
+        "stage1_objects": len(record.readable(record.stage1)),
         "seed": record.settings.seed,
         "width": record.size[0],
         "height": record.size[1],

@@ -30,12 +30,19 @@ class RunRecord:
     step_seconds: dict[str, list[float]] = field(default_factory=dict)
     """Of a run of a stated time: what a step of each phase of `stage1` and `stage2` takes, by the pilot."""
     problems: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Objects of the stages that could no longer be read when it was their turn. They keep their places in `stage1` and
+    `stage2`: waves are made of those, and a resumed run must make the same ones."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time spent: `stage1`, `stage2` (all objects), by phase, and of each wave."""
     curves: list[dict[str, Any]] = field(default_factory=list)
     machine: str = ""
     command: str = ""
     finished: bool = False
+
+    def readable(self, names: list[str]) -> list[str]:
+        """Those of these objects that are not lost."""
+        return [name for name in names if name not in self.lost]
 
     def save(self, run: Path) -> None:
         values = asdict(self)

@@ -34,6 +34,7 @@ from manyfields.runs.measuring import HeldOut, as_bytes
 from manyfields.runs.plane_maps import plane_maps
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Progress, silent
+from manyfields.views import Problem
 
 OBJECTS_WITH_PICTURES = 48
 PICTURES_OF_AN_OBJECT = 2
@@ -109,9 +110,16 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         charts=charts(record),
         costs=costs,
         cost_counts=tuple(counts),
-        problems=tuple(SetAside(p["object"], p["view"], p["message"]) for p in record.problems),
+        problems=_told(record, remarks=False),
+        remarks=_told(record, remarks=True),
         notes=(*_notes(collection), *_notes_on(gone)),
     )
+
+
+def _told(record: RunRecord, remarks: bool) -> tuple[SetAside, ...]:
+    """What was set aside when views were read, or what was said of objects that were used."""
+    found = (Problem(**problem) for problem in record.problems)
+    return tuple(SetAside(each.object, each.view, each.message) for each in found if each.remark == remarks)
 
 
 def _gone(collection: Collection, record: RunRecord) -> dict[str, str]:
@@ -239,7 +247,7 @@ def _notes(collection: Collection) -> tuple[str, ...]:
 
 
 def _summary(record: RunRecord) -> str:
-    n1, n2 = len(record.stage1), len(record.stage2)
+    n1, n2 = len(record.readable(record.stage1)), len(record.readable(record.stage2))
     second = f"; {n2} more were fitted in stage 2 ({record.settings.policy})" if n2 else ""
     return f"{n1} objects learned the shared part{second}."
 

@@ -11,7 +11,7 @@ from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingObject, image_size
 from manyfields.runs.building import latent_stride
-from manyfields.runs.loading import load_objects, split_views, tell_problems
+from manyfields.runs.loading import load_objects, lose, split_views, tell_problems
 from manyfields.runs.plan import Asked, objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
@@ -22,9 +22,15 @@ from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
 
 
 def recorded_views(views: ViewSet, record: RunRecord) -> dict[str, ObjectViews]:
-    """The objects of a recorded run, without the views that were set aside then. Raises where they are others now."""
-    kept, _ = usable_views(views)
-    ids = record.stage1 + record.stage2
+    """The objects of a recorded run, without the views that were set aside then. Raises where they are others now.
+
+    What has become unusable since is lost, unless the shared part learns from it.
+    """
+    kept, problems = usable_views(views)
+    for problem in problems:
+        if problem.fatal and problem.object in record.readable(record.stage2) and problem.object not in kept.ids:
+            lose(record, problem)
+    ids = record.readable(record.stage1 + record.stage2)
     absent = sorted(set(ids) - set(kept.ids))
     if absent:
         raise ViewError(f"{views.path}: object {absent[0]} of this run is no longer there or no longer usable")

@@ -1,22 +1,27 @@
 """What is wrong with posed views, found before hours of fitting are spent on them.
 
 kind         about     meaning
-unreadable   view      the image is missing, truncated or not an image
+unreadable   view      the image, or its mask, is missing, truncated or not an image
 blank        view      the image is one colour all over, or all transparent
-size         view      the image has another size than its camera (object: all have; or a remark on a mixed set)
+size         object    a remark: its views are of another size than those of most objects
 pose         view      the pose is not finite, or its rotation is not a rotation
 unseen       view      the unit sphere, where the object is, lies outside the image
 duplicate    view      same image, or same pose with another image, as an earlier view
 convention   object    most cameras look away from what they have in common: axes flipped
 few          object    fewer than three views, or fewer than three good ones
+lens         object    lens distortion that cannot be undone here, for OpenCV is not installed
 depth        object    a remark: depth images that cannot be read, or that contradict the images' alpha
+
+What readers find (docs/data.md lists it) comes before these.
 """
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -24,10 +29,12 @@ from manyfields.cameras import Cameras
 from manyfields.cores import chosen_threads
 from manyfields.errors import ViewError
 from manyfields.views.depth_check import depth_problems
+from manyfields.views.readers.poses import RIGID_TOLERANCE
 from manyfields.views.types import ObjectViews, Problem, ViewSet
+from manyfields.views.undistort import NEEDS_OPENCV
 
 LEAST_VIEWS = 3
-_RIGID_TOLERANCE = 1e-3
+LARGE = 16_000_000  # pixels
 
 
 def check_views(views: ViewSet) -> list[Problem]:
@@ -74,7 +81,6 @@ class _Findings:
 class _Picture:
     """What is kept of a decoded image."""
 
-    size: tuple[int, int]
     digest: bytes
     blank: str | None
 
@@ -84,18 +90,31 @@ def _inspect_all(views: ViewSet) -> list[_Findings]:
     results = []
     with ThreadPoolExecutor(min(8, chosen_threads())) as pool:
         for item in views:
-            findings = _Findings(item)
-            pictures = list(pool.map(_look, [item] * len(item), range(len(item))))
-            _check_poses(findings)
-            _check_pictures(findings, pictures)
-            _check_duplicates(findings, pictures)
+            # Large images one after the other: eight at once would take gigabytes.
+            at_once = pool.map if max(map(math.prod, item.sizes), default=0) < LARGE else map
+            try:
+                findings = _inspect(item, at_once)
+            except Exception as error:  # whatever its files hold, the other objects are looked at
+                findings = _Findings(item)
+                findings.object("unreadable", f"its views cannot be checked ({type(error).__name__}: {error})")
             size = (item.cameras.width, item.cameras.height)
             if size != common[0][0]:
                 message = f"its views are {_text(size)}, most objects' are {_text(common[0][0])}"
                 findings.object("size", message, fatal=False)
-            _check_count(findings)
             results.append(findings)
     return results
+
+
+def _inspect(item: ObjectViews, at_once: Callable[..., Iterable["_Picture | ViewError"]]) -> _Findings:
+    findings = _Findings(item)
+    pictures = list(at_once(_look, [item] * len(item), range(len(item))))
+    _check_poses(findings)
+    _check_pictures(findings, pictures)
+    _check_duplicates(findings, pictures)
+    if any(item.lenses) and find_spec("cv2") is None:
+        findings.object("lens", NEEDS_OPENCV)
+    _check_count(findings)
+    return findings
 
 
 def _look(item: ObjectViews, index: int) -> _Picture | ViewError:
@@ -109,23 +128,14 @@ def _look(item: ObjectViews, index: int) -> _Picture | ViewError:
     elif (rgba == rgba[:1, :1]).all():
         blank = f"the image is one colour all over, RGBA {tuple(rgba[0, 0].tolist())}"
     digest = hashlib.sha256(repr(rgba.shape).encode() + rgba.tobytes()).digest()
-    return _Picture((rgba.shape[1], rgba.shape[0]), digest, blank)
+    return _Picture(digest, blank)
 
 
 def _check_pictures(findings: _Findings, pictures: list[_Picture | ViewError]) -> None:
-    cameras = findings.item.cameras
-    expected = (cameras.width, cameras.height)
-    sizes = Counter(picture.size for picture in pictures if isinstance(picture, _Picture))
-    common = sizes.most_common(1)[0][0] if sizes else expected
-    wrong_camera = common != expected and sizes[common] > len(pictures) / 2
-    if wrong_camera:
-        findings.object("size", f"the images are {_text(common)}, their cameras {_text(expected)}; correct w and h")
     for index, picture in enumerate(pictures):
         if isinstance(picture, ViewError):
             findings.view(index, "unreadable", str(picture.__cause__))
             continue
-        if picture.size != expected and not wrong_camera:
-            findings.view(index, "size", f"the image is {_text(picture.size)}, its camera {_text(expected)}")
         if picture.blank:
             findings.view(index, "blank", picture.blank)
 
@@ -176,10 +186,11 @@ def _check_poses(findings: _Findings) -> None:
 def _pose_fault(pose: np.ndarray) -> str | None:
     if not np.isfinite(pose).all():
         return "the pose is not a 4x4 matrix of finite numbers"
-    if np.abs(pose[3] - [0, 0, 0, 1]).max() > _RIGID_TOLERANCE:
-        return "the last row of the pose is not 0 0 0 1"
+    if np.abs(pose[3] - [0, 0, 0, 1]).max() > RIGID_TOLERANCE:
+        turned = np.abs(pose[:, 3] - [0, 0, 0, 1]).max() <= RIGID_TOLERANCE
+        return "the last row of the pose is not 0 0 0 1" + (", but its last column is: transpose it" if turned else "")
     rotation = pose[:3, :3]
-    if np.abs(rotation.T @ rotation - np.eye(3)).max() > _RIGID_TOLERANCE:
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > RIGID_TOLERANCE:
         return "the pose is not rigid: its columns are not orthogonal unit vectors"
     if np.linalg.det(rotation) < 0:
         return "the pose is a reflection, not a rotation (its determinant is -1)"
@@ -219,6 +230,10 @@ def _check_count(findings: _Findings) -> None:
     if good < LEAST_VIEWS:
         message = f"only {good} of its {total} views are good; an object needs at least {LEAST_VIEWS}"
         findings.object("few", message)
+    elif {findings.item.names[row] for row in range(total) if row not in findings.bad} <= set(
+        findings.item.test_names or ()
+    ):
+        findings.object("few", f"all {good} good views are test views; an object needs views to learn from")
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -19,6 +19,7 @@ from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OP
 from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
 from manyfields.views.meshes import Material, Sampler, Surface, linear_to_srgb, srgb_to_linear
 
+_ROLES = ("base", "metallic_roughness", "emissive", "normal")
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
 
 
@@ -52,6 +53,7 @@ def actors(surface: Surface, light: Light, density: float) -> list[Drawn]:
 
 def _of_part(surface: Surface, data: Any, light: Light, density: float) -> list[Drawn]:
     """Those of a surface, or of some of its faces, that see its textures at one size."""
+    surface = _within_edges(surface)
     material = surface.material
     textures = _textures(surface, density)
     alphas = _alphas(surface, textures.get("base"))
@@ -72,6 +74,18 @@ def _of_part(surface: Surface, data: Any, light: Light, density: float) -> list[
         actor.SetForceTranslucent(translucent)
         found.append(Drawn(actor, translucent))
     return found
+
+
+def _within_edges(surface: Surface) -> Surface:
+    """Textures that no coordinate leaves end at their edges, or those would show half a texel of the opposite ones."""
+    if surface.uv is None:
+        return surface
+    samplers = dict(surface.material.samplers)
+    for role in _ROLES:
+        used = surface.own_uv.get(role, surface.uv)[surface.faces]
+        if used.size and used.min() >= 0 and used.max() <= 1:
+            samplers[role] = replace(samplers.get(role, Sampler()), wrap=("clamp", "clamp"))
+    return replace(surface, material=replace(surface.material, samplers=samplers))
 
 
 def image_data(pixels: np.ndarray) -> Any:
@@ -207,6 +221,7 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
         sampler = material.samplers.get(role, Sampler())
         put[role](_texture(pixels, role in ("base", "emissive"), sampler))
     look.SetNormalScale(material.normal_scale)
+    look.SetOcclusionStrength(0.0)  # vtk would read it from the red of metal and roughness, where glTF has none
     lay(actor, mapper, surface, list(textures))
     return actor
 

@@ -19,14 +19,18 @@ _LENGTHS = {
     "-type": 1, "-halo": 0,
 }  # fmt: skip
 _UP_TO_THREE = ("-o", "-s", "-t")
-_NOT_DRAWN = ("map_bump", "bump", "disp", "decal")
+_NOT_DRAWN = ("map_bump", "bump", "norm", "disp", "decal", "map_pr", "map_pm")
 
 
 @dataclass(frozen=True)
 class Look:
-    """A material, and how it moves texture coordinates [u, v], v up: times `scale`, plus `shift`."""
+    """A material, and how it moves texture coordinates [u, v], v up: times `scale`, plus `shift`.
+
+    `plain` is what faces without texture coordinates show.
+    """
 
     material: Material
+    plain: Material
     scale: tuple[float, float] = (1.0, 1.0)
     shift: tuple[float, float] = (0.0, 0.0)
 
@@ -85,7 +89,7 @@ def _look(name: str, entry: _Entry, remarks: list[str]) -> Look:
     owner = f"material {name}"
     red, green, blue = srgb_to_linear(np.array(_color(entry, "kd", owner, remarks) or (1.0, 1.0, 1.0))).tolist()
     alpha = _alpha(entry, owner, remarks)
-    material = Material(base_color=(red, green, blue, alpha))
+    material = plain = Material(base_color=(red, green, blue, alpha), alpha_mode="BLEND" if alpha < 1 else "OPAQUE")
     file, options = _texture_name(entry.values.get("map_kd", ""))
     image = texture_beside(entry.folder, file, owner, remarks) if file else None
     if image is not None:
@@ -95,14 +99,16 @@ def _look(name: str, entry: _Entry, remarks: list[str]) -> Look:
         if image is None:
             options = _texture_name(entry.values.get("map_d") or entry.values["map_tr"])[1]
         material = replace(material, base_image=_with_alpha(material, cut), base_color=(1.0, 1.0, 1.0, alpha))
-    material = replace(material, alpha_mode="BLEND" if cut is not None or alpha < 1 else "OPAQUE")
+        material = replace(material, alpha_mode="BLEND")
     unused = [key for key in _NOT_DRAWN if _texture_name(entry.values.get(key, ""))[0]]
     if unused:
         remarks.append(f"{owner}: {', '.join(unused)} is not drawn")
     if options.get("-clamp", ["off"])[0].lower() == "on":
         material = replace(material, samplers={"base": Sampler(("clamp", "clamp"))})
     scale, shift = (_pair(options.get(option, []), rest) for option, rest in (("-s", 1.0), ("-o", 0.0)))
-    return Look(_lit(material, entry, owner, remarks), scale, shift)
+    lit = _lit(material, entry, owner, remarks)
+    plain = replace(plain, emissive=lit.emissive, roughness=lit.roughness, metallic=lit.metallic)
+    return Look(lit, plain, scale, shift)
 
 
 def _lit(material: Material, entry: _Entry, owner: str, remarks: list[str]) -> Material:

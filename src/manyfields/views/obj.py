@@ -5,7 +5,7 @@ Free-form curves, lines and points are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +58,18 @@ def read_obj(path: Path) -> tuple[list[Surface], list[str]]:
         normals = None
     colors = _colors(table)
     looks, flat = np.array(said.looks), np.array(said.flat)
-    groups = 2 * looks[owner] + flat[owner]
+    with_uv, with_normals = ((corners[triangles, column] >= 0).all(axis=1) for column in (1, 2))
+    groups = 8 * looks[owner] + 4 * flat[owner] + 2 * with_uv + with_normals
     surfaces = []
     for group in np.unique(groups):
         chosen = corners[triangles[groups == group]]
-        surfaces.append(_surface(points, uvs, normals, colors, chosen, found[group // 2], bool(group % 2)))
+        look = found[group // 8]
+        if uvs is None or not group & 2:
+            if look.material.base_image is not None:
+                name = said.names[group // 8]
+                remarks.append(f"material {name} has a texture, but faces without texture coordinates")
+            look = replace(look, material=look.plain)
+        surfaces.append(_surface(points, uvs, normals, colors, chosen, look, bool(group & 4)))
     return surfaces, remarks
 
 
@@ -166,7 +173,7 @@ def _materials(said: _Statements, path: Path, remarks: list[str]) -> list[Look]:
     for index, name in enumerate(said.names):
         look = found.get(name) or alike.get(name.casefold())
         if look is None:
-            look = Look(Material())
+            look = Look(Material(), Material())
             if files and name in used and index:
                 remarks.append(f"material {name} is in none of its material files; shown white")
         result.append(look)

@@ -28,7 +28,7 @@ def world_to_object_from_cameras(
     positions = poses[:, :3, 3]
     forward = -poses[:, :3, 2]
     forward = forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-12)
-    center = _nearest_point(positions, forward)
+    center = nearest_point(positions, forward)
     distance = np.linalg.norm(positions - center, axis=-1)
     radius = min(np.median(distance) * np.median(np.tan(half_angles)), 0.95 * np.quantile(distance, 0.05))
     spread = np.linalg.norm(positions - positions.mean(0), axis=-1).max()
@@ -40,7 +40,7 @@ def world_to_object_from_cameras(
     return result
 
 
-def _nearest_point(
+def nearest_point(
     positions: Float64[np.ndarray, "V 3"], directions: Float64[np.ndarray, "V 3"]
 ) -> Float64[np.ndarray, "3"]:
     """The point with the least sum of distances to the lines, by iteratively reweighted least squares."""

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from manyfields.errors import ViewError
 from manyfields.views.images import SUFFIXES, load_image
 from manyfields.views.readers import read_views
+from manyfields.views.readers.ids import unique_ids
 from manyfields.views.types import Problem
 
 MANIFEST = "transforms.json"
@@ -66,8 +67,10 @@ def read_images(folder: Path | str, side: int = 64) -> SignalSet:
             problems.append(Problem(source.id, None, "unreadable", str(error), True))
     if not kept:
         raise ViewError(f"{folder}: holds no image that can be read; put {', '.join(SUFFIXES)} files there")
+    ids, remarks = fit_ids([source.id for source in kept])
+    problems += remarks
     return SignalSet(
-        [source.id for source in kept],
+        ids,
         np.stack(pixels).reshape(len(kept), side * side, 3),
         side,
         [source.label for source in kept],
@@ -75,6 +78,13 @@ def read_images(folder: Path | str, side: int = 64) -> SignalSet:
         folder,
         problems,
     )
+
+
+def fit_ids(wanted: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    """Ids of instances that can be stored and differ, and remarks on those that are called otherwise than wanted."""
+    named = unique_ids(wanted, [(name,) for name in wanted])
+    remarks = [Problem(each.id, None, "name", remark, False) for each in named for remark in each.remarks]
+    return [each.id for each in named], remarks
 
 
 def _sources(folder: Path) -> tuple[list[_Source], list[Problem]]:

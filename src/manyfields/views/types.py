@@ -9,8 +9,10 @@ from jaxtyping import Float32, Float64, UInt8
 
 from manyfields.cameras import Cameras
 from manyfields.errors import ViewError
+from manyfields.names import printable
 from manyfields.views.depths import DepthFile, distances, load_steps
-from manyfields.views.images import load_image
+from manyfields.views.images import load_image, resized
+from manyfields.views.masks import load_mask, masked
 from manyfields.views.undistort import Lens, undistort, undistort_steps
 
 
@@ -18,8 +20,8 @@ from manyfields.views.undistort import Lens, undistort, undistort_steps
 class Problem:
     """Something wrong with a view, or with a whole object where `view` is None.
 
-    kind: a short slug ('unreadable', 'pose', ...). fatal: the whole object is unusable. What is neither fatal nor
-    about a view is a remark.
+    kind: a short slug ('unreadable', 'pose', ...). fatal: the whole object is unusable. message: one line; what cannot
+    be printed of it (bytes of a file's name that are no UTF-8) is spelled.
     """
 
     object: str
@@ -27,6 +29,16 @@ class Problem:
     kind: str
     message: str
     fatal: bool
+
+    def __post_init__(self) -> None:
+        for name in ("object", "view", "message"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, printable(text))
+
+    @property
+    def remark(self) -> bool:
+        """Nothing is set aside for it: the object is used, in another way than its files alone say."""
+        return self.view is None and not self.fatal
 
 
 @dataclass(frozen=True)
@@ -51,14 +63,19 @@ class ObjectViews:
     lenses: list[Lens | None]
     source_axes: str = "OpenGL"
     depth_files: list[DepthFile | None] = field(default_factory=list)
+    masks: list[Path | None] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    upright: list[bool] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def images(self, indices: Iterable[int] | None = None) -> UInt8[np.ndarray, "V H W 4"]:
-        """The views' images (all, or those of `indices`): straight-alpha sRGB, undistorted, 255 where no alpha.
+        """The views' images (all, or those of `indices`): straight-alpha sRGB, undistorted, at the cameras' size.
 
-        Raises ViewError that names object and view where a file is missing, damaged, or of another size.
+        Alpha is that of the file, and no more than that of the view's mask; 255 where there is neither.
+
+        Raises ViewError that names object and view where a file is missing, damaged, or of another size than it was.
         """
         picked = range(len(self)) if indices is None else [int(index) for index in indices]
         result = np.empty((len(picked), self.cameras.height, self.cameras.width, 4), np.uint8)
@@ -103,19 +120,25 @@ class ObjectViews:
         return (focal_x, focal_y), (center_x, center_y)
 
     def stored_image(self, index: int) -> UInt8[np.ndarray, "H W 4"]:
-        """One image as its file has it, lens distortion and size included. Raises ViewError."""
+        """One image as its file has it, lens distortion and size included, behind its mask. Raises ViewError."""
+        width, height = self.sizes[index] if self.sizes else (self.cameras.width, self.cameras.height)
+        upright = bool(self.upright) and self.upright[index]
+        mask = self.masks[index] if self.masks else None
         try:
-            return load_image(self.files[index])
+            rgba = load_image(self.files[index], upright)
+            if rgba.shape[:2] != (height, width):
+                raise ViewError(
+                    f"the image is {rgba.shape[1]}x{rgba.shape[0]} where it was {width}x{height}: it was replaced "
+                    "after the views were read; read them again"
+                )
+            return rgba if mask is None else masked(rgba, load_mask(mask, width, height, upright))
         except ViewError as error:
             raise ViewError(f"object {self.id}, view {self.names[index]}: {error}") from error
 
-    def _undistorted(self, rgba: UInt8[np.ndarray, "H W 4"], index: int) -> UInt8[np.ndarray, "H W 4"]:
+    def _undistorted(self, rgba: UInt8[np.ndarray, "h w 4"], index: int) -> UInt8[np.ndarray, "H W 4"]:
         width, height = self.cameras.width, self.cameras.height
         if rgba.shape[:2] != (height, width):
-            raise ViewError(
-                f"object {self.id}, view {self.names[index]}: the image is {rgba.shape[1]}x{rgba.shape[0]}, its "
-                f"camera {width}x{height}; correct the camera or resize the image"
-            )
+            rgba = resized(rgba, (width, height))
         lens = self.lenses[index]
         if lens is None:
             return rgba
@@ -131,6 +154,9 @@ class ObjectViews:
             files=[self.files[index] for index in picked],
             lenses=[self.lenses[index] for index in picked],
             depth_files=[self.depth_files[index] for index in picked] if self.depth_files else [],
+            masks=[self.masks[index] for index in picked] if self.masks else [],
+            sizes=[self.sizes[index] for index in picked] if self.sizes else [],
+            upright=[self.upright[index] for index in picked] if self.upright else [],
         )
 
 

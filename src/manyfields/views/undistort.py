@@ -8,6 +8,9 @@ from jaxtyping import Float, Integer, UInt8
 
 from manyfields.errors import ViewError
 
+_MOST_SIDE = 32766
+NEEDS_OPENCV = "undoing lens distortion needs OpenCV: pip install 'manyfields[photos]'"
+
 
 @dataclass(frozen=True)
 class Lens:
@@ -57,10 +60,12 @@ def undistort(
     try:
         import cv2
     except ImportError as error:
-        raise ViewError("undoing lens distortion needs OpenCV: pip install 'manyfields[photos]'") from error
+        raise ViewError(NEEDS_OPENCV) from error
 
     height, width = rgba.shape[:2]
     columns, rows = _source_pixels(lens, focal, center, width, height)
+    if max(width, height) > _MOST_SIDE:
+        raise ViewError(f"OpenCV undoes lens distortion of images of up to {_MOST_SIDE} pixels a side: reduce it")
     opaque = bool((rgba[..., 3] == 255).all())
     if opaque:
         return cv2.remap(rgba, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

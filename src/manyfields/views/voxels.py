@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 
 from manyfields.errors import MeshError
 from manyfields.views.mesh_sources import MeshSource, find_meshes, load
-from manyfields.views.signals import SignalSet
+from manyfields.views.signals import SignalSet, fit_ids
 from manyfields.views.surface_samples import Triangles
 from manyfields.views.types import Problem
 
@@ -53,7 +53,9 @@ def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
         raise MeshError(f"{folder}: holds no mesh with an interior{first}")
     values = 255 * np.stack(solids).astype(np.uint8).reshape(len(kept), side**3, 1)
     labels: list[str | None] = [source.object_class for source in kept]
-    return SignalSet([each.id for each in kept], values, side, labels, [each.group for each in kept], folder, problems)
+    ids, remarks = fit_ids([each.id for each in kept])
+    groups: list[str | None] = [each.group for each in kept]
+    return SignalSet(ids, values, side, labels, groups, folder, problems + remarks)
 
 
 def _sources(folder: Path) -> list[MeshSource]:

@@ -115,6 +115,18 @@ def test_a_base_colour_that_cannot_be_read_sets_the_mesh_aside_and_other_texture
         read(document)
 
 
+def test_what_a_lost_texture_would_have_held_back_does_not_fill_the_surface(document, read):
+    bad = document.texture(b"no image")
+    index = document.material(
+        pbrMetallicRoughness={"metallicRoughnessTexture": {"index": bad}},
+        emissiveTexture={"index": bad},
+        emissiveFactor=[1, 1, 1],
+    )
+    document.square(material=index)
+    material, remarks = material_of(read, document)
+    assert material.metallic == 0 and material.emissive == (0, 0, 0) and len(remarks) == 2
+
+
 def test_ktx2_is_decoded_or_the_message_says_what_to_install(document, read, monkeypatch):
     import sys
 
@@ -206,10 +218,13 @@ def test_specular_glossiness_wins_over_a_bare_stand_in(document, read, base):
 
 
 def test_emission_is_as_strong_as_the_file_says_and_unlit_is_kept(document, read):
-    extensions = {"KHR_materials_emissive_strength": {"emissiveStrength": 3}, "KHR_materials_unlit": {}}
+    extensions = {"KHR_materials_emissive_strength": {"emissiveStrength": 3}}
     document.square(material=document.material(emissiveFactor=[0.5, 0, 1], extensions=extensions))
-    material, remarks = material_of(read, document)
-    assert material.emissive == (1.5, 0, 3) and material.unlit and remarks == []
+    document.square(material=document.material(emissiveFactor=[1, 1, 1], extensions={"KHR_materials_unlit": {}}))
+    surfaces, remarks = read(document)
+    shining, plain = (surface.material for surface in surfaces)
+    assert shining.emissive == (1.5, 0, 3) and not shining.unlit and remarks == []
+    assert plain.emissive == (0, 0, 0) and plain.unlit
 
 
 def glass(document, roughness=0.0, alpha_mode="OPAQUE", **values):

@@ -127,7 +127,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class SetAside:
-    """An object, or one view of it, that was not used, and why."""
+    """An object, or one view of it, that was not used, and why; or what an object that was used was taken for."""
 
     object: str
     view: str | None
@@ -167,4 +167,5 @@ class ReportData:
     costs: CostAccount | None = None
     cost_counts: tuple[int, ...] = DEFAULT_COUNTS
     problems: tuple[SetAside, ...] = ()
+    remarks: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = field(default=())

@@ -11,7 +11,7 @@ from manyfields.evaluation.report.data import ReportData
 
 def write_report(path: Path, data: ReportData) -> None:
     """Write the report of `data` to `path` as one HTML file, atomically. It loads nothing from anywhere."""
-    _io.write_atomic(Path(path), render_page(data).encode("utf-8"))
+    _io.write_atomic(Path(path), render_page(data).encode("utf-8", "backslashreplace"))
 
 
 def render_page(data: ReportData) -> str:
@@ -28,7 +28,8 @@ def render_page(data: ReportData) -> str:
             sections.section(data.comparison.title if data.comparison else "", sections.comparison(data.comparison)),
             sections.section("Cost", sections.costs(data.costs, data.cost_counts)),
             sections.section("Objects", sections.objects(data.objects), "Click a heading to sort."),
-            sections.section("Set aside", sections.problems(data), "These were not used; everything else was."),
+            sections.section("Set aside", sections.problems(data.problems), "These were not used; all else was."),
+            sections.section("Remarks", sections.problems(data.remarks), "These were read otherwise than written."),
             sections.section("Notes", sections.notes(data)),
             sections.section("Settings", sections.config(data)),
         )

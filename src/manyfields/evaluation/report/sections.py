@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from html import escape
 
 from manyfields.evaluation.costs import CostAccount, CostRow
-from manyfields.evaluation.report.data import Comparison, ObjectResult, Picture, PlaneMap, ReportData, Split, Variant
+from manyfields.evaluation.report.data import (
+    Comparison,
+    ObjectResult,
+    Picture,
+    PlaneMap,
+    ReportData,
+    SetAside,
+    Split,
+    Variant,
+)
 from manyfields.evaluation.report.figures import histogram, line_chart
 from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
 from manyfields.evaluation.report.tables import Column, decimals, percent, table
@@ -217,13 +226,13 @@ def objects(rows: Sequence[ObjectResult]) -> str:
     return table(columns, rows, sortable=True) if rows else ""
 
 
-def problems(data: ReportData) -> str:
+def problems(found: Sequence[SetAside]) -> str:
     columns = (
         Column("object", lambda row: row.object, text=True),
         Column("view", lambda row: row.view or "whole object", text=True),
         Column("why", lambda row: row.message, text=True),
     )
-    return table(columns, data.problems) if data.problems else ""
+    return table(columns, found) if found else ""
 
 
 def notes(data: ReportData) -> str:

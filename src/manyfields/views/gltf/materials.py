@@ -63,8 +63,13 @@ class Materials:
         r, g, b = (float(value) * strength for value in entry.get("emissiveFactor", (0, 0, 0)))
         normal = entry.get("normalTexture")
         textures["normal"] = self.textures.optional(normal, "normal")
+        unlit = "KHR_materials_unlit" in extensions
+        if unlit:
+            r = g = b = 0.0  # it shows its base colour and nothing else
         if r or g or b:
             textures["emissive"] = self.textures.optional(entry.get("emissiveTexture"), "emissive")
+            if "emissiveTexture" in entry and textures["emissive"] is None:
+                r = g = b = 0.0  # or all of it would shine
         mode = entry.get("alphaMode", "OPAQUE")
         material = replace(
             material,
@@ -72,7 +77,7 @@ class Materials:
             emissive=(r, g, b),
             alpha_mode=mode if mode in ("MASK", "BLEND") else "OPAQUE",
             alpha_cutoff=float(entry.get("alphaCutoff", 0.5)),
-            unlit="KHR_materials_unlit" in extensions,
+            unlit=unlit,
         )
         found = {role: texture for role, texture in textures.items() if texture is not None}
         if "KHR_materials_transmission" in extensions and not material.unlit:
@@ -86,15 +91,15 @@ class Materials:
         return material, {role: texture.placement for role, texture in found.items()}
 
     def _metallic(self, base: dict[str, Any]) -> tuple[Material, dict[str, Texture | None]]:
+        where = base.get("metallicRoughnessTexture")
+        packed = self.textures.optional(where, "metallic-roughness")
+        lost = where is not None and packed is None  # then the factors alone would make all of it metal
         material = Material(
             base_color=_rgba(base.get("baseColorFactor", (1, 1, 1, 1))),
-            metallic=float(base.get("metallicFactor", 1.0)),
+            metallic=0.0 if lost else float(base.get("metallicFactor", 1.0)),
             roughness=float(base.get("roughnessFactor", 1.0)),
         )
-        return material, {
-            "base": self.textures.needed(base.get("baseColorTexture")),
-            "metallic_roughness": self.textures.optional(base.get("metallicRoughnessTexture"), "metallic-roughness"),
-        }
+        return material, {"base": self.textures.needed(base.get("baseColorTexture")), "metallic_roughness": packed}
 
     def _specular(self, entry: dict[str, Any], name: str) -> tuple[Material, dict[str, Texture | None]]:
         """KHR_materials_pbrSpecularGlossiness: diffuse as base colour; next to no diffuse colour is a metal."""

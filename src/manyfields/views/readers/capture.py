@@ -1,19 +1,17 @@
-"""What every reader produces, and how it becomes an object's views."""
+"""What every reader produces of one object folder, before anything in it is judged."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 
-from manyfields.cameras import Cameras
-from manyfields.errors import ViewError
 from manyfields.views.depths import DepthFile
-from manyfields.views.placement import world_to_object_from_cameras
-from manyfields.views.types import ObjectViews, Problem
 from manyfields.views.undistort import Lens
+
+Remark = tuple[str | None, str, str]
+"""(view, kind, message): of a view that is left out, or, where it is None, of the object, which is used."""
 
 
 @dataclass
@@ -21,9 +19,11 @@ class Capture:
     """One object folder as parsed: nothing judged, no image opened but for a size that is written nowhere.
 
     poses: OpenGL camera-to-world in the data's world, NaN where a pose could not be read; focal, center: (x, y) in
-    pixels; sizes: (width, height). in_unit_sphere: the data's world already is the object's. remarks: (view, kind,
-    message) of what was left out. source_axes: the convention in which the files write poses. depths: one for each
-    view, None where it has no depth image; or empty.
+    pixels of an image of `sizes`, (width, height), which need not be the image's own; usually_resized: they seldom are
+    in this form, so nothing is said of it. in_unit_sphere: the data's world already is the object's. remarks: what the
+    reader left out or took in another way. source_axes: the convention in which the files write poses. depths, masks:
+    one for each view, None where it has none; or empty. upright: which images are turned as their EXIF orientation
+    says; or empty.
     """
 
     path: Path
@@ -40,59 +40,59 @@ class Capture:
     test_names: tuple[str, ...] | None = None
     in_unit_sphere: bool = False
     source_axes: str = "OpenGL"
-    remarks: list[tuple[str | None, str, str]] = field(default_factory=list)
+    usually_resized: bool = False
+    remarks: list[Remark] = field(default_factory=list)
     depths: list[DepthFile | None] = field(default_factory=list)
+    masks: list[Path | None] = field(default_factory=list)
+    upright: list[bool] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def picked(self, rows: Sequence[int]) -> "Capture":
+        """The same in some of its views."""
+        rows = list(rows)
+        if rows == list(range(len(self))):
+            return self
+        return replace(
+            self,
+            names=[self.names[row] for row in rows],
+            files=[self.files[row] for row in rows],
+            poses=self.poses[rows],
+            focal=self.focal[rows],
+            center=self.center[rows],
+            sizes=self.sizes[rows],
+            lenses=[self.lenses[row] for row in rows],
+            depths=[self.depths[row] for row in rows] if self.depths else [],
+            masks=[self.masks[row] for row in rows] if self.masks else [],
+            upright=[self.upright[row] for row in rows] if self.upright else [],
+        )
+
+    def without(self, faults: dict[int, tuple[str, str]]) -> "Capture":
+        """The same without the views that have a fault, (kind, message), each of which becomes a remark."""
+        if not faults:
+            return self
+        told = [(self.names[row], *faults[row]) for row in sorted(faults)]
+        kept = self.picked([row for row in range(len(self)) if row not in faults])
+        return replace(kept, remarks=[*self.remarks, *told])
+
+    def saying(self, kind: str, message: str) -> "Capture":
+        """The same with a remark on the object."""
+        return replace(self, remarks=[*self.remarks, (None, kind, message)])
 
 
-def to_object(capture: Capture, object_id: str, label: str | None) -> tuple[ObjectViews, list[Problem]]:
-    """Cameras of one size in object coordinates, and what had to be left out.
-
-    Raises ViewError where nothing is usable: no views, senseless intrinsics, no finite pose.
-    """
-    problems = [Problem(object_id, view, kind, message, False) for view, kind, message in capture.remarks]
-    if not capture.names:
-        raise ViewError("it has no views")
-    if not (np.isfinite(capture.focal).all() and (capture.focal > 0).all() and np.isfinite(capture.center).all()):
-        raise ViewError("its intrinsics are not finite, or a focal length is not positive")
-    if (capture.sizes <= 0).any():
-        raise ViewError("an image size is not positive")
-    width, height = Counter(map(tuple, capture.sizes.tolist())).most_common(1)[0][0]
-    kept = [index for index, size in enumerate(capture.sizes.tolist()) if size == [width, height]]
-    for index in sorted(set(range(len(capture.names))) - set(kept)):
-        other = "x".join(map(str, capture.sizes[index].tolist()))
-        message = f"its camera is {other}, most of this object's are {width}x{height}"
-        problems.append(Problem(object_id, capture.names[index], "size", message, False))
-    cameras = Cameras(
-        camera_to_world=torch.from_numpy(capture.poses[kept]),
-        focal=torch.from_numpy(capture.focal[kept]).float(),
-        center=torch.from_numpy(capture.center[kept]).float(),
-        width=width,
-        height=height,
+def joined(first: Capture, second: Capture) -> Capture:
+    """The views of both; all else is that of the first."""
+    return replace(
+        first,
+        names=first.names + second.names,
+        files=first.files + second.files,
+        poses=np.concatenate([first.poses, second.poses]),
+        focal=np.concatenate([first.focal, second.focal]),
+        center=np.concatenate([first.center, second.center]),
+        sizes=np.concatenate([first.sizes, second.sizes]),
+        lenses=first.lenses + second.lenses,
+        remarks=first.remarks + second.remarks,
+        depths=first.depths + second.depths,
+        masks=first.masks + second.masks,
     )
-    world_to_object = _placement(capture, kept)
-    moved = cameras.transformed(torch.from_numpy(world_to_object)).camera_to_world.float()
-    views = ObjectViews(
-        id=object_id,
-        path=capture.path,
-        label=capture.label or label,
-        group=capture.group,
-        names=[capture.names[index] for index in kept],
-        cameras=Cameras(moved, cameras.focal, cameras.center, width, height),
-        world_to_object=world_to_object,
-        test_names=capture.test_names,
-        files=[capture.files[index] for index in kept],
-        lenses=[capture.lenses[index] for index in kept],
-        source_axes=capture.source_axes,
-        depth_files=[capture.depths[index] for index in kept] if any(capture.depths) else [],
-    )
-    return views, problems
-
-
-def _placement(capture: Capture, kept: list[int]) -> Float64[np.ndarray, "4 4"]:
-    finite = [index for index in kept if np.isfinite(capture.poses[index]).all()]
-    if not finite:
-        raise ViewError("none of its poses is a 4x4 matrix of finite numbers")
-    if capture.in_unit_sphere:
-        return np.eye(4)
-    half_angles = np.arctan(0.5 * capture.sizes[finite] / capture.focal[finite]).min(-1)
-    return world_to_object_from_cameras(capture.poses[finite], half_angles)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from manyfields._io import read_text
 from manyfields.cameras import from_opencv
 from manyfields.errors import ViewError
-from manyfields.views.images import SUFFIXES, image_size
+from manyfields.views.images import SUFFIXES
 from manyfields.views.readers.capture import Capture
 
 
@@ -21,55 +22,45 @@ def is_srn_folder(folder: Path) -> bool:
 
 
 def read_srn(folder: Path) -> Capture:
-    """Parse an SRN object folder. Intrinsics are scaled where the images have another size than `intrinsics.txt`.
+    """Parse an SRN object folder. Its images may have another size than `intrinsics.txt` says.
 
     A view without a pose file is left out with a remark. Raises ViewError where intrinsics or all views are missing.
     """
     focal, center, (height, width) = _read_intrinsics(folder / "intrinsics.txt")
     pictures = sorted(file for file in (folder / "rgb").iterdir() if file.suffix.lower() in SUFFIXES)
+    pose_files = {file.stem: file for file in (folder / "pose").iterdir() if file.suffix.lower() == ".txt"}
     files, poses = [], []
     remarks: list[tuple[str | None, str, str]] = []
     for picture in pictures:
-        pose_file = folder / "pose" / f"{picture.stem}.txt"
-        if pose_file.is_file():
+        if picture.stem in pose_files:
             files.append(picture)
-            poses.append(_read_pose(pose_file))
+            poses.append(_read_pose(pose_files[picture.stem]))
         else:
-            remarks.append((f"rgb/{picture.stem}", "pose", f"there is no pose/{pose_file.name}"))
+            remarks.append((f"rgb/{picture.stem}", "pose", f"there is no pose/{picture.stem}.txt"))
     if not files:
         raise ViewError("rgb/ and pose/ have no view in common")
-    image_width, image_height = _first_size(files) or (width, height)
-    scale = np.array([image_width / width, image_height / height])
     count = len(files)
     return Capture(
         path=folder,
         names=[f"rgb/{file.stem}" for file in files],
         files=files,
         poses=from_opencv(torch.from_numpy(np.stack(poses))).numpy(),
-        focal=np.tile(focal * scale, (count, 1)),
-        center=np.tile(np.asarray(center) * scale, (count, 1)),
-        sizes=np.tile(np.array([image_width, image_height], np.int64), (count, 1)),
+        focal=np.full((count, 2), focal),
+        center=np.tile(np.asarray(center, np.float64), (count, 1)),
+        sizes=np.tile(np.array([width, height], np.int64), (count, 1)),
         lenses=[None] * count,
         source_axes="OpenCV",
+        usually_resized=True,
         remarks=remarks,
     )
 
 
-def _first_size(files: list[Path]) -> tuple[int, int] | None:
-    for file in files:
-        try:
-            return image_size(file)
-        except ViewError:
-            continue  # the check of the views reports it
-    return None
-
-
 def _read_intrinsics(file: Path) -> tuple[float, tuple[float, float], tuple[int, int]]:
     try:
-        lines = [line.split() for line in file.read_text().splitlines() if line.strip()]
+        lines = [line.split() for line in read_text(file).splitlines() if line.strip()]
         focal, center_x, center_y = (float(word) for word in lines[0][:3])
         height, width = (int(float(word)) for word in lines[-1])
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ArithmeticError, ValueError, IndexError) as error:
         raise ViewError(
             f"{file.name} is missing, or is not 'f cx cy 0.' on the first line and 'height width' on the last ({error})"
         ) from error
@@ -81,6 +72,6 @@ def _read_intrinsics(file: Path) -> tuple[float, tuple[float, float], tuple[int,
 def _read_pose(file: Path) -> np.ndarray:
     """NaN where the file is not 16 numbers, for the check of the views to report."""
     try:
-        return np.array([float(word) for word in file.read_text().split()]).reshape(4, 4)
+        return np.array([float(word) for word in read_text(file).split()]).reshape(4, 4)
     except (OSError, ValueError):
         return np.full((4, 4), np.nan)
