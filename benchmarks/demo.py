@@ -3,7 +3,7 @@
     python benchmarks/demo.py --work W                  # the demo as `manyfields demo` runs it, into W/demo
     python benchmarks/demo.py --work W --minutes 1.5    # a shorter one, into a folder and rows of its own
 
-Writes benchmarks/results/demo.json. PSNR at the end of a phase is that of the curves: one held-out view of up to eight
+Writes benchmarks/results/demo.json. PSNR at the end of a phase is that of the curves: one held-out view of up to four
 objects, one ray a pixel. Seconds are those of this machine, which nothing else should use meanwhile.
 """
 

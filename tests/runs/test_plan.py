@@ -108,10 +108,10 @@ def test_what_is_not_steps_is_counted_by_objects_views_and_phases():
     # Whole and coarse, and once more for what a picture costs; objects without held-out views are not shown.
     assert costs.report([10, 0]) == pytest.approx(2 * 0.5 + 10 * (2 * 0.1 + 0.02) + 40 * 0.1)
     rays, micro = Phase("rays", 100, rgb=1.0), Phase("micro", 100, rgb=1.0, stops=True)
-    assert costs.looks([rays], 20, (128, 128)) == pytest.approx(12 * 8 * 0.05)
-    assert costs.looks([rays], 20, (256, 256)) == pytest.approx(12 * 2 * 0.05)  # fewer views where they are large
-    assert costs.looks([rays], 3, (2048, 2048)) == pytest.approx(12 * 0.05)
-    assert costs.looks([micro], 3, (128, 128)) == pytest.approx((12 + 17) * 3 * 0.05)
+    assert costs.looks([rays], 20, (128, 128)) == pytest.approx(8 * 4 * 0.05)
+    assert costs.looks([rays], 20, (256, 256)) == pytest.approx(8 * 2 * 0.05)  # fewer views where they are large
+    assert costs.looks([rays], 3, (2048, 2048)) == pytest.approx(8 * 0.05)
+    assert costs.looks([micro], 3, (128, 128)) == pytest.approx((8 + 17) * 3 * 0.05)
 
 
 def test_costs_are_measured_on_the_second_of_two_turns(octrees):

@@ -17,7 +17,7 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import StageFitter
 from manyfields.views import ObjectViews, composite
 
-OBJECTS_OF_A_PROBE = 8
+OBJECTS_OF_A_PROBE = 4
 PIXELS_OF_A_PROBE = 2**17
 """Of all its views together, one ray each: what is asked for many times in a fit must take little of it."""
 VIEWS_TO_SPARE = 20
@@ -25,7 +25,7 @@ VIEWS_TO_SPARE = 20
 
 
 def spare_views(record: RunRecord, objects: Sequence[ObjectViews], phases: Sequence[Phase]) -> None:
-    """Take a training view of up to eight of `objects` out of training, where a phase may stop by them.
+    """Take a training view of up to four of `objects` out of training, where a phase may stop by them.
 
     Which objects and views, seeded hashes decide; they are recorded, so that a resumed run has the same.
     """
@@ -40,7 +40,7 @@ def spare_views(record: RunRecord, objects: Sequence[ObjectViews], phases: Seque
 
 
 def held_out_probe(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
-    """A function that gives the mean PSNR of the first held-out view of up to 8 objects; None without such views."""
+    """A function that gives the mean PSNR of the first held-out view of up to 4 objects; None without such views."""
     views = {row: item.test[0] for row, item in enumerate(fitter.data.objects) if item.test}
     return _probe(fitter, views, sampler, size)
 

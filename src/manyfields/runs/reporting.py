@@ -196,7 +196,7 @@ def charts(record: RunRecord) -> tuple[Chart, ...]:
     made = []
     if any(curve.values for curve in quality):
         note = (
-            "A look at up to eight held-out views during training, from floats; final figures come from stored bytes."
+            "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
         )
         made.append(Chart("Held-out PSNR while fitting", "dB", tuple(c for c in quality if c.values), note=note))
     if any(curve.values for curve in losses):

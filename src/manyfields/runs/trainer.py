@@ -19,7 +19,7 @@ from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Sampler
 
 POINTS_OF_A_CURVE = 60
-PROBES_OF_A_PHASE = 12
+PROBES_OF_A_PHASE = 8
 Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
 
