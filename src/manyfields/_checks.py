@@ -69,7 +69,7 @@ def check_numbers(values: Any, **bounds: Bounds) -> None:
         value = getattr(values, item.name)
         for each in value if isinstance(value, tuple | list) else (value,):
             if isinstance(each, Real) and not isinstance(each, Integral):
-                FINITE.check(item.name, each)
+                FINITE.check(item.name, float(each))
     for name, allowed in bounds.items():
         allowed.check(name, getattr(values, name))
 

@@ -122,7 +122,7 @@ def test_the_documented_javascript_reader(tiny, tmp_path):
 
     def run():
         command = ["node", str(tmp_path / "reader.mjs"), str(tiny.path), str(tmp_path / "rows.json")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True)
 
     assert json.loads(run().stdout) == {
         "objects": 3,

@@ -152,7 +152,6 @@ def test_the_same_bits_on_any_number_of_threads_and_in_another_process(tmp_path)
         check=True,
         capture_output=True,
         text=True,
-        timeout=250,
         env={**os.environ, "PYTHONPATH": str(Path(manyfields.__file__).parents[1]), "OMP_NUM_THREADS": "2"},
     )
     assert made.stdout.strip() == hashlib.sha256(found[0].numpy().tobytes()).hexdigest()

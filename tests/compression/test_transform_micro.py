@@ -161,7 +161,6 @@ def test_another_process_with_more_threads_makes_the_same_bytes_and_planes(plain
         check=True,
         capture_output=True,
         text=True,
-        timeout=250,
         env={
             **os.environ,
             "PYTHONPATH": str(Path(manyfields.__file__).parents[1]),

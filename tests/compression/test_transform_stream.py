@@ -204,7 +204,6 @@ def test_another_process_with_more_threads_decodes_the_same_bits(scenes, tmp_pat
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": path},
-        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     planes = b"".join(tensor.numpy().tobytes() for tensor in scene.grids().tensors)

@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 def test_kernels_compile_for_an_h100(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment |= {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr

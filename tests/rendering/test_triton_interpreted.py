@@ -21,6 +21,5 @@ def test_kernels_in_the_interpreter(name):
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=280,
     )
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr

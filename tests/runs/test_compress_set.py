@@ -283,7 +283,6 @@ def test_another_process_with_more_threads_decodes_the_same_planes(small):
         check=True,
         capture_output=True,
         text=True,
-        timeout=250,
         env={"PYTHONPATH": str(Path(manyfields.__file__).parents[1]), "OMP_NUM_THREADS": "2", "PATH": ""},
     )
     item = open_collection(small)["ball_red"]

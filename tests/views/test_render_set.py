@@ -183,9 +183,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, how):
         workers = [int(word) for word in parent.stdout.readline().split()]
         assert workers and all(map(is_running, workers))
         parent.send_signal(how)
-    waited_from = time.monotonic()
-    while any(map(is_running, workers)):
-        assert time.monotonic() < waited_from + 60, "workers are left behind"
+    while any(map(is_running, workers)):  # the limit of every test ends it, where workers are left behind
         time.sleep(0.05)
 
 

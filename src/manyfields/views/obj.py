@@ -58,7 +58,7 @@ def read_obj(path: Path) -> tuple[list[Surface], list[str]]:
         normals = None
     colors = _colors(table)
     looks, flat = np.array(said.looks), np.array(said.flat)
-    with_uv, with_normals = (corners[triangles, 1:] >= 0).all(1).T
+    with_uv, with_normals = ((corners[triangles, column] >= 0).all(axis=1) for column in (1, 2))
     groups = 8 * looks[owner] + 4 * flat[owner] + 2 * with_uv + with_normals
     surfaces = []
     for group in np.unique(groups):
