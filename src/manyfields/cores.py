@@ -6,7 +6,7 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from manyfields.errors import ConfigError
+from manyfields._checks import THREADS
 
 WAITING = {
     # How often a thread of libgomp (PyTorch's on Linux, and numba's) looks for work before it sleeps. Its own choice
@@ -37,9 +37,8 @@ def chosen_threads() -> int:
 
 
 def use_threads(count: int) -> None:
-    """Let all work of this process take so many threads. Raises ConfigError for less than one."""
-    if count < 1:
-        raise ConfigError(f"threads {count}: takes at least 1")
+    """Let all work of this process take so many threads. Raises ConfigError for less than one, or thousands."""
+    THREADS.check("threads", count)
     if "numpy" not in sys.modules:  # its BLAS reads this once
         os.environ["OPENBLAS_NUM_THREADS"] = str(count)
     first = "torch" not in sys.modules
