@@ -82,7 +82,9 @@ def test_byte_order_marks_and_endings_in_capitals(make, tmp_path):
         file.rename(file.with_suffix(".TXT"))
     for file in list((folder / "rgb").iterdir()):
         file.rename(file.with_suffix(".PNG"))
-    views = read_views(folder)
+    (folder / "rgb" / "._000000.png").write_bytes(b"what macOS adds to an archive")
+    (tmp_path / "__MACOSX" / "car").mkdir(parents=True)
+    views = read_views(tmp_path)
     assert len(views[0]) == 5 and check_views(views) == []
 
 

@@ -28,6 +28,11 @@ def has_image_suffix(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file of a folder is meant to be an image: not one of the hidden ones that macOS adds (`._0001.png`)."""
+    return has_image_suffix(name) and not name.startswith(".")
+
+
 def find_image(path: Path) -> Path:
     """The file itself, or the one beside it whose ending is written otherwise: in capitals, or `path` has none.
 

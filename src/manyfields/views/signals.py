@@ -1,14 +1,15 @@
 """Sets of images or voxels on one grid: what mixtures of implicit functions learn besides scenes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from manyfields.errors import ViewError
-from manyfields.views.images import SUFFIXES, load_image
+from manyfields.views.images import SUFFIXES, is_image_name, load_image
 from manyfields.views.readers import read_views
 from manyfields.views.readers.ids import unique_ids
 from manyfields.views.types import Problem
@@ -41,9 +42,9 @@ class _Source:
     """An image before it is read."""
 
     id: str
-    path: Path
     label: str | None
     group: str | None
+    read: Callable[[], UInt8[np.ndarray, "H W 4"]]
 
 
 def read_images(folder: Path | str, side: int = 64) -> SignalSet:
@@ -61,7 +62,7 @@ def read_images(folder: Path | str, side: int = 64) -> SignalSet:
     pixels: list[np.ndarray] = []
     for source in sources:
         try:
-            pixels.append(_square(load_image(source.path), side))
+            pixels.append(_square(source.read(), side))
             kept.append(source)
         except ViewError as error:
             problems.append(Problem(source.id, None, "unreadable", str(error), True))
@@ -91,17 +92,17 @@ def _sources(folder: Path) -> tuple[list[_Source], list[Problem]]:
     if (folder / MANIFEST).is_file() or next(folder.glob(f"*/{MANIFEST}"), None) is not None:
         views = read_views(folder)
         found = [
-            _Source(f"{item.id}-{Path(name).stem}", file, item.label, item.group or item.id)
+            _Source(f"{item.id}-{Path(name).stem}", item.label, item.group or item.id, partial(item.stored_image, row))
             for item in views
-            for name, file in zip(item.names, item.files, strict=True)
+            for row, name in enumerate(item.names)
         ]
         return found, list(views.problems)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
     names = ["-".join(path.relative_to(folder).parts) for path in files]
     short = [Path(name).stem for name in names]
     # Two files that differ by their ending alone keep it.
     ids = short if len(set(short)) == len(short) else names
-    return [_Source(name, path, None, None) for name, path in zip(ids, files, strict=True)], []
+    return [_Source(name, None, None, partial(load_image, path)) for name, path in zip(ids, files, strict=True)], []
 
 
 def _square(rgba: UInt8[np.ndarray, "H W 4"], side: int) -> UInt8[np.ndarray, "S S 3"]:

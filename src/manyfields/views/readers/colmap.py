@@ -8,7 +8,7 @@ import torch
 
 from manyfields.cameras import from_colmap
 from manyfields.errors import ViewError
-from manyfields.views.images import find_image, has_image_suffix
+from manyfields.views.images import find_image, is_image_name
 from manyfields.views.readers.capture import Capture
 from manyfields.views.readers.colmap_files import PARAMETERS, ColmapCamera, ColmapImage, has_model, read_model
 from manyfields.views.readers.colmap_masks import masks_of
@@ -139,7 +139,7 @@ def _without_pose(pictures: Path, files: list[Path]) -> int:
     known = {str(file) for file in files}
     folders = {pictures, *(file.parent for file in files if file.is_relative_to(pictures))}
     there = (place for folder in folders if folder.is_dir() for place in folder.iterdir())
-    return sum(has_image_suffix(place.name) and str(place) not in known for place in there)
+    return sum(is_image_name(place.name) and str(place) not in known for place in there)
 
 
 def _is_understood(camera: ColmapCamera) -> bool:

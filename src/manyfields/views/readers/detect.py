@@ -67,4 +67,6 @@ def _candidate(folder: Path, parts: tuple[str, ...]) -> Candidate:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if not child.name.startswith(".") and child.is_dir())
+    """The folders of a folder, without hidden ones and those that macOS adds to archives."""
+    seen = (child for child in path.iterdir() if not child.name.startswith(".") and child.name != "__MACOSX")
+    return sorted(child for child in seen if child.is_dir())

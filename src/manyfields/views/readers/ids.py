@@ -37,7 +37,7 @@ def unique_ids(given: Sequence[str | None], places: Sequence[Sequence[str]]) -> 
         if claims[first] > 1 and name is not None:
             remarks.append(f"the id {first!r} is claimed by {claims[first]} objects; the folder's name is taken")
         elif chosen != source.strip():
-            remarks.append(f"{printable(source)[:80]!r} cannot be the name of an object: it is called {chosen!r}")
+            remarks.append(f"'{printable(source)[:80]}' cannot be the name of an object: it is called {chosen!r}")
         number, numbered = 2, chosen
         while same_name(numbered) in taken:
             numbered, number = f"{chosen}-{number}", number + 1

@@ -36,7 +36,7 @@ def in_pixels(capture: Capture) -> Capture:
     which a pinhole would see half a sphere.
     """
     sizes = capture.sizes.astype(np.float64)
-    shares = ((capture.center > 0) & (capture.center <= 1)).all(-1) & (sizes > 2).all(-1)
+    shares = np.all((capture.center > 0) & (capture.center <= 1) & (sizes > 2), axis=-1)
     if shares.mean() > 0.5:
         x, y = (capture.center * sizes)[shares][0]
         given = ", ".join(f"{value:g}" for value in capture.center[shares][0])
@@ -74,7 +74,7 @@ def _check_centres(capture: Capture, sizes: np.ndarray) -> None:
     # Windows that were cut from larger images may lie anywhere, and do not all have one centre.
     if odd.mean() > 0.5 and (np.ptp(place[odd], axis=0) < _ALIKE).all():
         row = int(np.argmax(odd))
-        x, y, width, height = *capture.center[row], *capture.sizes[row]
+        (x, y), (width, height) = capture.center[row].tolist(), capture.sizes[row].tolist()
         raise ViewError(
             f"the principal point ({x:g}, {y:g}) lies in a corner of its images of {width}x{height}, or beyond: are "
             "cx and cy (and fl_x, fl_y) given for another size, or as shares of the image? pixels belong there"

@@ -33,7 +33,7 @@ def as_listed(capture: Capture, header: dict[str, Any]) -> Capture:
         held_out = lists.get(_TEST) or lists.get(_VALIDATION)
         capture.test_names = tuple(name for name in capture.names if held_out and name in held_out) or None
     tested = set(capture.test_names or ())
-    kept = range(len(capture))
+    kept = list(range(len(capture)))
     if _TRAIN in lists:
         kept = [row for row in kept if capture.names[row] in lists[_TRAIN] | tested]
     elif _VALIDATION in lists:

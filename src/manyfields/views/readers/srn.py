@@ -13,7 +13,7 @@ import torch
 from manyfields._io import read_text
 from manyfields.cameras import from_opencv
 from manyfields.errors import ViewError
-from manyfields.views.images import SUFFIXES
+from manyfields.views.images import is_image_name
 from manyfields.views.readers.capture import Capture
 
 
@@ -27,7 +27,7 @@ def read_srn(folder: Path) -> Capture:
     A view without a pose file is left out with a remark. Raises ViewError where intrinsics or all views are missing.
     """
     focal, center, (height, width) = _read_intrinsics(folder / "intrinsics.txt")
-    pictures = sorted(file for file in (folder / "rgb").iterdir() if file.suffix.lower() in SUFFIXES)
+    pictures = sorted(file for file in (folder / "rgb").iterdir() if is_image_name(file.name))
     pose_files = {file.stem: file for file in (folder / "pose").iterdir() if file.suffix.lower() == ".txt"}
     files, poses = [], []
     remarks: list[tuple[str | None, str, str]] = []

@@ -57,7 +57,8 @@ def read_transforms(folder: Path) -> Capture:
     whole.object_id, whole.label = _text(header.get("object_id")), _text(header.get("object_class"))
     whole.group = _text(header.get("group"))
     whole.in_unit_sphere = "model_to_world" in header or _within_unit_cube(header.get("aabb"))
-    for remark in header.get("remarks") if isinstance(header.get("remarks"), list) else []:
+    told = header.get("remarks")
+    for remark in told if isinstance(told, list) else []:
         whole = whole.saying("mesh", str(remark))
     return as_listed(whole, header)
 
