@@ -31,8 +31,8 @@ def test_stored_objects_render_what_the_shared_part_renders(tmp_path, octrees, k
     octrees.write_collection(tmp_path / "c", codes, ("mug", "cup"))
     seen = open_collection(tmp_path / "c")["cup"].render(CAMERAS, level=level)
     shared, bounds = octrees.new_shared(), torch.tensor(octrees.BOUNDS)[None]
-    guide = shared.guide(codes[1], bounds, level)
-    expected = shared.pictures(codes[1], CAMERAS[None], bounds, octrees.SAMPLER, level=level, guide=guide)
+    occupancy = shared.occupancy(codes[1], bounds, level)
+    expected = shared.pictures(codes[1], CAMERAS[None], bounds, octrees.SAMPLER, level=level, guide=occupancy)
     torch.testing.assert_close(seen.images, expected.images.clamp(0, 1), rtol=1e-5, atol=1e-5)
     assert 0.01 < float(seen.opacity.mean()) < 0.9
 
