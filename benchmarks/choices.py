@@ -45,10 +45,10 @@ SAMPLERS = {
     "guided_32": Sampler(guided=32, supersampling=2),
     "guided_64": Sampler(guided=64, supersampling=2),
     "guided_24_one_ray": Sampler(guided=24),
-    "walk_1": Sampler(of_cell=1, supersampling=2),
-    "walk_2": Sampler(of_cell=2, supersampling=2),
-    "walk_3": Sampler(of_cell=3, supersampling=2),
-    "walk_2_one_ray": Sampler(of_cell=2),
+    "walk_64": Sampler(across=64, supersampling=2),
+    "walk_128": Sampler(across=128, supersampling=2),
+    "walk_192": Sampler(across=192, supersampling=2),
+    "walk_128_one_ray": Sampler(across=128),
     "box_48_48": Sampler(stratified=48, importance=48, supersampling=2),
 }
 

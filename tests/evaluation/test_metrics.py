@@ -115,13 +115,13 @@ def test_holes_equal_a_loop_over_pixels(seed, size):
 
 
 def test_glass_and_borders_have_no_holes():
-    alpha, nothing = torch.ones(2, 12, 12), torch.zeros(2, 12, 12)
-    alpha[0, 4:8, 4:8] = 0.6
+    alpha, nothing = torch.ones(2, 20, 20), torch.zeros(2, 20, 20)
+    alpha[0, 8:12, 8:12] = 0.6
     see_through = alpha.clone()
     see_through[1, :2] = 0.0  # within two pixels of the border
     assert holes(see_through, alpha) == [0.0, 0.0]
-    assert holes(nothing, torch.full((2, 12, 12), 0.5)) == [None, None]
-    assert holes(nothing, torch.ones(2, 12, 12)) == [1.0, 1.0]
+    assert holes(nothing, torch.full((2, 20, 20), 0.5)) == [None, None]
+    assert holes(nothing, torch.ones(2, 20, 20)) == [1.0, 1.0]
     with pytest.raises(ViewError, match="opacity of"):
         holes(nothing[:, 1:], alpha)
 

@@ -157,11 +157,12 @@ def test_latent_pictures_are_never_supersampled():
 
 
 @torch.no_grad()
-def test_a_guide_made_once_gives_the_same_pictures():
+def test_an_occupancy_made_once_gives_the_same_pictures():
     shared, codes = hull_part()
-    guide = shared.guide(codes, BOUNDS)
+    guide, occupancy = shared.guide(codes, BOUNDS), shared.occupancy(codes, BOUNDS)
     assert guide.shape == (2, 6, 6, 6) and torch.equal(guide > 0, codes.tensors["hull"] > 0)
-    given = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, guide=guide)
+    assert not ((occupancy.leaps == 0) & (guide == 0)).any()
+    given = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, guide=occupancy)
     made = shared.pictures(codes, cameras(), BOUNDS, SAMPLER)
     assert torch.equal(given.images, made.images) and torch.equal(given.depth, made.depth)
     empty = shared.pictures(codes, cameras(), BOUNDS, SAMPLER, guide=torch.zeros_like(guide))

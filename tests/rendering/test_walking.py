@@ -96,9 +96,9 @@ def test_one_kernel_sees_what_the_plain_walk_sees(made):
     pytest.importorskip("numba")
     field, bounds = made()
     rays, occupancy = some_rays(3, 300), Occupancy.of(some_cells(3).leaps.eq(0) * 9.0, bounds)
-    fast = walk(field, rays, bounds, occupancy, 3)
+    fast = walk(field, rays, bounds, occupancy, 33)
     with plain_only():
-        plain = walk(field, rays, bounds, occupancy, 3)
+        plain = walk(field, rays, bounds, occupancy, 33)
     assert float(fast[1].max()) > 0.3
     for ours, theirs in zip(fast, plain, strict=True):
         same = (ours - theirs).abs() < 3e-3
@@ -123,15 +123,15 @@ def test_a_thin_plate_has_no_holes_at_grazing_angles():
     aims[:, 2] = 0
     origins = torch.stack([torch.full((200,), -2.5), torch.zeros(200), heights], -1)
     rays = Rays(origins[None], torch.nn.functional.normalize(aims - origins, dim=-1)[None])
-    seen = render(Plate(), rays, Sampler(of_cell=4), bounds=bounds, guide=Occupancy.of(guide, bounds))
+    seen = render(Plate(), rays, Sampler(across=180), bounds=bounds, guide=Occupancy.of(guide, bounds))
     assert float(seen.opacity.min()) > 0.9
 
 
 def test_what_a_ray_sees_does_not_depend_on_what_lies_behind_or_on_the_rays_beside_it():
     field, bounds = planes()
     rays, occupancy = some_rays(5, 100), Occupancy(torch.zeros(2, 11, 11, 11, dtype=torch.uint8))
-    whole = walk(field, rays, bounds, occupancy, 2)
-    alone = walk(field, Rays(rays.origins[:, 40:41], rays.directions[:, 40:41]), bounds, occupancy, 2)
+    whole = walk(field, rays, bounds, occupancy, 22)
+    alone = walk(field, Rays(rays.origins[:, 40:41], rays.directions[:, 40:41]), bounds, occupancy, 22)
     for together, single in zip(whole, alone, strict=True):
         torch.testing.assert_close(together[:, 40:41], single)
 
@@ -143,3 +143,11 @@ def test_a_walk_through_nothing_sees_the_background():
     assert not seen.opacity.any() and bool((seen.channels == 0.25).all())
     with pytest.raises(ValueError, match="give its bounds"):
         render(field, some_rays(1), Sampler(), guide=nothing)
+
+
+def test_steps_are_shares_of_the_box_whatever_its_cells():
+    field, bounds = planes()
+    rays = some_rays(7, 80)
+    coarse, fine = (Occupancy(torch.zeros(2, side, side, side, dtype=torch.uint8)) for side in (8, 64))
+    for ours, theirs in zip(walk(field, rays, bounds, coarse, 128), walk(field, rays, bounds, fine, 128), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)

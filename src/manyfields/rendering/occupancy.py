@@ -14,7 +14,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-FAINT = 0.05  # optical depth across a cell up to which it is taken for empty, unless it is beside a denser one
+FAINT = 0.001  # optical depth across a cell up to which it is taken for empty, unless it is beside a denser one
 DOUBLINGS = 4  # rays leap over at most 2^(this - 1) cells at once
 
 

@@ -54,7 +54,7 @@ def render(
         raise ValueError("a guide fills the box of an object: give its bounds")
     if isinstance(guide, Occupancy):
         assert bounds is not None
-        seen = Rendering(*walk(field, rays, bounds, guide, sampler.of_cell))
+        seen = Rendering(*walk(field, rays, bounds, guide, sampler.across))
     elif guide is not None:
         assert bounds is not None
         seen = _render_guided(field, rays, sampler, bounds, guide, generator)

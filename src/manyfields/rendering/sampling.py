@@ -21,8 +21,9 @@ class Sampler:
     """Samples of a ray where a guide says what is filled; those above are for fields without one."""
     bins: int = 48
     """Bins along the ray in which the guide is looked up."""
-    of_cell: int = 2
-    """Samples along a cell that a ray crosses at rest, when nothing is learned (`rendering.walking`)."""
+    across: int = 128
+    """Steps in which a ray at rest, when nothing is learned, would cross the whole box along the axis that it passes
+    fastest; samples are at those within cells that may hold something (`rendering.walking`)."""
     supersampling: int = 1
     """Rays along one side of a pixel, for families in RGB space: their mean is the pixel."""
 
@@ -37,8 +38,8 @@ class Sampler:
     def __post_init__(self) -> None:
         if self.stratified < 2 or self.importance < 0:
             raise ConfigError(f"sampler {self.stratified} + {self.importance}: needs at least 2 + 0 samples")
-        if min(self.guided, self.bins, self.of_cell, self.supersampling) < 1:
-            raise ConfigError("sampler: guided, bins, of_cell and supersampling must be above 0")
+        if min(self.guided, self.bins, self.across, self.supersampling) < 1:
+            raise ConfigError("sampler: guided, bins, across and supersampling must be above 0")
 
 
 def bin_edges(near: Float[Tensor, "B R"], far: Float[Tensor, "B R"], count: int) -> Float[Tensor, "B R E"]:

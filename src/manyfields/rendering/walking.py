@@ -29,12 +29,13 @@ RAYS_AT_ONCE = 65536
 
 @torch.no_grad()
 def walk(
-    field: Field, rays: Rays, bounds: Float[Tensor, "B 2 3"], occupancy: Occupancy, of_cell: int
+    field: Field, rays: Rays, bounds: Float[Tensor, "B 2 3"], occupancy: Occupancy, across: int
 ) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
-    """Channels without a background, opacity, and depth of rays (B, R), with `of_cell` samples along a cell.
+    """Channels without a background, opacity, and depth of rays (B, R), in steps of a box's side over `across`.
 
-    Deterministic, and without gradients.
+    Cells get a whole number of steps, so there may be a few more. Deterministic, and without gradients.
     """
+    of_cell = -(-across // occupancy.leaps.shape[-1])
     if fused_cpu.takes(field, rays.origins, rays.directions):
         return fused_cpu.walk(field, rays.origins, rays.directions, bounds, occupancy.leaps, of_cell, SEEN_THROUGH)
     parts = []
