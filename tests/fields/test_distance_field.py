@@ -77,7 +77,7 @@ def test_what_does_not_fit_is_refused(parts):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [({"first": 5, "last": 4}, "coarse first"), ({"hidden": 0}, "hidden 0"), ({"truncation": 0.0}, "truncation 0.0")]
-    + [({"truncation": float("nan")}, "truncation nan"), ({"features": 256}, "at most 255")],
+    + [({"truncation": float("nan")}, "truncation: a number, not nan"), ({"features": 256}, "at most 255")],
 )
 def test_sizes_without_meaning(sizes, message):
     with pytest.raises(ConfigError, match=message):

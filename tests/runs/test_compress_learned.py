@@ -76,7 +76,7 @@ def test_scenes_that_cannot_be_learned_from(tensor_run, others, tensor_settings,
     attempt("hyperprior: not with a codec", variants=("hyperprior",))
     attempt("end_to_end: not with a codec", variants=("end-to-end",))
     attempt("starts at its encoder", variants=("gaussian",))
-    attempt("starts at its encoder", steps=-1)
+    attempt("steps: a number of at least 0, not -1", steps=-1)
     attempt("learn_from: for codec 'transform', not 'vq'", codec="vq")
     wide = json.loads(tensor_settings.read_text())
     wide["tensorf"] |= {"density_components": 2, "mask_at": []}
