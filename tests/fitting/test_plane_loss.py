@@ -26,7 +26,9 @@ def made():
     micro = 0.5 * torch.randn(1, 3, 10, 10, 3, generator=draw)
     code = Codes({**shared.family.new_codes(1, draw).tensors, "hull": hull, "micro": micro})
     cameras = orbit(4, width=16, height=16)
-    images = (255 * shared.pictures(code, cameras[None], BOUNDS, SAMPLER).images[0].clamp(0, 1)).round()
+    # By samples of the kind that the loss takes.
+    seen = shared.pictures(code, cameras[None], BOUNDS, SAMPLER, guide=shared.guide(code, BOUNDS))
+    images = (255 * seen.images[0].clamp(0, 1)).round()
     item = FittingObject("thing", images.to(torch.uint8), cameras, BOUNDS[0], None, list(range(4)), [], hull[0])
     return shared, item, code
 

@@ -17,6 +17,11 @@ SAMPLER = Sampler(guided=8, bins=16)
 BOUNDS = torch.tensor([[[-0.6, -0.6, -0.6], [0.6, 0.6, 0.6]]])
 
 
+def pictures(shared, codes, cameras):
+    """By samples of the kind that indices are fitted with."""
+    return shared.pictures(codes, cameras[None], BOUNDS, SAMPLER, guide=shared.guide(codes, BOUNDS))
+
+
 def scene():
     """A family with random codes, and views of the first object that it renders itself."""
     generator = torch.Generator().manual_seed(0)
@@ -27,7 +32,7 @@ def scene():
     micro = 0.5 * torch.randn(6, *CONFIG.code_shapes()["micro"], generator=generator)
     codes = Codes({**codes.tensors, "hull": hull, "micro": micro})
     cameras = orbit(6, width=16, height=16)
-    seen = shared.pictures(codes[0], cameras[None], BOUNDS, SAMPLER)
+    seen = pictures(shared, codes[0], cameras)
     images = (255 * seen.images[0].clamp(0, 1)).round().to(torch.uint8)
     item = FittingObject("thing", images, cameras, BOUNDS[0], None, list(range(6)), [], hull[0])
     codec = VqMicroCodec.learn(codes, CONFIG.layers, CONFIG.code_shapes(), (3,), groups=2)
@@ -35,7 +40,7 @@ def scene():
 
 
 def error_of(shared, codes, item):
-    seen = shared.pictures(codes, item.cameras[None], BOUNDS, SAMPLER)
+    seen = pictures(shared, codes, item.cameras)
     return float((255 * seen.images[0] - item.images.float()).square().mean())
 
 

@@ -359,5 +359,5 @@ def test_silhouettes_and_colours_are_those_of_the_reference_renders(shared, name
         inside, expected = rgba[..., 3] > 127, reference[..., 3] > 127
         assert (inside & expected).sum() / (inside | expected).sum() > 0.98
         both = inside & expected
-        assert np.abs(rgba[both][:, :3].astype(int) - reference[both][:, :3]).mean() < 25  # another light, in which black was grey
+        assert np.abs(rgba[both][:, :3].astype(int) - reference[both][:, :3]).mean() < 25  # another light
     large.close()
