@@ -23,6 +23,8 @@ RESULTS = Path(__file__).parent / "results" / "families.json"
 UNITS = {
     "psnr": "dB",
     "foreground_psnr": "dB",
+    "holes": "share",
+    "worst_holes": "share",
     "ssim": "",
     "lpips": "squeeze",
     "object_bytes": "bytes",
@@ -41,7 +43,7 @@ def rows(found: list[dict[str, Any]], note: str) -> Iterator[Record]:
         name = row["family"].replace("-", "_") + ("" if plain else "_coded")
         how = f"{note}; {row['objects']} objects, {row['steps']} steps; {row['stored_as']}"
         for figure, unit in UNITS.items():
-            if row[figure] is not None:
+            if row.get(figure) is not None:
                 yield new_record(f"families.{name}.{figure}", row[figure], unit, how)
 
 

@@ -85,6 +85,8 @@ def fit(work: Path, minutes: float) -> list[Record]:
             ("ssim", whole["mean"]["ssim"], ""),
             ("lpips_squeeze", whole["mean"]["lpips"], ""),
             ("foreground_psnr", whole["mean"]["foreground_psnr"], "dB"),
+            ("holes", whole["mean"]["holes"], "share"),
+            ("worst_holes", whole["mean"]["worst_holes"], "share"),
             ("layer0.psnr", coarse["mean"]["psnr"], "dB"),
             ("layer1.psnr", shaped["mean"]["psnr"], "dB"),
             ("object_bytes", collection.sizes()["per_object"]["layers"], "bytes"),

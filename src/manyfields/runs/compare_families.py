@@ -54,11 +54,11 @@ def compare_families(
     `coding`: choices of `compress` by family. A run and its compressed collection are folders of `out`; what is there
     already goes on or is kept. Writes compare.json, families.png and report.html.
 
-    Returns one row a family and way to store it: `psnr`, `foreground_psnr` (dB), `ssim`, `lpips`, mean `object_bytes`,
-    `shared_bytes` (tables of the codec included), `fit_seconds` and, beyond these, `coding_seconds` of all objects,
-    `fps` (views of the data's size a second, of one object). Raises ConfigError for a family that is not known,
-    ViewError for an object that is not there, RunError where `out` holds figures of other settings, or runs hold out
-    other views.
+    Returns one row a family and way to store it: `psnr`, `foreground_psnr` (dB), `ssim`, `lpips`, `holes` and
+    `worst_holes` (shares of pixels), mean `object_bytes`, `shared_bytes` (tables of the codec included), `fit_seconds`
+    and, beyond these, `coding_seconds` of all objects, `fps` (views of the data's size a second, of one object). Raises
+    ConfigError for a family that is not known, ViewError for an object that is not there, RunError where `out` holds
+    figures of other settings, or runs hold out other views.
     """
     POSITIVE.check("minutes", minutes)
     SEED.check("seed", seed)
