@@ -47,8 +47,9 @@ SAMPLERS = {
     "guided_24_one_ray": Sampler(guided=24),
     "walk_64": Sampler(across=64, supersampling=2),
     "walk_128": Sampler(across=128, supersampling=2),
-    "walk_192": Sampler(across=192, supersampling=2),
-    "walk_128_one_ray": Sampler(across=128),
+    "walk_256": Sampler(across=256, supersampling=2),
+    "walk_512": Sampler(across=512, supersampling=2),
+    "walk_256_one_ray": Sampler(across=256),
     "box_48_48": Sampler(stratified=48, importance=48, supersampling=2),
 }
 

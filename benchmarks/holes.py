@@ -1,7 +1,7 @@
 """Pictures at 256 pixels: holes in fitted objects, and what the walk at rest brings for its time.
 
     python benchmarks/holes.py products --work W --minutes 6   # 16 textured products, one of a design
-    python benchmarks/holes.py vehicles --work W --minutes 4   # 12 vehicles, likewise
+    python benchmarks/holes.py vehicles --work W --minutes 6   # 12 vehicles, likewise
     python benchmarks/holes.py tuned    --work W --minutes 6   # the products on which sampler and fit were tuned
     python benchmarks/holes.py render   --work W               # the walk beside guided samples, on the products' run
 

@@ -9,7 +9,7 @@ from manyfields.commands._tables import print_table
 
 @dataclass(frozen=True)
 class Eval(Command):
-    """Measure PSNR, SSIM and LPIPS on the held-out views, per object and mean, from the stored bytes."""
+    """Measure PSNR (of the foreground, too), holes, SSIM and LPIPS on the held-out views, from the stored bytes."""
 
     folder: RunFolder
     """Run folder that `manyfields fit` made."""

@@ -21,7 +21,7 @@ class Sampler:
     """Samples of a ray where a guide says what is filled; those above are for fields without one."""
     bins: int = 48
     """Bins along the ray in which the guide is looked up."""
-    across: int = 128
+    across: int = 256
     """Steps in which a ray at rest, when nothing is learned, would cross the whole box along the axis that it passes
     fastest; samples are at those within cells that may hold something (`rendering.walking`)."""
     supersampling: int = 1
