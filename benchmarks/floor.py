@@ -29,9 +29,9 @@ from floor_parts import (
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.rendering import Sampler
-from manyfields.rendering.guided import guided_samples
-from manyfields.rendering.render import SPREAD_AT_REST
+from manyfields.fields import Field
+from manyfields.rendering import Occupancy, Sampler, densities
+from manyfields.rendering.walking import SEEN_THROUGH, next_samples
 
 VIEWS = 144  # training views of an object, of 160
 HULL_SHARE = 0.2  # cells of a box that lie in the hull, about, for vehicles
@@ -139,16 +139,24 @@ def one_view(settings: Any, rays: int, samples: float, stage1_objects: int = 24)
     ]
 
 
-def samples_used(
-    cameras: Cameras, bounds: Tensor, guide: Tensor, sampler: Sampler, size: int, device: torch.device | str = "cpu"
-) -> tuple[int, float]:
-    """Rays of the first of some views of size x size pixels, and samples that have a length: for `one_view`."""
+@torch.no_grad()
+def samples_walked(
+    field: Field, cameras: Cameras, bounds: Tensor, occupancy: Occupancy, sampler: Sampler, size: int
+) -> tuple[int, int]:
+    """Rays of the first of some views of size x size pixels, and samples until nothing more shows: for `one_view`."""
     fine = sampler.supersampling * size
-    rays = cameras[0].resized(fine, fine).to(device).rays()
-    offsets = torch.full((1, len(rays.origins), sampler.guided), 0.5, device=device)
-    spans = (rays.origins[None], rays.directions[None], bounds, guide, offsets)
-    _, lengths, _ = guided_samples(*spans, bins=sampler.bins, spread=SPREAD_AT_REST)
-    return len(rays.origins), float((lengths > 0).sum())
+    rays = cameras[0].resized(fine, fine).to(bounds.device).rays()
+    origins, directions = rays.origins[None], rays.directions[None]
+    of_cell = -(-sampler.across // occupancy.leaps.shape[-1])
+    at = torch.zeros(origins.shape[:2], dtype=torch.int32, device=bounds.device)
+    depth, used = torch.zeros_like(origins[..., 0]), 0
+    while True:
+        distances, lengths, at = next_samples(origins, directions, bounds, occupancy, of_cell, at, 1)
+        going = (lengths[..., 0] > 0) & (torch.exp(-depth) > SEEN_THROUGH)
+        if not bool(going.any()):
+            return len(rays.origins), used
+        used += int(going.sum())
+        depth += densities(field, origins + distances * directions) * lengths[..., 0] * going
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from floor import PaperSettings, one_view, our_object, paper_object, samples_used
+from floor import PaperSettings, one_view, our_object, paper_object, samples_walked
 from floor_networks import compact_networks
 from floor_parts import Machine, Part
 from gpu_data import Packed
@@ -115,23 +115,24 @@ class Rows:
         self.write(("stage2.seconds_per_object", best_wave[0], "s", note))
 
     def render(self, packed: Packed) -> None:
-        """Views of one fitted object from its planes and its guide; what comes out stays on the device."""
+        """Views of one fitted object from its planes and its occupancy; what comes out stays on the device."""
         shared = packed.shared().to(self.device)
         codes, bounds = packed.fitted()
         codes, bounds = codes.to(self.device), bounds.to(self.device)
-        guide = shared.guide(codes, bounds)
-        assert guide is not None
+        field, occupancy = shared.family.field(codes, None, bounds), shared.occupancy(codes, bounds)
+        assert occupancy is not None
         size = 32 if self.smoke else packed.size
         samplers = {"": packed.final_sampler, "one_ray.": replace(packed.final_sampler, supersampling=1)}
         for name, sampler in samplers.items():
             for batch in (1, 2) if self.smoke else (1, 64):
                 cameras = orbit(batch, width=size, height=size)
-                views = partial(self._pictures, shared, codes, cameras[None].to(self.device), bounds, sampler, guide)
+                given = (shared, codes, cameras[None].to(self.device), bounds, sampler, occupancy)
+                views = partial(self._pictures, *given)
                 seconds = best(views, self.device)
-                note = f"{batch} views at once, {size}x{size}, {sampler.supersampling**2} rays a pixel, guide at hand"
+                note = f"{batch} views at once, {size}x{size}, {sampler.supersampling**2} rays a pixel, with occupancy"
                 where = "" if batch == 1 else f"batch_{batch}."
                 least = self.machine.floor(
-                    one_view(packed, *samples_used(cameras, bounds, guide, sampler, size, self.device))
+                    one_view(packed, *samples_walked(field, cameras.to(self.device), bounds, occupancy, sampler, size))
                 )
                 self.write(
                     (f"render.{name}{where}fps", batch / seconds, "views/s", note),
@@ -141,8 +142,8 @@ class Rows:
 
     @staticmethod
     @torch.no_grad()
-    def _pictures(shared, codes, cameras: Cameras, bounds, sampler, guide) -> None:
-        shared.pictures(codes, cameras, bounds, sampler, guide=guide)
+    def _pictures(shared, codes, cameras: Cameras, bounds, sampler, occupancy) -> None:
+        shared.pictures(codes, cameras, bounds, sampler, guide=occupancy)
 
     def _common(
         self, name: str, wave: int, fitted: Fitted, least: Sequence[Part], pixels: int, note: str

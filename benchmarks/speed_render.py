@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from floor import one_view, samples_used
+from floor import one_view, samples_walked
 from peaks import measured_cpu
 from speed_common import SIZE, Bench, median_seconds, use_threads
 
@@ -17,7 +17,7 @@ from manyfields.collection.objects import stored_sampler
 from manyfields.compiled import plain_only
 from manyfields.evaluation.record import Record
 from manyfields.fields import Codes
-from manyfields.rendering import Sampler
+from manyfields.rendering import Occupancy, Sampler
 from manyfields.runs import RunRecord
 
 BATCH, AT_ONCE, FRAMES = 64, 8, 24
@@ -34,7 +34,7 @@ def cameras_all_around() -> Cameras:
 
 
 def first_view(run: Path, cameras: Cameras) -> Callable[[], object]:
-    """From files to a picture: manifest, shared part, index, the object's bytes, its guide, one view."""
+    """From files to a picture: manifest, shared part, index, the object's bytes, its occupancy, one view."""
 
     def work() -> object:
         collection = open_collection(run)
@@ -44,7 +44,7 @@ def first_view(run: Path, cameras: Cameras) -> Callable[[], object]:
 
 
 def next_object(collection: Collection, cameras: Cameras) -> Callable[[], object]:
-    """The same in a collection that is open: its bytes, its guide, one view."""
+    """The same in a collection that is open: its bytes, its occupancy, one view."""
     return lambda: collection[collection.ids[0]].render(cameras)
 
 
@@ -55,13 +55,13 @@ def many_objects(collection: Collection, sampler: Sampler, cameras: Cameras) -> 
     picked = [items[number % len(items)] for number in range(BATCH)]
     codes = Codes.concatenate([item.code() for item in picked])
     bounds = torch.stack([torch.as_tensor(item.bounds, dtype=torch.float32) for item in picked])
-    guide = shared.guide(codes, bounds)
+    occupancy = shared.occupancy(codes, bounds)
     own_cameras = stack([cameras[number : number + 1] for number in range(BATCH)])
 
     @torch.no_grad()
     def work() -> None:
         for part in torch.arange(BATCH).split(AT_ONCE):
-            own = None if guide is None else guide[part]
+            own = None if occupancy is None else Occupancy(occupancy.leaps[part])
             shared.pictures(codes[part], own_cameras[part], bounds[part], sampler, guide=own)
 
     return work
@@ -83,13 +83,14 @@ def measure(bench: Bench) -> list[Record]:
 
     item = collection[collection.ids[0]]
     bounds = torch.as_tensor(item.bounds, dtype=torch.float32)[None]
-    guide = collection.shared_part.guide(item.code(), bounds)
-    assert guide is not None
+    field = collection.shared_part.family.field(item.code(), None, bounds)
+    occupancy = collection.shared_part.occupancy(item.code(), bounds)
+    assert occupancy is not None
     for name, sampler in samplers.items():
-        rays = f"{sampler.supersampling**2} rays a pixel, at most {sampler.guided} samples a ray"
+        rays = f"{sampler.supersampling**2} rays a pixel, steps of a box over {sampler.across}"
         seconds = add(name, 1, partial(item.render, one, sampler=sampler), f"single views, {rays}")
         rows.append(bench.row(f"render.{name}latency", 1000 * seconds, "ms", f"a single view, {rays}"))
-        count, used = samples_used(one, bounds, guide, sampler, SIZE)
+        count, used = samples_walked(field, one, bounds, occupancy, sampler, SIZE)
         least = measured_cpu(bench.threads).floor(one_view(RunRecord.load(ours).settings, count, used))
         note = f"a single view, {rays}, {used:.0f} samples of {count} rays counted"
         rows.append(bench.row(f"render.{name}share_of_floor", least / seconds, "", note))
@@ -105,9 +106,9 @@ def measure(bench: Bench) -> list[Record]:
                 f"single views, plain PyTorch, {rays}",
             )
 
-    note = "open a collection, read and decode an object, its guide, one view; files in the cache of the system"
+    note = "open a collection, read and decode an object, its occupancy, one view; files in the cache of the system"
     rows.append(bench.row("render.first_view", 1000 * median_seconds(first_view(ours, one)), "ms", note))
-    note = "read and decode an object of an open collection, its guide, one view"
+    note = "read and decode an object of an open collection, its occupancy, one view"
     rows.append(bench.row("render.next_object", 1000 * median_seconds(next_object(collection, one)), "ms", note))
     other = open_collection(triplanes)
     item_of_planes, sampler = other[other.ids[0]], stored_sampler(other)
