@@ -18,6 +18,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
@@ -29,13 +30,12 @@ from PIL import Image
 from manyfields import runs
 from manyfields._io import read_json
 from manyfields.collection import open_collection
-from manyfields.collection.objects import stored_sampler
 from manyfields.commands._progress import PlainLines, to_stderr
 from manyfields.evaluation import metrics
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.latents import Pictures
 from manyfields.rendering import Sampler
-from manyfields.runs import RunRecord
+from manyfields.runs import RunRecord, presets
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut
 from manyfields.views import ObjectViews, read_views
@@ -120,9 +120,13 @@ def rendering(work: Path) -> list[Record]:
     """The walk beside 24 and 96 samples placed by guessed opacities: quality, and times in turns of one process."""
     run = work / "products" / "run"
     collection, record = open_collection(run), RunRecord.load(run)
-    shared, sampler = collection.shared_part, stored_sampler(collection)
+    shared, default = collection.shared_part, presets()["fused-planes"].final_sampler
     names = sorted(collection.ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:TIMED_OBJECTS]
-    ways = {"walk": sampler, **{f"guided_{n}": Sampler(guided=n, supersampling=2) for n in (24, 96)}}
+    ways = {
+        "walk": default,
+        "walk_128": replace(default, across=128),
+        **{f"guided_{n}": Sampler(guided=n, supersampling=2) for n in (24, 96)},
+    }
     psnr: dict[str, list[float]] = defaultdict(list)
     holed: dict[str, list[float]] = defaultdict(list)
     seconds: dict[str, list[float]] = defaultdict(list)
@@ -136,7 +140,7 @@ def rendering(work: Path) -> list[Record]:
         for view, name in enumerate(seen.names[:TIMED_VIEWS]):
             cameras = source.cameras[[source.names.index(name)]][None]
             for way, chosen in ways.items():
-                guide = shared.occupancy(code, box) if way == "walk" else shared.guide(code, box)
+                guide = shared.guide(code, box) if way.startswith("guided") else shared.occupancy(code, box)
                 draw = partial(shared.pictures_of, field, cameras, box, chosen, guide=guide)
                 took, drawn = timed(draw)
                 image = drawn.images[0].clamp(0, 1).permute(0, 2, 3, 1)
