@@ -116,6 +116,7 @@ def sheet(pictures: dict[str, HeldOut]) -> Image.Image:
     return Image.fromarray((torch.cat(rows).numpy() * 255).round().astype(np.uint8))
 
 
+@torch.no_grad()
 def rendering(work: Path) -> list[Record]:
     """The walk beside 24 and 96 samples placed by guessed opacities: quality, and times in turns of one process."""
     run = work / "products" / "run"
