@@ -17,9 +17,9 @@ import torch
 from manyfields import runs
 from manyfields.commands._progress import PlainLines
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.fitting.progress import Progress
 from manyfields.runs import RunRecord
 from manyfields.runs.demo import MINUTES
-from manyfields.runs.trainer import Progress
 
 RESULTS = Path(__file__).parent / "results" / "demo.json"
 

@@ -16,8 +16,8 @@ import torch
 
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.tensor_planes.transform.coding import size_breakdown
 from manyfields.runs import RunRecord, compress, fit
-from manyfields.runs.compress_transform import size_breakdown
 from manyfields.runs.record import FILE
 
 RESULTS = Path(__file__).parent / "results" / "factor_fields.json"

@@ -13,7 +13,7 @@ from speed_common import SIZE, Bench, median_seconds, use_threads
 
 from manyfields.cameras import Cameras, orbit, stack
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import stored_sampler
+from manyfields.collection.shared_file import stored_sampler
 from manyfields.compiled import plain_only
 from manyfields.evaluation.record import Record
 from manyfields.fields import Codes

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from manyfields.compiled import plain_only
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
 from manyfields.latents.compact import CompactConfig, CompactDecoder
 from manyfields.runs import presets
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyfields.compression import TransformMicroCodec
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 from manyfields.fields import Codes
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from manyfields.compression import TransformMicroCodec
 from manyfields.errors import CollectionError
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 
 
 def changed(tensor: torch.Tensor, place: int, value: int) -> torch.Tensor:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from manyfields.compression import TransformMicroCodec
 from manyfields.errors import CollectionError
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 
 MEGABYTES = 64  # that may stay after all of them, allocators' own habits included
 

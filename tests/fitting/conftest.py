@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 
 from manyfields.cameras import Cameras, focal_from_angle
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.fitter import Fitter
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, load_object
-from manyfields.fitting.fitter import Fitter
-from manyfields.latents import SharedPart
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 from manyfields.views import ViewSet, read_views
 
 SIZE = (16, 16)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from manyfields.fitting import octree_growing
+from manyfields.families.octree import growing as octree_growing
 from manyfields.runs import fit
 
 SAMPLES = {"stratified": 4, "importance": 4}

@@ -4,10 +4,6 @@ Encoding knows all contexts beforehand, so `constriction` does it in one call. D
 two symbols; its loops are in `ans_loops`, compiled by numba where that is installed.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
 import constriction
 import numpy as np
 from jaxtyping import Int, UInt32, UInt64
@@ -54,20 +50,13 @@ class Words:
 
     def decode(self, loop: str, *arguments: np.ndarray) -> None:
         """Go on with a loop of `ans_loops`."""
-        run = _compiled(loop) if compiled_for() else getattr(ans_loops, loop)
+        run = getattr(ans_loops, f"compiled_{loop}" if compiled_for() else loop)
         run(self._words, self._coder, *arguments)
 
     def end(self) -> None:
         """Raises CollectionError where words are left, or the coder is not where encoding began."""
         if self._coder.any():
             raise CollectionError(f"{self.what}: the coded bytes do not end where the symbols do")
-
-
-@cache
-def _compiled(loop: str) -> Callable[..., Any]:
-    from manyfields.compression import ans_kernels
-
-    return getattr(ans_kernels, loop)
 
 
 def cumulated(frequencies: Int[np.ndarray, "C K"]) -> UInt64[np.ndarray, "C K1"]:
