@@ -40,6 +40,7 @@ def _load(name: str):
 
 # Every shape that a signature states is checked while tests run.
 jaxtyping.install_import_hook(_checked_modules(), f"{_load('_shape_checks').__name__}.check_shapes")
+importlib.import_module("manyfields.runs")  # first: families and runs still import one another
 
 # No example has a time to keep, and the same ones are tried in every run.
 hypothesis.settings.register_profile(
