@@ -1,6 +1,6 @@
 """Operations and bytes of one object in stage 2, part by part, and the least seconds that a machine needs for them.
 
-    python benchmarks/floor.py [--threads 2]      # the tables of docs/performance.md, on this CPU and on datasheets
+    python benchmarks/floor.py [--threads 2]      # the tables of results/performance.md, on this CPU and on datasheets
 
 What is counted how is said in `floor_parts`.
 """

@@ -1,4 +1,4 @@
-"""The counts behind docs/performance.md: by hand on small cases, and against PyTorch's own counter."""
+"""The counts behind docs/results/performance.md: by hand on small cases, and against PyTorch's own counter."""
 
 import pytest
 import torch
