@@ -50,22 +50,22 @@ class Entry:
     """Such as `--minutes MINUTES`."""
     text: str
 
-    @property
-    def default(self) -> str:
-        found = re.search(r"\((?:default: (.*)|(required))\)$", self.text)
-        value = (found[1] or found[2]) if found else ""
-        return "" if value in ("None", "False") else value
-
-    @property
-    def meaning(self) -> str:
-        return re.sub(r"\s*\((?:default: .*|required)\)$", "", self.text)
+    def lines(self) -> Iterator[str]:
+        """The entry in a list of definitions."""
+        end = re.search(r"\s*\((?:default: (.*)|(required))\)$", self.text)
+        meaning, default = (self.text[: end.start()], end[1]) if end else (self.text, None)
+        name = self.name.replace("{None}|", "").replace("{None,", "{")
+        yield f"`{name}`" + (" (required)" if end and end[2] and name.startswith("-") else "")
+        given = f" Default: `{default}`." if default not in (None, "", "None", "True", "False") else ""
+        yield f":   {plain(meaning)}{given}\n"
 
 
 def help_of(words: list[str]) -> str:
     """What `manyfields WORDS --help` prints, in lines as long as they need to be."""
     from manyfields.commands import main
 
-    printed, before = io.StringIO(), os.environ.get("COLUMNS")
+    # In UTF-8, for only then the help has the boxes that `boxes` reads.
+    printed, before = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "2000"
     try:
         with redirect_stdout(printed):
@@ -74,7 +74,8 @@ def help_of(words: list[str]) -> str:
         os.environ.pop("COLUMNS")
         if before is not None:
             os.environ["COLUMNS"] = before
-    return re.sub(r"\x1b\[[0-9;]*m", "", printed.getvalue())
+    printed.seek(0)
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.read())
 
 
 def boxes(text: str) -> dict[str, list[Entry]]:
@@ -85,18 +86,19 @@ def boxes(text: str) -> dict[str, list[Entry]]:
         if line.startswith("╭"):
             entries = found.setdefault(line.strip("╭─╮ "), [])
         elif line.startswith("│"):
-            inner = line.strip("│").rstrip()[1:]
+            inner = re.sub(r"^ *• (\S+) +", r"\1  ", line.strip("│").rstrip()[1:])  # a command below this one
             name, _, rest = inner.partition("  ")
-            if inner and not inner.startswith((" ", "─")):
+            if inner and not inner.startswith((" ", "─", "(")):
                 entries.append(Entry(name, rest.strip()))
             elif entries and inner.strip(" ─"):
                 entries[-1].text = f"{entries[-1].text} {inner.strip()}".strip()
     return found
 
 
-def cell(text: str) -> str:
-    """A text that may stand in a cell of a table: what is in braces or brackets is no markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+def plain(text: str) -> str:
+    """A text as Markdown that shows it as it is; flags in it become code."""
+    shown = re.sub(r"([\\`*_<\[\]|])", r"\\\1", text)
+    return re.sub(r"(?<![\w-])(--[a-z][a-z0-9-]*)", r"`\1`", shown)
 
 
 def described(words: list[str], depth: int = 2) -> Iterator[str]:
@@ -104,7 +106,7 @@ def described(words: list[str], depth: int = 2) -> Iterator[str]:
     text = help_of(words)
     paragraphs = text.split("╭")[0].strip().split("\n\n")
     usage = re.sub(r"^usage: ", "", paragraphs[0]).replace(" [-h]", "")
-    yield f"{'#' * depth} {' '.join(words) or 'manyfields'}\n"
+    yield f"{'#' * depth} {' '.join(words)}\n"
     yield "\n\n".join(paragraphs[1:]) + "\n"
     yield f"    {usage}\n"
     below: list[str] = []
@@ -112,11 +114,9 @@ def described(words: list[str], depth: int = 2) -> Iterator[str]:
         if "subcommands" in title:
             below = [entry.name for entry in entries]
             continue
-        entries = [entry for entry in entries if not entry.name.startswith("-h")]
-        if entries:
-            yield f"| {title} | | default |\n|---|---|---|"
-            yield from (f"| `{cell(e.name)}` | {cell(e.meaning)} | {cell(e.default)} |" for e in entries)
-            yield ""
+        for entry in entries:
+            if not entry.name.startswith("-h,"):
+                yield from entry.lines()
     for name in below:
         yield from described([*words, name], depth + 1)
 
