@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# What `python benchmarks/gpu.py pack` wrote, and where the rows go.
+# What `python -m benchmarks.gpu pack` wrote, and where the rows go.
 GPU_DATA ?= bench-work/gpu.npz
 GPU_RESULTS ?= bench-work/gpu-results
 BENCH ?=
@@ -43,12 +43,12 @@ test-slow: lint
 
 # BENCH="kernels render --threads 1" runs some parts only.
 bench: setup
-	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 # Sets up nothing and asks no network: PYTHON is a Python whose torch sees the GPU.
 bench-gpu:
-	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python benchmarks/gpu.py pack --out FILE" >&2; exit 1; }
-	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py run $(GPU_DATA) --out $(GPU_RESULTS)
+	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python -m benchmarks.gpu pack --out FILE" >&2; exit 1; }
+	PYTHONPATH=src $(PYTHON) -m benchmarks.gpu run $(GPU_DATA) --out $(GPU_RESULTS)
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
