@@ -2,8 +2,9 @@
 #   make demo        built-in inventory -> views -> fit -> report, offline, on the CPU
 #   make test        lint, types, tests
 #   make test-slow   the slow tests as well
+#   make docs        the documentation as a site, in site/
 #   make bench       speed on this CPU, beside plain PyTorch and Tri-Planes (minutes; rows in benchmarks/results)
-#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `gpu.py pack`
+#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `benchmarks.gpu pack`
 # Another Python: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ GPU_DATA ?= bench-work/gpu.npz
 GPU_RESULTS ?= bench-work/gpu-results
 BENCH ?=
 
-.PHONY: setup demo test test-slow bench bench-gpu lint clean
+.PHONY: setup demo test test-slow docs bench bench-gpu lint clean
 
 setup: $(READY)
 
@@ -41,6 +42,10 @@ test: lint
 test-slow: lint
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+# The theme announces another tool at each build, unless it is told not to.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # BENCH="kernels render --threads 1" runs some parts only.
 bench: setup
 	$(BIN)/python -m benchmarks.speed $(BENCH)
@@ -51,5 +56,5 @@ bench-gpu:
 	PYTHONPATH=src $(PYTHON) -m benchmarks.gpu run $(GPU_DATA) --out $(GPU_RESULTS)
 
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """Operations and bytes of one object in stage 2, part by part, and the least seconds that a machine needs for them.
 
-    python -m benchmarks.floor.stage2 [--threads 2]  # the tables of docs/performance.md, on this CPU and on datasheets
+    python -m benchmarks.floor.stage2 [--threads 2]  # the tables of docs/results/performance.md, of this CPU too
 
 What is counted how is said in `parts`.
 """

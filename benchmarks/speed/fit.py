@@ -26,7 +26,7 @@ from manyfields.runs import RunRecord
 
 OBJECTS = 4
 QUALITY = 29.0  # dB
-RATE = 0.06  # the best of Tri-Planes at short times (docs/results.md)
+RATE = 0.06  # the best of Tri-Planes at short times (docs/results/quality.md)
 FORMS = {
     "ours": ("ours", {}, "fused kernels"),
     "plain": ("ours", {"MANYFIELDS_COMPILED": "0"}, "plain PyTorch"),

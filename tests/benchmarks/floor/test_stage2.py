@@ -1,4 +1,4 @@
-"""The counts behind docs/performance.md: those of the paper, and of settings."""
+"""The counts behind docs/results/performance.md: those of the paper, and of settings."""
 
 import pytest
 
