@@ -4,7 +4,7 @@
 #   make test-slow   the slow tests as well
 #   make docs        the documentation as a site, in site/
 #   make bench       speed on this CPU, beside plain PyTorch and Tri-Planes (minutes; rows in benchmarks/results)
-#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `gpu.py pack`
+#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `benchmarks.gpu pack`
 # Another Python: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# What `python benchmarks/gpu.py pack` wrote, and where the rows go.
+# What `python -m benchmarks.gpu pack` wrote, and where the rows go.
 GPU_DATA ?= bench-work/gpu.npz
 GPU_RESULTS ?= bench-work/gpu-results
 BENCH ?=
@@ -48,12 +48,12 @@ docs: setup
 
 # BENCH="kernels render --threads 1" runs some parts only.
 bench: setup
-	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 # Sets up nothing and asks no network: PYTHON is a Python whose torch sees the GPU.
 bench-gpu:
-	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python benchmarks/gpu.py pack --out FILE" >&2; exit 1; }
-	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py run $(GPU_DATA) --out $(GPU_RESULTS)
+	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python -m benchmarks.gpu pack --out FILE" >&2; exit 1; }
+	PYTHONPATH=src $(PYTHON) -m benchmarks.gpu run $(GPU_DATA) --out $(GPU_RESULTS)
 
 clean:
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
