@@ -1,24 +1,44 @@
-"""What `make docs` adds to the pages: commands and settings out of the code, and links that leave the site.
+"""What `make docs` adds to the pages: commands, settings and API out of the code, and links that leave the site.
 
-mkdocs calls `on_page_markdown` for each page (mkdocs.yml, `hooks`). A page has a comment where something is to be put:
+mkdocs calls the functions `on_...` (mkdocs.yml, `hooks`). A page has a comment where something is to be put:
 
     <!-- made from the code: commands -->
 
 so that it reads well on the repository's host too, where nothing is put there.
 """
 
+import inspect
 import io
 import os
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parent
+API = "reference/api.md"
 PLACE = re.compile(r"<!-- made from the code: (\w+) -->")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def on_config(config: Any) -> Any:
+    """The navigation, with a page for each package of the API."""
+    reference = next(part["Reference"] for part in config.nav if isinstance(part, dict) and "Reference" in part)
+    place = reference.index(API) + 1
+    reference[place:place] = [{"The packages": [{package.split(".")[-1]: api_page(package)} for package in packages()]}]
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """The pages, with one for each package of the API."""
+    from mkdocs.structure.files import File
+
+    for package in packages():
+        files.append(File.generated(config, api_page(package), content=api(package)))
+    return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
@@ -133,4 +153,28 @@ def settings() -> str:
     return ""
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": commands, "settings": settings}
+def packages() -> list[str]:
+    """The packages that export something, in the order of their names."""
+    import manyfields
+
+    found = pkgutil.walk_packages(manyfields.__path__, "manyfields.")
+    return sorted(name for _, name, whole in found if whole and getattr(import_module(name), "__all__", ()))
+
+
+def api_page(package: str) -> str:
+    return f"reference/api/{package.removeprefix('manyfields.')}.md"
+
+
+def api(package: str = "manyfields") -> str:
+    """The names that a package exports, each by its docstring."""
+    module = import_module(package)
+    lines = [] if package == "manyfields" else [f"# {package}", "", f"{inspect.getdoc(module)}", ""]
+    for name in module.__all__:
+        made = getattr(module, name)
+        if inspect.isclass(made) or inspect.isfunction(made):
+            # Where it is defined: `manyfields.runs.fit` is a module, too.
+            lines += [f"::: {made.__module__}.{made.__qualname__}", ""]
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {"commands": commands, "settings": settings, "api": api}
