@@ -16,7 +16,7 @@ from manyfields.rendering import Sampler, render
 
 
 class Ball(Field):
-    """Any object with `channels` and this call is a field: density and channels at points (B, N, 3)."""
+    """A field says this alone: density and channels at points (B, N, 3)."""
 
     channels = 3
 
