@@ -16,7 +16,7 @@ from manyfields.rendering import fused_cpu
 numba = pytest.importorskip("numba")
 
 LEARNED = ("planes", "hidden.weight", "hidden.bias", "output.weight", "output.bias")
-TOLERANCE = 1e-5  # of the largest number of a tensor; 5.3e-6 was seen, of one hidden unit
+TOLERANCE = 5e-6  # of the largest number of a tensor; 1e-6 was seen
 
 
 def march(field: PlaneField, *rays: torch.Tensor):
@@ -112,10 +112,11 @@ def learn(error, field: PlaneField, rays: list, target: list) -> dict[str, torch
 
 def assert_near(found, wanted, tolerance=TOLERANCE):
     assert found.keys() == wanted.keys()
+    # A gradient of few numbers may be next to nothing, as what its many terms cancel down to.
+    least = 0.01 * max(float(wanted[name].abs().max()) for name in wanted)
     for name in wanted:
-        # What has no gradient, as behind one hidden unit that is off, has none in either form.
-        most = wanted[name].abs().max().clamp(min=1e-30)
-        difference = float((found[name] - wanted[name]).abs().max() / most)
+        most = max(float(wanted[name].abs().max()), least)
+        difference = float((found[name] - wanted[name]).abs().max()) / most
         assert difference < tolerance, f"{name}: {difference:.1e}"
 
 
