@@ -37,8 +37,8 @@ from manyfields.fields import Codes
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.progress import Progress, silent
+from manyfields.fitting.settings import takes_half
 from manyfields.fitting.transform.settings import TransformSettings
-from manyfields.runs.building import takes_half
 from manyfields.runs.measuring import measure_layers
 from manyfields.runs.record import RunRecord
 from manyfields.shared_part import SharedPart

@@ -28,8 +28,8 @@ from manyfields.families.tensor_planes.transform.fitter import TransformFitter
 from manyfields.families.tensor_planes.transform.scene import CodedScene
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress
+from manyfields.fitting.settings import takes_half
 from manyfields.fitting.transform.settings import TransformSettings
-from manyfields.runs.building import takes_half
 from manyfields.runs.rd.source import RdSource
 from manyfields.runs.rd.sweep import Point, Sweep
 from manyfields.shared_part import SharedPart

@@ -23,7 +23,7 @@ from manyfields.families.tensor_planes.importance import importance_scores
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.scene_loss import SceneLoss
-from manyfields.runs.building import takes_half
+from manyfields.fitting.settings import takes_half
 from manyfields.runs.rd.source import RdSource
 from manyfields.runs.rd.sweep import Point, Sweep
 from manyfields.shared_part import SharedPart
