@@ -34,6 +34,7 @@ from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
 from manyfields.errors import ManyfieldsError, Remark
+from manyfields.families.names import NAMES
 
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
@@ -111,6 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(words: Sequence[str]) -> Command:
     """The command that a command line names. Raises SystemExit (0 for help, 2 for wrong usage)."""
+    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    if len(words) > 1 and words[0] == "fit" and words[1] in NAMES:
+        from manyfields.commands._fit_family import fit_command
+
+        return tyro.cli(fit_command(words[1]), prog=f"manyfields fit {words[1]}", args=words[2:], config=config)
     choices: Any = Union[  # noqa: UP007 - the members come from the table, so they cannot be written with |
         tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in COMMANDS.items())
     ]
@@ -119,7 +125,7 @@ def parse(words: Sequence[str]) -> Command:
         prog="manyfields",
         description="Large sets of 3D objects as neural fields that share what they have in common.",
         args=words,
-        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        config=config,
     )
 
 
