@@ -229,7 +229,7 @@ def test_priors_draw_instances(kind, images, meshes, tmp_path):
 
 def test_the_command_line(images, tmp_path, capsys):
     (tmp_path / "c.json").write_text(json.dumps(TINY))
-    words = ["fit", str(images), "--out", str(tmp_path / "run"), "--family", "mixture-images", "--config"]
+    words = ["fit", "mixture-images", str(images), "--out", str(tmp_path / "run"), "--config"]
     words += [str(tmp_path / "c.json"), "--adaptation", "meta-first-order", "--side", "9", "--minutes", "0.01"]
     assert main(words) == 0
     printed = capsys.readouterr()

@@ -21,7 +21,7 @@ from manyfields.commands.compress import Compress
 from manyfields.commands.demo import Demo
 from manyfields.commands.eval import Eval
 from manyfields.commands.extract import Extract
-from manyfields.commands.fit import Fit
+from manyfields.commands.fit import Fit, moved
 from manyfields.commands.info import Info
 from manyfields.commands.interpolate import Interpolate
 from manyfields.commands.inventory import Inventory
@@ -33,7 +33,7 @@ from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
-from manyfields.errors import ManyfieldsError, Remark
+from manyfields.errors import ConfigError, ManyfieldsError, Remark
 from manyfields.families.names import NAMES
 
 COMMANDS: dict[str, type[Command]] = {
@@ -87,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         command = parse(words)
+    except ConfigError as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return 1
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     try:
@@ -110,10 +113,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parse(words: Sequence[str]) -> Command:
-    """The command that a command line names. Raises SystemExit (0 for help, 2 for wrong usage)."""
+def parse(words: list[str]) -> Command:
+    """The command that a command line names.
+
+    Raises SystemExit (0 for help, 2 for wrong usage), and ConfigError for flags that have moved.
+    """
     config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    if len(words) > 1 and words[0] == "fit" and words[1] in NAMES:
+    if words[:1] == ["fit"] and (instead := moved(words[1:])) is not None and words[1] not in NAMES:
+        raise ConfigError(instead)
+    if words[:1] == ["fit"] and len(words) > 1 and words[1] in NAMES:
         from manyfields.commands._fit_family import fit_command
 
         return tyro.cli(fit_command(words[1]), prog=f"manyfields fit {words[1]}", args=words[2:], config=config)

@@ -1,11 +1,10 @@
 """`manyfields fit`: views of many objects to a collection."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
-
-import tyro
 
 from manyfields._checks import NewFolder
 from manyfields.commands._command import (
@@ -18,11 +17,17 @@ from manyfields.commands._command import (
     Threads,
 )
 from manyfields.commands._progress import progress, to_stderr
-from manyfields.errors import ConfigError
 from manyfields.families.names import NAMES
 
-Moved = Annotated[str | None, tyro.conf.Suppress]
-"""A flag that only some families have now: understood, to say where it went."""
+MOVED = {
+    "--family": "fused-planes",
+    "--policy": "fused-planes",
+    "--autoencoder": "fused-planes",
+    "--adaptation": "mixture-images",
+    "--side": "mixture-images",
+    "--bits": "octree",
+}
+"""Flags that stood beside those of all families, and a family that has them."""
 
 
 @dataclass(frozen=True)
@@ -105,35 +110,26 @@ class Fit(FitAny):
 
     stage1_objects: OptionalCount = None
     """How many objects learn the shared part (split by group); all of them up to 500 if not given."""
-    policy: Moved = None
-    """Moved to the families that have it."""
-    autoencoder: Moved = None
-    """Moved to fused-planes."""
-    adaptation: Moved = None
-    """Moved to mixture-images and mixture-voxels."""
-    side: Moved = None
-    """Moved to mixture-images and mixture-voxels."""
-    bits: Moved = None
-    """Moved to octree."""
-    family_: Annotated[str | None, tyro.conf.Suppress, tyro.conf.arg(name="family")] = None
-    """Stands before DATA now."""
-
-    def check(self) -> None:
-        super().check()
-        moved = {name: getattr(self, name) for name in ("policy", "autoencoder", "adaptation", "side", "bits")}
-        given = {name: value for name, value in moved.items() if value is not None}
-        if not given and self.family_ is None:
-            return
-        homes = {"bits": "octree", "adaptation": "mixture-images", "side": "mixture-images"}
-        family = self.family_ or next((homes[name] for name in given if name in homes), NAMES[0])
-        flag = "--family" if self.family_ else f"--{next(iter(given))}"
-        words = ["manyfields", "fit", family, str(self.data), "--out", str(self.out)]
-        for name, value in given.items():
-            words += [f"--{name}", value]
-        others = (
-            " and your other flags" if self != type(self)(self.data, self.out, **moved, family_=self.family_) else ""
-        )
-        raise ConfigError(f"{flag}: the family comes first now, with its own flags: {shlex.join(words)}{others}")
 
     def settings(self) -> dict[str, Any]:
         return {"stage1_objects": self.stage1_objects}
+
+
+def moved(words: Sequence[str]) -> str | None:
+    """What to write in the place of `manyfields fit` with these words; None where they have no flag that has moved."""
+    flags = [word.split("=")[0] for word in words]
+    found = next((flag for flag in flags if flag in MOVED), None)
+    if found is None:
+        return None
+    values = {
+        flag: word.partition("=")[2] or after for flag, word, after in zip(flags, words, [*words[1:], ""], strict=True)
+    }
+    of_preset = [name for name in NAMES if values.get("--preset", "").startswith(name)]
+    family = values.get("--family") or max(of_preset, key=len, default=MOVED[found])
+    kept, passed_over = [], False
+    for flag, word in zip(flags, words, strict=True):
+        if flag != "--family" and not passed_over:
+            kept.append(word)
+        passed_over = word == "--family"
+    instead = shlex.join(["manyfields", "fit", family, *kept])
+    return f"{found}: the family comes first now, and has flags of its own: {instead}"
