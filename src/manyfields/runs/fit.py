@@ -58,11 +58,11 @@ def fit(
     With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. It is for all
     that a caller waits for, reading, measuring and the report included, or with `fitting_alone` for fitting.
-    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `resolution`, `bits`, ...; `manyfields fit
-    FAMILY --help` shows them) and win over it. `say` gets the forecast before a long run, what was set aside, and which
-    phases ended early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
-    holds another run, or another process writes to it; ViewError where no object is usable, ConfigError for settings
-    without meaning.
+    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `resolution`, `bits`, ...; those of a
+    family are shown by `manyfields fit FAMILY --help`) and win over it. `say` gets the forecast before a long run, what
+    was set aside, and which phases ended early. With `resume` a run goes on from its last checkpoint, with its recorded
+    settings. Raises RunError where `out` holds another run, or another process writes to it; ViewError where no object
+    is usable, ConfigError for settings without meaning.
     """
     run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)
