@@ -7,17 +7,19 @@ import torch
 
 import manyfields.compiled as compiled
 from manyfields.cameras import Rays, orbit
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, plane_features
-from manyfields.latents import SharedPart
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.plane_features import plane_features
 from manyfields.rendering import Sampler, color_error
 from manyfields.rendering.guided import guided_samples
+from manyfields.shared_part import SharedPart
 
 KERNELS = (
     "manyfields.simd",
-    "manyfields.fields.gather_kernels",
-    "manyfields.fields.mixing_kernels",
-    "manyfields.fields.sine_kernels",
-    "manyfields.fields.tensor_kernels",
+    "manyfields.families.fused_planes.plane_kernels",
+    "manyfields.families.fused_planes.mixing_kernels",
+    "manyfields.families.mixture.sine_kernels",
+    "manyfields.families.tensor_planes.product_kernels",
     "manyfields.rendering.guided_kernel",
     "manyfields.rendering.exponentials",
     "manyfields.rendering.fused_steps",

@@ -12,7 +12,7 @@ from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
 if TYPE_CHECKING:
-    from manyfields.runs import ShapeReport
+    from manyfields.shapes.fit_shape import ShapeReport
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Shape(Command):
     mesh: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
     """Mesh file: .glb, .gltf, .obj or .ply. Its colours are left out."""
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT"), NewFile()]
-    """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
+    """File to write, such as truck.vq; docs/reference/vq_stream.md says what is in it."""
     bits: Annotated[int, Bounds(least=1, most=10)] = 6
     """Bits of each corner's index into the codebook of its level, 1 to 10."""
     levels: Annotated[tuple[int, int], NATURAL] = (4, 7)
@@ -43,8 +43,8 @@ class Shape(Command):
     def run(self) -> int:
         from manyfields import runs
         from manyfields.cores import use_threads
-        from manyfields.fields.distance_field import DistanceConfig
-        from manyfields.fitting.distance_fitter import DistanceSettings
+        from manyfields.shapes.field import DistanceConfig
+        from manyfields.shapes.fitter import DistanceSettings
 
         if self.threads is not None:
             use_threads(self.threads)

@@ -19,7 +19,7 @@ class Stream(Command):
     object: str
     """Id of the object; `manyfields info RUN` lists them."""
     out: Annotated[Path, NewFile()]
-    """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
+    """File to write, such as truck.vq; docs/reference/vq_stream.md says what is in it."""
     level: OptionalCount = None
     """How many levels to write; all of them if not given."""
 
@@ -28,9 +28,9 @@ class Stream(Command):
 
     def run(self) -> int:
         from manyfields._io import write_atomic
-        from manyfields.collection.streams import stream_of
-        from manyfields.compression import size_table
-        from manyfields.compression.vq_stream import read_header
+        from manyfields.families.octree.stream.file import stream_of
+        from manyfields.families.octree.stream.sizes import size_table
+        from manyfields.families.octree.stream.stream import read_header
 
         data = stream_of(open_run(self.folder)[self.object], self.level, self.network_bits)
         self.out.parent.mkdir(parents=True, exist_ok=True)
