@@ -6,11 +6,11 @@ A command module imports nothing heavy at its top, so that `manyfields --help` i
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 import tyro
 
-from manyfields._checks import COUNT, NATURAL, PIXELS, POSITIVE, SEED, THREADS, NewFile, NewFolder, Rule
+from manyfields._checks import COUNT, NATURAL, PIXELS, POSITIVE, SEED, THREADS, NewFile, NewFolder, check_annotated
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,7 @@ class Command(ABC):
 
     def check(self) -> None:
         """Judge numbers and places of flags, before anything is imported or read. Raises ConfigError."""
-        for name, hint in get_type_hints(type(self), include_extras=True).items():
-            rules = getattr(hint, "__metadata__", ())
-            flag = next((rule.name for rule in rules if getattr(rule, "name", None)), name.replace("_", "-"))
-            for rule in rules:
-                if isinstance(rule, Rule):
-                    rule.check(flag, getattr(self, name))
+        check_annotated(self, dashes=True)
 
     @abstractmethod
     def run(self) -> int:

@@ -1,24 +1,34 @@
 """The one table of families, for opening files: nothing else maps a stored name to code."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, cast
 
-from manyfields.compression.codec import Codec
-from manyfields.compression.raw import RawCodec
+from torch import Tensor
+
 from manyfields.errors import ConfigError
+from manyfields.families.codec import Codec, StoredCodec, name_in_file
 from manyfields.families.factor_fields.codec import FactorCodec
 from manyfields.families.factor_fields.field import FactorConfig, FactorFamily
+from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
+from manyfields.families.float16 import Float16Codec
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 from manyfields.families.fused_planes.parts import FusedParts
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.octree.coding import OctreeVqCodec
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.stream.codec import OctreeCodec
 from manyfields.families.parts import CodeParts, ObjectParts
+from manyfields.families.tensor_planes.baselines.codec import ReTensorCodec, VqKeptCodec, VqTensorCodec
 from manyfields.families.tensor_planes.codec import TensorCodec
 from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
-from manyfields.fields.family import Family
+from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
+from manyfields.families.tensor_planes.transform.codec import PretrainedCodec, TransformCodec
+from manyfields.fields.family import Family, FamilyConfig
 from manyfields.shared_part import SharedPart
 
 FAMILIES: dict[str, tuple[type, type]] = {
@@ -28,6 +38,16 @@ FAMILIES: dict[str, tuple[type, type]] = {
     "factor-fields": (FactorConfig, FactorFamily),
     "mixture": (MixtureConfig, MixtureFamily),
 }
+
+
+CODECS: dict[str, tuple[type[Codec[Any]], ...]] = {
+    "fused-planes": (Float16Codec, TransformMicroCodec, VqMicroCodec),
+    "octree": (OctreeCodec, OctreeVqCodec),
+    "tensorf": (TensorCodec, PyramidCodec, TransformCodec, PretrainedCodec, VqTensorCodec, VqKeptCodec, ReTensorCodec),
+    "factor-fields": (FactorCodec, FactorTransformCodec),
+    "mixture": (Float16Codec,),
+}
+"""Of each family, the first stores float16; of the others the first that suits a run is what `compress` takes."""
 
 
 def family_from_config(stored: dict[str, Any]) -> Any:
@@ -53,19 +73,40 @@ def family_from_config(stored: dict[str, Any]) -> Any:
 
 def family_config(family: Family) -> dict[str, Any]:
     """The stored form of a family's config; `family_from_config` inverts it."""
-    name = next(name for name, (config_type, _) in FAMILIES.items() if isinstance(family.config, config_type))
-    return {"family": name, **dataclasses.asdict(cast(Any, family.config))}
+    return {"family": family_name(family.config), **dataclasses.asdict(cast(Any, family.config))}
 
 
-def codec_of(shared: SharedPart) -> Codec:
-    """The plain codec of a shared part's codes."""
-    if isinstance(shared.family, OctreeFamily):
-        return OctreeCodec(shared.family.config)
-    if isinstance(shared.family, TensorFamily):
-        return TensorCodec(shared.family.config)
-    if isinstance(shared.family, FactorFamily):
-        return FactorCodec(shared.family.config)
-    return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
+def family_name(config: FamilyConfig) -> str:
+    """What a family is called, by its config."""
+    return next(name for name, (config_type, _) in FAMILIES.items() if isinstance(config, config_type))
+
+
+def codecs_of(config: FamilyConfig) -> tuple[type[Codec[Any]], ...]:
+    """The codecs of a family, by its config: the first stores float16."""
+    return CODECS[family_name(config)]
+
+
+def codec_of(shared: SharedPart) -> Codec[Any]:
+    """The first codec of a shared part's family: it stores float16."""
+    return codecs_of(shared.family.config)[0].open(shared.family.config, {}, StoredCodec())
+
+
+def open_codec(
+    config: FamilyConfig, name: str | None, tensors: Mapping[str, Tensor], stored: StoredCodec
+) -> Codec[Any]:
+    """The codec that a collection's objects are stored by. `name`: what its file calls it; None where there is no file.
+
+    Raises ConfigError for a name that the family has no codec of, CollectionError or ValueError for a damaged file.
+    """
+    first, *others = codecs_of(config)
+    if name is None:
+        # Compressed, and yet no file: its layers are such as the first codec reads.
+        others = [codec for codec in others if name_in_file(codec) is None] if stored.plan else []
+        return (others[0] if others else first).open(config, tensors, stored)
+    found = next((codec for codec in others if name_in_file(codec) == name), None)
+    if found is None:
+        raise ConfigError(f"codec {name!r} is not known here; use a newer version")
+    return found.open(config, tensors, stored)
 
 
 def parts_of(shared: SharedPart, level: int | None = None) -> ObjectParts:

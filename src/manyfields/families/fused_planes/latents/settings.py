@@ -1,8 +1,11 @@
 """How the latents of a set are learned."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from manyfields._checks import check_numbers
+import tyro
+
+from manyfields._checks import NATURAL, check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
@@ -11,8 +14,8 @@ from manyfields.errors import ConfigError
 class SetSettings:
     """Transform coding of fused planes, with one codec for a set."""
 
-    price: float = 0.08
-    """Lambda: what a thousand bytes are worth, as a share of the error that an object had before."""
+    price: Annotated[float, tyro.conf.arg(name="lambda"), NATURAL] = 0.08
+    """What a thousand bytes are worth, as a share of the error that an object had before. More: smaller and worse."""
     steps: int = 400
     """Of an object's latents, against the codec."""
     visits: int = 150
