@@ -11,39 +11,11 @@ import manyfields
 
 PACKAGE = Path(manyfields.__file__).parent
 
-# A module imports only from what stands before it; each name is a file or folder in the package.
-ORDER = (
-    *(
-        "errors",
-        "_checks",
-        "_io",
-        "_lock",
-        "cores",
-        "names",
-        "memory",
-        "compiled",
-        "simd",
-        "cameras",
-        "views",
-        "fields",
-        "rendering",
-        "latents",
-        "compression",
-        "fitting",
-        "collection",
-    ),
-    *("generation", "evaluation", "runs", "serving", "commands", "__main__"),
-)
 LONGEST_FILE = 320
 
 
 def sources() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
-
-
-def part_of(file: Path) -> str:
-    """The name in ORDER that a source file belongs to."""
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports_of(file: Path) -> list[tuple[int, str]]:
@@ -59,24 +31,6 @@ def imports_of(file: Path) -> list[tuple[int, str]]:
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "manyfields" else [module]
             found += [(node.lineno, name) for name in names]
     return [(line, name) for line, name in found if name.split(".")[0] == "manyfields"]
-
-
-def test_every_module_has_its_place():
-    parts = {part_of(file) for file in sources()} - {"__init__"}
-    assert parts <= set(ORDER), f"put {sorted(parts - set(ORDER))} into the order of CONTRIBUTING.md and of this test"
-
-
-def test_imports_go_one_way():
-    wrong = []
-    for file in sources():
-        part = part_of(file)
-        if part == "__init__":
-            continue  # the front door: it names modules, and loads them on use
-        for line, name in imports_of(file):
-            target = name.split(".")[1] if "." in name else "manyfields"
-            if target in ORDER and target != part and ORDER.index(target) > ORDER.index(part):
-                wrong.append(f"{file.relative_to(PACKAGE)}:{line} imports {name}")
-    assert not wrong, "\n".join(wrong)
 
 
 def test_no_circle_of_files():
@@ -117,11 +71,6 @@ def test_files_are_short():
     lengths = {str(file.relative_to(PACKAGE)): len(file.read_text(encoding="utf-8").splitlines()) for file in sources()}
     long = [f"{file}: {lines} lines" for file, lines in lengths.items() if lines > LONGEST_FILE]
     assert not long, "\n".join(long)
-
-
-def test_test_files_have_unique_names():
-    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
-    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
 
 
 def test_import_loads_no_torch():

@@ -4,11 +4,15 @@ Encoding knows all contexts beforehand, so `constriction` does it in one call. D
 two symbols; its loops are in `ans_loops`, compiled by numba where that is installed.
 """
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import constriction
 import numpy as np
 from jaxtyping import Int, UInt32, UInt64
 
-from manyfields.compiled import compiled_for
+from manyfields.compiled import compiled_for, kernel
 from manyfields.compression import ans_loops
 from manyfields.compression.context_classes import BITS
 from manyfields.compression.frequencies import CODER_BITS
@@ -50,13 +54,19 @@ class Words:
 
     def decode(self, loop: str, *arguments: np.ndarray) -> None:
         """Go on with a loop of `ans_loops`."""
-        run = getattr(ans_loops, f"compiled_{loop}" if compiled_for() else loop)
+        run = compiled_loop(loop) if compiled_for() else getattr(ans_loops, loop)
         run(self._words, self._coder, *arguments)
 
     def end(self) -> None:
         """Raises CollectionError where words are left, or the coder is not where encoding began."""
         if self._coder.any():
             raise CollectionError(f"{self.what}: the coded bytes do not end where the symbols do")
+
+
+@cache
+def compiled_loop(name: str) -> Callable[..., Any]:
+    """A loop of `ans_loops`, compiled when it is first asked for."""
+    return kernel()(getattr(ans_loops, name))
 
 
 def cumulated(frequencies: Int[np.ndarray, "C K"]) -> UInt64[np.ndarray, "C K1"]:

@@ -1,4 +1,4 @@
-"""The loops of decoding by contexts. Plain Python as it stands; `compiled_...` are compiled from the same source.
+"""The loops of decoding by contexts. Plain Python as it stands; `ans` compiles the same source.
 
 `coder` holds the state of the coder and how many words are left. A symbol is found in a row of running sums by the low
 24 bits of the state, which then shrinks by the symbol's share and takes in a word when it falls below 2^32. Where words
@@ -7,8 +7,6 @@ so, too: they are the words of other symbols, which `Words.end` cannot tell and 
 """
 
 import numpy as np
-
-from manyfields.compiled import kernel
 
 LOW = np.uint64((1 << 24) - 1)
 PRECISION = np.uint64(24)
@@ -100,7 +98,3 @@ def hull(words, coder, zeros, cells):
                     left -= np.uint64(1)
                     state = (state << WORD) | np.uint64(words[left])
     coder[0], coder[1] = state, left
-
-
-compiled_latents = kernel()(latents)
-compiled_hull = kernel()(hull)

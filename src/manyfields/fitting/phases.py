@@ -23,7 +23,7 @@ BOUNDS = {
 
 
 BACKGROUNDS = 0.5
-"""As many of the steps composite on colours drawn at random (docs/methods.md): of planes, octrees, scenes of grids."""
+"""So many of the steps composite on colours drawn at random (docs/how/fitting.md): of planes, octrees, scenes."""
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_another_process_with_more_threads_decodes_the_same_bits(factors, tmp_pa
     program = (
         "import hashlib, sys, torch; from pathlib import Path\n"
         "from manyfields.families.factor_fields.transform.codec import decode_factors, encode_factors\n"
-        "from manyfields.fields import FactorConfig\n"
+        "from manyfields.families.factor_fields.field import FactorConfig\n"
         "torch.set_num_threads(2)\n"
         "data = Path(sys.argv[1]).read_bytes()\n"
         f"scene = decode_factors(data, {factors.CONFIG!r})\n"

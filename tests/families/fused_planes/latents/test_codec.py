@@ -147,7 +147,7 @@ def test_another_process_with_more_threads_makes_the_same_bytes_and_planes(plain
     torch.save(stored, tmp_path / "set.pt")
     program = (
         "import hashlib, sys, torch; torch.set_num_threads(2)\n"
-        "from manyfields.compression import TransformMicroCodec\n"
+        "from manyfields.families.fused_planes.latents.codec import TransformMicroCodec\n"
         "from manyfields.fields import Codes\n"
         "tensors, config, codes, latents, layers, shapes = torch.load(sys.argv[1], weights_only=True)\n"
         "codec = TransformMicroCodec.from_tensors(layers, shapes, tensors, config)\n"

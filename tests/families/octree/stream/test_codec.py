@@ -10,7 +10,7 @@ from manyfields.families.octree.stream.codec import START, OctreeCodec
 from manyfields.families.octree.stream.sizes import size_table_of
 from manyfields.families.octree.tree import Octree
 
-# The worked example of docs/format.md: the cells 0 and 7 of 2^3, and in the last of them the finer cell 63.
+# The worked example of docs/reference/format.md: the cells 0 and 7 of 2^3, and in the last of them the finer cell 63.
 TINY = OctreeConfig(first=1, last=2, features=2, hidden=4)
 TREE = Octree.of_voxels([torch.tensor([0, 7]), torch.tensor([63])], 1)
 EXAMPLE = QuantisedOctreeCodes(

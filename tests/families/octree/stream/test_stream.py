@@ -13,7 +13,7 @@ from manyfields.errors import CollectionError
 from manyfields.families.octree.stream.sizes import size_table
 from manyfields.families.octree.stream.stream import ENTRY, START, VqLevel, VqObject, decode_vq, encode_vq, read_header
 
-# The worked example of docs/vq_stream.md.
+# The worked example of docs/reference/vq_stream.md.
 EXAMPLE = VqObject(
     first=1,
     levels=(

@@ -28,7 +28,7 @@ import sys, hashlib, torch
 torch.set_num_threads(int(sys.argv[1]))
 sys.path.insert(0, sys.argv[3])
 from _pyramids import CONFIG
-from manyfields.compression import PyramidCodec
+from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
 (grids,) = PyramidCodec(CONFIG).decode([[open(sys.argv[2], "rb").read()]]).grids
 print(hashlib.sha256(b"".join(t.contiguous().numpy().tobytes() for t in grids.tensors)).hexdigest())
 """

@@ -196,7 +196,7 @@ def test_another_process_with_more_threads_decodes_the_same_bits(scenes, tmp_pat
     program = (
         "import hashlib, sys, torch; from pathlib import Path\n"
         "from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene\n"
-        "from manyfields.fields import TensorConfig\n"
+        "from manyfields.families.tensor_planes.field import TensorConfig\n"
         "torch.set_num_threads(2)\n"
         "data = Path(sys.argv[1]).read_bytes()\n"
         "scene = decode_scene(data, TensorConfig('vm', 2, 3, 5, 8, guide_side=4))\n"

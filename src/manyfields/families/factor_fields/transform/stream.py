@@ -1,4 +1,4 @@
-"""The bytes of a scene of factor fields in transform coding (docs/format.md, "Factor fields in the codec transform").
+"""The bytes of a scene of factor fields in transform coding (docs/reference/format.md, "Factor fields in the codec transform").
 
     | header | alpha mask | scales | coefficients | decoder | tables | masks | latents |
 

@@ -14,7 +14,7 @@ from manyfields.errors import ConfigError
 class PyramidSettings:
     """Tensor planes by a pyramid of latents, in steps that suit what training views are sensitive to; takes seconds.
 
-    The defaults are what held up best on one scene; docs/methods.md has what was tried.
+    The defaults are what held up best on one scene; docs/how/codecs.md has what was tried.
     """
 
     price: Annotated[float, tyro.conf.arg(name="lambda"), NATURAL] = 0.012

@@ -1,7 +1,7 @@
 """One scene of tensor fields as transform coding stores it: whole numbers from which its planes are made again.
 
 Where a codec was learned from other scenes, they have a decoder and tables in common: the codec file of a collection
-(docs/format.md). The layers of its scenes then hold masks and latents alone.
+(reference/format.md). The layers of its scenes then hold masks and latents alone.
 """
 
 from collections.abc import Mapping
