@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 def open_codec(collection: Collection) -> Codec[Any]:
     """The codec of a collection: that of its codec file, else the first of its family. Raises CollectionError."""
-    config, family = collection.codec_config, collection.shared_part.family.config
+    config = collection.codec_config
     stored = StoredCodec(config or {}, collection.properties.get("compressed", {}), collection.encoder)
     name = None if config is None else config.get("codec")
     try:
-        return registry.open_codec(family, name, {} if config is None else collection.codec_tensors(), stored)
+        return registry.open_codec(collection.shared_part, name, {} if config is None else collection.codec_tensors(), stored)
     except ConfigError as error:
         raise CollectionError(f"{collection.path}: {error}") from error
     except (CollectionError, ValueError) as error:

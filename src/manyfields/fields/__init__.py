@@ -3,14 +3,14 @@
 from manyfields.fields.axes import resolution_of
 from manyfields.fields.codes import Codes, ObjectCodes
 from manyfields.fields.directions import harmonics
-from manyfields.fields.family import Family, FamilyConfig
+from manyfields.fields.family import FamilyConfig, FamilyNetwork
 from manyfields.fields.samples import Field, Samples
 from manyfields.fields.scenes import SceneCodes, SceneField, SceneGrids
 
 __all__ = [
     "Codes",
-    "Family",
     "FamilyConfig",
+    "FamilyNetwork",
     "Field",
     "ObjectCodes",
     "Samples",

@@ -7,16 +7,16 @@ from typing import Any
 from manyfields.collection import Collection
 from manyfields.errors import ConfigError
 from manyfields.families.codec import Codec
-from manyfields.families.registry import codecs_of, family_name
+from manyfields.families.registry import family_of
 
 
 def codec_named(source: Collection, name: str) -> type[Codec[Any]]:
     """A codec that collections of the run's family may be stored by. Raises ConfigError for others."""
-    config = source.shared_part.family.config
-    kinds = {kind.name: kind for kind in codecs_of(config)[1:] if kind.collections}
+    row = family_of(source.shared_part)
+    kinds = {kind.name: kind for kind in row.codecs[1:] if kind.collections}
     if name not in kinds:
         what = f"one of {', '.join(kinds)}" if kinds else "there is none"
-        raise ConfigError(f"{source.path}: codec {name!r}: of the family {family_name(config)} {what}")
+        raise ConfigError(f"{source.path}: codec {name!r}: of the family {row.name} {what}")
     return kinds[name]
 
 
@@ -25,7 +25,7 @@ def settings_of(kind: type[Codec[Any]], source: Collection, given: Mapping[str, 
     known = [field.name for field in dataclasses.fields(kind.settings)]
     for name in given:
         if name not in known:
-            others = [other.name for other in codecs_of(source.shared_part.family.config) if has_setting(other, name)]
+            others = [other.name for other in family_of(source.shared_part).codecs if has_setting(other, name)]
             instead = f"; {', '.join(dict.fromkeys(others))} has: name that codec" if others else ""
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise ConfigError(f"codec {kind.name!r} has no setting {name!r}: {has}{instead}")

@@ -9,7 +9,7 @@ from manyfields._checks import SEED
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.families.codec import Codec
-from manyfields.families.registry import codecs_of
+from manyfields.families.registry import family_of
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.codec_choice import codec_named, settings_of
 from manyfields.runs.compression_waves import Waves
@@ -34,7 +34,7 @@ def compress(
 ) -> Collection:
     """Write the objects of a run to the new collection `out`, in fewer bytes.
 
-    `codec`: one that the run's family has (`families.registry.codecs_of`); when None, what is best for it: "vq" for
+    `codec`: one of the run's family (`families.registry.family_of`); when None, what is best for it: "vq" for
     octrees, for fields in a latent space and where views are not at hand, "pyramid" for tensor planes, else
     "transform". `settings`: those of the codec, the members of its dataclass `settings`:
 
@@ -114,7 +114,7 @@ def _record(run: Path) -> RunRecord | None:
 
 def _usual(originals: RunObjects) -> type[Codec[Any]]:
     """The first codec of the family that suits what is at hand."""
-    for kind in codecs_of(originals.shared.family.config)[1:]:
+    for kind in family_of(originals.shared).codecs[1:]:
         if kind.collections and kind.suits(originals):
             return kind
     raise ConfigError(f"{originals.path}: codes of its family are a few numbers, which no codec makes fewer")

@@ -12,7 +12,7 @@ from manyfields.families.codec import Codec, Fitted
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.building import takes_half
+from manyfields.fitting.settings import takes_half
 from manyfields.runs.loading import load_objects
 from manyfields.runs.record import RunRecord
 from manyfields.shared_part import SharedPart

@@ -7,7 +7,7 @@ from typing import Any
 from manyfields.collection import Collection
 from manyfields.errors import ConfigError
 from manyfields.families.codec import Codec
-from manyfields.families.registry import codecs_of, family_name
+from manyfields.families.registry import family_of
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def curve_kinds(codecs: tuple[type[Codec[Any]], ...]) -> dict[str, CurveKind]:
 
 def curve_named(source: Collection, name: str) -> CurveKind:
     """Raises ConfigError where the run's family has no such curve."""
-    config = source.shared_part.family.config
-    kinds = curve_kinds(codecs_of(config))
+    row = family_of(source.shared_part)
+    kinds = curve_kinds(row.codecs)
     if name not in kinds:
         what = f"one of {', '.join(kinds)}" if kinds else "none of its codecs has a knob"
-        raise ConfigError(f"{source.path}: codec {name!r}: of the family {family_name(config)} {what}")
+        raise ConfigError(f"{source.path}: codec {name!r}: of the family {row.name} {what}")
     return kinds[name]
