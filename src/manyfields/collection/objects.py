@@ -25,9 +25,9 @@ def open_codec(collection: Collection) -> Codec[Any]:
     """The codec of a collection: that of its codec file, else the first of its family. Raises CollectionError."""
     config = collection.codec_config
     stored = StoredCodec(config or {}, collection.properties.get("compressed", {}), collection.encoder)
-    name = None if config is None else config.get("codec")
+    name = None if config is None else str(config.get("codec"))
     try:
-        return registry.open_codec(collection.shared_part, name, {} if config is None else collection.codec_tensors(), stored)
+        return registry.open_codec(collection.shared_part, name, collection.codec_tensors(), stored)
     except ConfigError as error:
         raise CollectionError(f"{collection.path}: {error}") from error
     except (CollectionError, ValueError) as error:

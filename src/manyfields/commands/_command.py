@@ -4,6 +4,7 @@ A command module imports nothing heavy at its top, so that `manyfields --help` i
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,11 @@ class Command(ABC):
     def check(self) -> None:
         """Judge numbers and places of flags, before anything is imported or read. Raises ConfigError."""
         check_annotated(self, dashes=True)
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> "type[Command]":
+        """The command with the flags that `words` ask for, where these depend on them."""
+        return cls
 
     @abstractmethod
     def run(self) -> int:
@@ -43,6 +49,7 @@ OptionalCount = Annotated[int | None, tyro.conf.arg(metavar="INT"), COUNT]
 OptionalSteps = Annotated[int | None, tyro.conf.arg(metavar="INT"), NATURAL]
 OptionalSeed = Annotated[int | None, tyro.conf.arg(metavar="INT"), SEED]
 Threads = Annotated[int | None, tyro.conf.arg(metavar="INT"), THREADS]
+OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 OptionalFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 OptionalNewFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), NewFile()]
 

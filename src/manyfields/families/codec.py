@@ -3,8 +3,8 @@
     settings ──► plan ──► learn ──► file of the codec ──► open ──► encode, wave after wave
                                                             └────► decode
 
-`compress`, `add`, collections and rate-distortion curves ask a codec for all they need of it. The first codec of a family
-stores float16 and learns nothing; others say in `settings` what one may choose.
+`compress`, `add`, collections and rate-distortion curves ask a codec for all they need of it. The first codec of a
+family stores float16 and learns nothing; others say in `settings` what one may choose.
 """
 
 from abc import ABC, abstractmethod
@@ -127,8 +127,8 @@ class Codec(ABC, Generic[C]):
     name: ClassVar[str]
     """What `--codec` calls it."""
     stored_as: ClassVar[str | None] = ""
-    """What the codec's file calls it: its name where this is empty. None: it has no file, and its layers are such as the
-    first codec of the family reads."""
+    """What the codec's file calls it: its name where this is empty. None: it has no file, and its layers are such as
+    the first codec of the family reads."""
     settings: ClassVar[type[Any]] = NoSettings
     """A dataclass of what one may choose: the flags of `compress --codec NAME`."""
     knob: ClassVar[str] = ""

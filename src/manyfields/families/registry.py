@@ -70,9 +70,7 @@ def codec_of(shared: SharedPart) -> Codec[Any]:
     return family_of(shared).codecs[0].open(shared.family.config, {}, StoredCodec())
 
 
-def open_codec(
-    shared: SharedPart, name: str | None, tensors: Mapping[str, Tensor], stored: StoredCodec
-) -> Codec[Any]:
+def open_codec(shared: SharedPart, name: str | None, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Codec[Any]:
     """The codec that a collection's objects are stored by. `name`: what its file calls it; None where there is no file.
 
     Raises ConfigError for a name that the family has no codec of, CollectionError or ValueError for a damaged file.

@@ -39,14 +39,14 @@ def compress(
     "transform". `settings`: those of the codec, the members of its dataclass `settings`:
 
     - "transform" of fused planes: `SetSettings`; one decoder and one set of tables for all objects.
-    - "vq" of fused planes: `CodebookSettings`; codebooks that all objects share. Without views that are at hand there is
-      no fitting and nothing is measured, which `say` tells; `run` may then be any collection. Of octrees:
-      `IndexSettings`; codebooks of each object's levels.
+    - "vq" of fused planes: `CodebookSettings`; codebooks that all objects share. Of octrees: `IndexSettings`; codebooks
+      of each object's levels. Without views that are at hand there is no fitting and nothing is measured, which `say`
+      tells; `run` may then be any collection.
     - "pyramid" of tensor planes (VM): `PyramidSettings`; one pass of seconds.
     - "transform" of tensor planes (VM): `PlaneChoices`; of factor fields: `BasisChoices`. Latents, an entropy model and
-      a decoder of each scene. `learn_from`, for tensor planes: runs of other scenes, from whose planes one codec for all
-      scenes is learned in `learn_steps`, or a collection that holds such a codec, which is taken as it is. A scene is
-      then coded by its encoder alone, for which no views are needed, or its latents go on learning in `steps`.
+      a decoder of each scene. `learn_from`, for tensor planes: runs of other scenes, from whose planes one codec for
+      all scenes is learned in `learn_steps`, or a collection that holds such a codec, which is taken as it is. A scene
+      is then coded by its encoder alone, for which no views are needed, or its latents go on learning in `steps`.
 
     `data`: where the folders of views are now, if they have moved since the fit.
 

@@ -1,4 +1,4 @@
-"""The objects of a run on their way to a codec: `families.codec.Originals`, read from its folder as they are asked for."""
+"""The objects of a run on their way to a codec, read from its folder as they are asked for."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def fitted_objects(shared: SharedPart, objects: Sequence[FittingObject], record:
 
 
 class RunObjects:
-    """Those of a collection; with its record and views (by id) where it is that of a run."""
+    """The `families.codec.Originals` of a collection; with record and views (by id) where it is that of a run."""
 
     def __init__(
         self,

@@ -44,11 +44,11 @@ def rd(
 
     Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
     spread, when given), from files that stay in `out`. `data`: where views are now, if they have moved since the fit.
-    `settings`: those of the codec but for its knob, as `compress` takes them; 'transform-pretrained' needs `learn_from`,
-    runs of other scenes from which it is learned for each point. Points that are in rd.json of `out` already are not made again; other calls add other curves, and
-    deltas are those of all pairs of curves. Returns what rd.json holds. Raises ConfigError for a codec or a value
-    without meaning, RunError where `out` holds curves of another run, objects or views, or one of that label made
-    otherwise.
+    `settings`: those of the codec but for its knob, as `compress` takes them; 'transform-pretrained' needs
+    `learn_from`, runs of other scenes from which it is learned for each point. Points that are in rd.json of `out`
+    already are not made again; other calls add other curves, and deltas are those of all pairs of curves. Returns
+    what rd.json holds. Raises ConfigError for a codec or a value without meaning, RunError where `out` holds curves
+    of another run, objects or views, or one of that label made otherwise.
     """
     NATURAL.check("values", tuple(values))
     COUNT.check("views", views)

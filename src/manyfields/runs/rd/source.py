@@ -78,7 +78,7 @@ class RdSource:
         return self._views[folder][name]
 
     def originals(self, others: Sequence[Path | str]) -> RunObjects:
-        """All objects of the run as a codec finds them. `others`: runs of other scenes, for codecs that learn of such."""
+        """All objects of the run as a codec finds them. `others`: runs of other scenes, to learn a codec from."""
         folders = {self.record.held_out[name]["source"] for name in self.objects}
         held_out = self.record.held_out
         seen = [name for name in self.collection if held_out.get(name, {}).get("source") in folders]

@@ -31,7 +31,10 @@ WHAT = "the layer of micro planes"
 
 
 class VqMicroLayers:
-    """Codebooks and tables of one set. `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it."""
+    """Codebooks and tables of one set.
+
+    `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it.
+    """
 
     def __init__(
         self,

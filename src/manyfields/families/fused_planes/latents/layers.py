@@ -46,7 +46,10 @@ STORED = {
 
 
 class TransformMicroLayers:
-    """Pyramid and tables of one set. `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it."""
+    """Pyramid and tables of one set.
+
+    `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it.
+    """
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from manyfields._checks import NATURAL, check_numbers
+from manyfields._checks import NATURAL, check_annotated, check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
@@ -25,16 +25,17 @@ class SetSettings:
     coarse_every: int = 20
     """One in so many steps renders all levels but the finest, which are a layer of their own; 0: none does."""
     rays: int = 2048
+    """Of a step."""
     rate: float = 0.1
     """Of latents, in their units."""
     pyramid_rate: float = 0.001
+    """Of the pyramid's mixes and kernels."""
     last_rate: float = 0.02
     """Share of the rates that is left at the end, after linear decay."""
 
     def __post_init__(self) -> None:
+        check_annotated(self)
         check_numbers(self)
-        if self.price < 0:
-            raise ConfigError(f"lambda {self.price}: not below 0")
         if self.steps < 0 or self.visits < 1 or self.rays < 1:
             raise ConfigError(f"steps {self.steps}, visits {self.visits}, rays {self.rays}: at least 0, 1 and 1")
         if self.levels not in LEVELS:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from manyfields._checks import NATURAL, check_numbers
+from manyfields._checks import NATURAL, check_annotated, check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
@@ -21,9 +21,11 @@ class PyramidSettings:
     """The step of latents: half of it is the largest error, in colours of a ray, for an error at all texels of a plane.
     More: smaller and worse."""
     levels: int = 3
+    """Of the pyramid."""
     draws: int = 32
     """Of rays, to tell what pictures are sensitive to."""
     rays: int = 2048
+    """Of a draw."""
     rounding: float = 0.45
     """Latents are rounded up from 1 less this on: 0.5 is to the nearest; less makes more of them 0."""
     gain_power: float = 0.25
@@ -38,6 +40,7 @@ class PyramidSettings:
     """The scene's bytes hold the network, too."""
 
     def __post_init__(self) -> None:
+        check_annotated(self)
         check_numbers(self)
         if min(self.price, self.vector_share, self.network_share) <= 0:
             raise ConfigError(f"step {self.price}: it and the shares of vectors and network must be above 0")

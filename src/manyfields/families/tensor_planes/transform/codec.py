@@ -217,10 +217,10 @@ def _learned_of(other: Originals[TensorCodes]) -> LearnedTransform | None:
 
 
 class PretrainedCodec(TransformCodec):
-    """Curves of codecs that are learned from other scenes, one for each lambda (section 5.1 of Neural NeRF Compression).
+    """Curves of codecs that are learned from other scenes, one for each lambda (Neural NeRF Compression, section 5.1).
 
-    Scenes by an encoder alone, or with `steps` of their latents. The codec's file counts as the network does: divided by
-    the scenes of the run.
+    Scenes by an encoder alone, or with `steps` of their latents. The codec's file counts as the network does: divided
+    by the scenes of the run.
     """
 
     name: ClassVar[str] = "transform-pretrained"
