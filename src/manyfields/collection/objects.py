@@ -25,7 +25,9 @@ def open_codec(collection: Collection) -> Codec[Any]:
     """The codec of a collection: that of its codec file, else the first of its family. Raises CollectionError."""
     config = collection.codec_config
     stored = StoredCodec(config or {}, collection.properties.get("compressed", {}), collection.encoder)
-    name = None if config is None else str(config.get("codec"))
+    name = None if config is None else config.get("codec")
+    if config is not None and not isinstance(name, str):
+        raise CollectionError(f"{collection.path}: codec {name!r} is not known here; use a newer version")
     try:
         return registry.open_codec(collection.shared_part, name, collection.codec_tensors(), stored)
     except ConfigError as error:

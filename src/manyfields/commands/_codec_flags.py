@@ -101,7 +101,9 @@ def _family_of(words: Sequence[str]) -> str | None:
 
 def _refuse(flag: str, name: str | None, others: Iterable[str]) -> None:
     said = " or ".join(f"--codec {other}" for other in others)
-    what = "is a setting of a codec: name it" if name is None else f"is no setting of codec {name}: it belongs to"
+    what = (
+        "is a setting of a codec: name it, as in" if name is None else f"is no setting of codec {name}: it belongs to"
+    )
     print(f"error: {flag} {what} {said}", file=sys.stderr)
     raise SystemExit(2)
 

@@ -11,10 +11,8 @@ from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.codec_choice import settings_of
 from manyfields.runs.lock import only_process
 from manyfields.runs.originals import RunObjects
-from manyfields.runs.rd.codecs import curve_named
 from manyfields.runs.rd.report import write_rd_report
 from manyfields.runs.rd.source import RdSource
 from manyfields.runs.rd.sweep import Sweep
@@ -54,22 +52,19 @@ def rd(
     COUNT.check("views", views)
     SEED.check("seed", seed)
     source, folder, name = RdSource.open(Path(run), tuple(objects), views, data), Path(out), label or codec
-    kind = curve_named(source.collection, codec)
-    chosen = settings_of(kind.codec, source.collection, {**kind.settings, **settings})
-    originals = source.originals(settings.get("learn_from", ()))
-    sweep = Sweep(source, kind, chosen, seed, originals)
+    sweep = Sweep(source, codec, settings, seed)
     if name == UNCOMPRESSED or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise ConfigError(f"label {name!r}: letters, digits, '-', '_' and '.', and not {UNCOMPRESSED!r}")
     folder.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     with only_process(folder):
         kept = _kept(folder, source)
-        made = {"codec": codec, "knob": kind.knob, "seed": seed, **_made_of(settings, originals)}
+        made = {"codec": codec, "knob": sweep.kind.knob, "seed": seed, **_made_of(settings, sweep.originals)}
         curve = kept["curves"].setdefault(name, {**made, "points": []})
         if {key: curve.get(key) for key in made} != made:
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
-        for value in sorted({float(value) for value in values or kind.codec.values} - done):
+        for value in sorted({float(value) for value in values or sweep.kind.codec.values} - done):
             point = sweep.point(value, folder / name / f"{value:g}", progress)
             made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
             curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})

@@ -14,8 +14,9 @@ from manyfields.collection.tensors import write_part
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.families.codec import Codec
 from manyfields.fitting.progress import Progress
-from manyfields.runs.originals import RunObjects, fitted_objects
-from manyfields.runs.rd.codecs import CurveKind
+from manyfields.runs.codec_choice import settings_of
+from manyfields.runs.originals import fitted_objects
+from manyfields.runs.rd.codecs import curve_named
 from manyfields.runs.rd.network import as_stored, stored_config
 from manyfields.runs.rd.source import RdSource
 from manyfields.shared_part import SharedPart
@@ -42,12 +43,17 @@ class Point:
 class Sweep:
     """One codec on the objects of one run. What does not depend on the knob is made once."""
 
-    def __init__(self, source: RdSource, kind: CurveKind, settings: Any, seed: int, originals: RunObjects) -> None:
-        """`settings`: those of the codec, but for its knob."""
-        self.source, self.kind, self.settings, self.seed, self.originals = source, kind, settings, seed, originals
+    def __init__(self, source: RdSource, name: str, given: Mapping[str, Any], seed: int = 0) -> None:
+        """`name`: of a codec, or of a curve that a codec adds; `given`: settings of it, but for its knob.
+
+        Raises ConfigError for what the run's family does not have.
+        """
+        self.source, self.kind, self.seed = source, curve_named(source.collection, name), seed
+        self.settings = settings_of(self.kind.codec, source.collection, {**self.kind.settings, **given})
+        self.originals = source.originals(given.get("learn_from", ()))
         self.shared = source.collection.shared_part
         self.network = b""
-        if kind.codec.network_in_8_bits:
+        if self.kind.codec.network_in_8_bits:
             self.network, self.shared = as_stored(self.shared)
 
     def point(self, value: float, folder: Path, progress: Progress) -> Point:

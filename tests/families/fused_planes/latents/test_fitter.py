@@ -72,7 +72,7 @@ def _learned():
 def error_of(things: Set, codec, row: int, latents=None) -> float:
     """Of what the bytes of an object decode to, on rays that no step has drawn."""
     code = things.codes[row]
-    stored = codec.decode(codec.encode(code, None if latents is None else [latents]))
+    stored = codec.decode(codec.layers_of(code, None if latents is None else [latents]))
     with torch.no_grad():
         return sum(float(things.loss(row)(stored.tensors["micro"][0], "test", draw)) for draw in range(6)) / 6
 
@@ -151,7 +151,7 @@ def test_objects_without_a_texel(things, _learned):
     codec = things.codec(replace(TINY, visits=2))
     latents = fit_latents(things.loss(1), codec, things.codes[1], replace(TINY, steps=2))
     assert not any(own.any() for own in latents)
-    assert codec.encode(things.codes[1], [latents])[0][2:] == [b"", b""]
+    assert codec.layers_of(things.codes[1], [latents])[0][2:] == [b"", b""]
     with pytest.raises(ConfigError, match="none of the objects has a texel to learn a codec from"):
         things.codec(rows=(1,))
 
