@@ -9,7 +9,7 @@ family stores float16 and learns nothing; others say in `settings` what one may 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -170,7 +170,7 @@ class Codec(ABC, Generic[C]):
 
         `say` is told where less can be done than was asked for. Raises ConfigError for what does not fit the run.
         """
-        return {"seed": seed, "steps": 0, cls.name: vars(settings)}
+        return {"seed": seed, "steps": 0, cls.name: asdict(settings)}
 
     @classmethod
     def learn(cls, originals: Originals[C], plan: Mapping[str, Any], progress: Progress = silent) -> Self:

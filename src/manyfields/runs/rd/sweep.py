@@ -51,6 +51,7 @@ class Sweep:
         self.source, self.kind, self.seed = source, curve_named(source.collection, name), seed
         self.settings = settings_of(self.kind.codec, source.collection, {**self.kind.settings, **given})
         self.originals = source.originals(given.get("learn_from", ()))
+        self._plan(self.kind.codec.values[0])  # what does not fit the run is refused before anything is written
         self.shared = source.collection.shared_part
         self.network = b""
         if self.kind.codec.network_in_8_bits:
@@ -88,9 +89,11 @@ class Sweep:
 
     def codec_at(self, value: float, progress: Progress) -> Codec[Any]:
         """The codec at one value of its knob, with all that it learns before the first object. Raises ConfigError."""
+        return self.kind.codec.learn(self.originals, self._plan(value), progress)
+
+    def _plan(self, value: float) -> dict[str, Any]:
         kind = self.kind.codec
-        plan = kind.plan(kind.at(self.settings, value), self.originals, self.seed, _say_nothing)
-        return kind.learn(self.originals, plan, progress)
+        return kind.plan(kind.at(self.settings, value), self.originals, self.seed, _say_nothing)
 
     def _common(self, codec: Codec[Any], folder: Path) -> tuple[dict[str, int], SharedPart]:
         """Write what objects share into `folder`: its bytes by name, and the shared part that these decode to."""
