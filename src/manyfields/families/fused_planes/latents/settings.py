@@ -16,7 +16,7 @@ class SetSettings:
 
     price: Annotated[float, tyro.conf.arg(name="lambda"), NATURAL] = 0.08
     """What a thousand bytes are worth, as a share of the error that an object had before. More: smaller and worse."""
-    steps: int = 400
+    steps: Annotated[int, NATURAL] = 400
     """Of an object's latents, against the codec."""
     visits: int = 150
     """Of each object that the codec learns from."""
@@ -36,8 +36,8 @@ class SetSettings:
     def __post_init__(self) -> None:
         check_annotated(self)
         check_numbers(self)
-        if self.steps < 0 or self.visits < 1 or self.rays < 1:
-            raise ConfigError(f"steps {self.steps}, visits {self.visits}, rays {self.rays}: at least 0, 1 and 1")
+        if self.visits < 1 or self.rays < 1:
+            raise ConfigError(f"visits {self.visits}, rays {self.rays}: at least 1")
         if self.levels not in LEVELS:
             raise ConfigError(f"levels {self.levels}: from {LEVELS[0]} to {LEVELS[-1]}")
         if self.coarse_every < 0:
