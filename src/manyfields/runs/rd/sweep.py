@@ -109,6 +109,8 @@ class Sweep:
             found[counts] = len(data)
         if codec.tensors():
             found["codec"] = write_part(folder, "codec", codec.tensors(), codec.file_config()).bytes
+        if (encoder := codec.encoder_tensors()) is not None:  # which decoding does not need
+            write_part(folder, "encoder", encoder, {})
         return found, shared
 
     def _told(self, progress: Progress, name: str, value: float) -> Progress:

@@ -28,6 +28,7 @@ class PyramidCodec(Codec[TensorCodes]):
     # Of the run's shared part there is only the config: each file has the network.
     curve_settings: ClassVar[Mapping[str, Any]] = {"own_network": True}
     network_in_8_bits: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = True
 
     def __init__(self, config: TensorConfig, stored: StoredCodec | None = None) -> None:
         if config.kind != "vm":
