@@ -49,7 +49,7 @@ def with_codec(
             _refuse(flag, name, dict.fromkeys(each.name for each in of_family or others))
     if asks and len({each.settings for each in here}) > 1:
         for each in here:
-            _print_help(command, each)
+            print_settings(command, each)
         raise SystemExit(0)
     fitting = [each for each in here if all(flag in flags_of(each.settings) for flag in foreign)] or here
     return _joined(command, fitting[0].settings) if fitting else command
@@ -115,8 +115,8 @@ def _joined(command: type[Command], settings: type[Any]) -> type[Command]:
     return made
 
 
-def _print_help(command: type[Command], choice: Choice) -> None:
-    """Of the settings alone: what families have in common stands in the help without a codec."""
+def print_settings(command: type[Command], choice: Choice) -> None:
+    """The help of a codec's settings alone: what all codecs have in common stands in the help without one."""
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
     said = f"Of runs of the family {choice.family}. {(choice.settings.__doc__ or '').splitlines()[0]}"
     with contextlib.suppress(SystemExit):

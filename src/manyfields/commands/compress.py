@@ -39,7 +39,7 @@ class Compress(Command):
     @classmethod
     def of_words(cls, words: Sequence[str]) -> type[Command]:
         """With the settings of the codec that they name."""
-        return with_codec(cls, words, _choices)
+        return with_codec(cls, words, choices)
 
     def run(self) -> int:
         from manyfields import runs
@@ -76,7 +76,8 @@ class Compress(Command):
         return f"{shlex.join(words)} with the same flags (objects already stored are skipped)"
 
 
-def _choices() -> list[Choice]:
+def choices() -> list[Choice]:
+    """The codecs that a collection may be stored by, family by family."""
     from manyfields.families.registry import FAMILIES
 
     codecs = [(row.name, codec) for row in FAMILIES.values() for codec in row.codecs[1:] if codec.collections]

@@ -62,7 +62,7 @@ class Rd(Command):
     @classmethod
     def of_words(cls, words: Sequence[str]) -> type[Command]:
         """With the settings of the codec that they name."""
-        return with_codec(cls, words, _choices, cls.codec)
+        return with_codec(cls, words, choices, cls.codec)
 
     def run(self) -> int:
         from manyfields import runs
@@ -103,7 +103,8 @@ class Rd(Command):
         return f"run the same command again: {shlex.join(['manyfields', 'rd', str(self.folder), str(self.out)])} ..."
 
 
-def _choices() -> list[Choice]:
+def choices() -> list[Choice]:
+    """The curves that a run may have, family by family."""
     from manyfields.families.registry import FAMILIES
     from manyfields.runs.rd.codecs import curve_kinds
 
