@@ -220,7 +220,8 @@ def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) 
 
 def _notes(collection: Collection) -> tuple[str, ...]:
     notes = ("All figures are measured on held-out views, from the bytes stored in the collection.",)
-    return (*notes, collection.codec.describe()) if "compressed" in collection.properties else notes
+    stored = collection.codec.describe() if "compressed" in collection.properties else ""
+    return (*notes, stored) if stored else notes
 
 
 def _summary(record: RunRecord) -> str:
