@@ -48,7 +48,9 @@ class OctreeVqCodec(OctreeCodec):
         return replace(settings, bits=whole(value, "bits"))
 
     @classmethod
-    def plan(cls, settings: IndexSettings, originals: Originals[OctreeCodes], seed: int, say: Say) -> dict[str, Any]:
+    def plan(
+        cls, settings: IndexSettings, originals: Originals[OctreeCodes | QuantisedOctreeCodes], seed: int, say: Say
+    ) -> dict[str, Any]:
         if not isinstance(originals.codes(originals.ids[:1])[0], OctreeCodes):
             raise RunError(f"{originals.path}: its objects have indices already, which their fit has learned")
         steps = settings.steps

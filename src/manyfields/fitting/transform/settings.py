@@ -186,5 +186,5 @@ class TransformChoices:
             found = replace(found, **self.changes)
         except TypeError as error:
             raise ConfigError(f"transform {dict(self.changes)}: {error}") from error
-        named = {"price": self.price, "steps": steps}
+        named: dict[str, Any] = {"price": self.price, "steps": steps}
         return replace(found, **{name: value for name, value in named.items() if value is not None})

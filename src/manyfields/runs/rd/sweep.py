@@ -116,7 +116,7 @@ class Sweep:
     def _told(self, progress: Progress, name: str, value: float) -> Progress:
         """Progress under one name, whatever a codec calls what it does."""
 
-        def told(what: str, done: int, total: int, **figures: float) -> None:
+        def told(phase: str, done: int, total: int, **figures: float | int | str) -> None:
             progress(f"{name}: {self.kind.knob} {value:g}", done, total, **figures)
 
         return told

@@ -118,7 +118,7 @@ def test_coarse_steps_make_the_first_levels_worth_showing(things, _learned):
     for every in (0, 3):
         settings = replace(TINY, coarse_every=every)
         latents = fit_latents(things.loss(2), _learned, code, settings, lambda step, found: told.append((step, *found)))
-        coarse = _learned.decode([_learned.encode(code, [latents])[0][:-1]]).tensors["micro"][0]
+        coarse = _learned.decode([_learned.layers_of(code, [latents])[0][:-1]]).tensors["micro"][0]
         with torch.no_grad():
             errors.append(sum(float(things.loss(2)(coarse, "test", draw)) for draw in range(6)))
     assert errors[1] < 0.9 * errors[0]
@@ -135,7 +135,7 @@ def test_a_higher_price_takes_fewer_bytes(things, _learned):
     sizes, errors = [], []
     for price in (0.0, 0.3, 30.0):
         latents = fit_latents(things.loss(2), _learned, things.codes[2], replace(TINY, price=price))
-        sizes.append(sum(map(len, _learned.encode(things.codes[2], [latents])[0][2:])))
+        sizes.append(sum(map(len, _learned.layers_of(things.codes[2], [latents])[0][2:])))
         errors.append(error_of(things, _learned, 2, latents))
     assert sizes == sorted(sizes, reverse=True) and sizes[2] < 0.6 * sizes[0]
     assert errors[0] < 0.7 * errors[2]
