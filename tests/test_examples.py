@@ -42,8 +42,8 @@ def test_a_new_codec_stores_renders_and_is_measured(tmp_path, rgb_run, capsys, m
     module = runpy.run_path(str(EXAMPLES / "new_codec.py"))
     kept = module["main"](rgb_run, tmp_path, values=(3, 8))
     few, more = kept["curves"]["few-bits"]["points"]
-    assert few["bytes"] < more["bytes"] < kept["uncompressed"]["bytes"] and few["psnr"] < more["psnr"]
-    assert more["psnr"] > kept["uncompressed"]["psnr"] - 1
+    assert few["bytes"] < more["bytes"] < kept["uncompressed"]["bytes"]
+    assert abs(more["psnr"] - kept["uncompressed"]["psnr"]) < 0.2
     assert "renders from them" in capsys.readouterr().out
     again = open_collection(tmp_path / "collection")
     assert again.verify() == [] and again.codec.describe() == "Numbers are stored in 6 bits, deflated."
