@@ -21,7 +21,7 @@ from manyfields.commands.compress import Compress
 from manyfields.commands.demo import Demo
 from manyfields.commands.eval import Eval
 from manyfields.commands.extract import Extract
-from manyfields.commands.fit import Fit, moved
+from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.interpolate import Interpolate
 from manyfields.commands.inventory import Inventory
@@ -33,7 +33,7 @@ from manyfields.commands.shape import Shape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
-from manyfields.errors import ConfigError, ManyfieldsError, Remark
+from manyfields.errors import ManyfieldsError, Remark
 from manyfields.families.names import NAMES
 
 COMMANDS: dict[str, type[Command]] = {
@@ -87,11 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         command = parse(words)
-    except ConfigError as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
-        return 1
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    except ManyfieldsError as mistake:  # settings judge their own numbers, and flags may have moved
+        print(f"error: {_one_line(mistake)}", file=sys.stderr)
+        return 1
     try:
         with _remarks_in_a_line():
             command.check()
@@ -113,20 +113,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parse(words: list[str]) -> Command:
+def parse(words: Sequence[str]) -> Command:
     """The command that a command line names.
 
-    Raises SystemExit (0 for help, 2 for wrong usage), and ConfigError for flags that have moved.
+    Raises SystemExit (0 for help, 2 for wrong usage), ConfigError for settings without meaning and flags that moved.
     """
     config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    if words[:1] == ["fit"] and (instead := moved(words[1:])) is not None and words[1] not in NAMES:
-        raise ConfigError(instead)
-    if words[:1] == ["fit"] and len(words) > 1 and words[1] in NAMES:
-        from manyfields.commands._fit_family import fit_command
-
-        return tyro.cli(fit_command(words[1]), prog=f"manyfields fit {words[1]}", args=words[2:], config=config)
+    commands = dict(COMMANDS)
+    if words and words[0] in commands:
+        commands[words[0]] = commands[words[0]].of_words(words[1:])
+    if words[:1] == ["fit"] and words[1:2] and words[1] in NAMES:
+        family = commands["fit"]
+        return tyro.cli(family, prog=f"manyfields fit {words[1]}", args=list(words[2:]), config=config)
     choices: Any = Union[  # noqa: UP007 - the members come from the table, so they cannot be written with |
-        tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in COMMANDS.items())
+        tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())
     ]
     return tyro.cli(
         choices,

@@ -17,6 +17,7 @@ from manyfields.commands._command import (
     Threads,
 )
 from manyfields.commands._progress import progress, to_stderr
+from manyfields.errors import ConfigError
 from manyfields.families.names import NAMES
 
 MOVED = {
@@ -110,6 +111,17 @@ class Fit(FitAny):
 
     stage1_objects: OptionalCount = None
     """How many objects learn the shared part (split by group); all of them up to 500 if not given."""
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> type[Command]:
+        """With the settings of the family that they begin with. Raises ConfigError for flags that have moved."""
+        if words and words[0] in NAMES:
+            from manyfields.commands._fit_family import fit_command
+
+            return fit_command(words[0])
+        if (instead := moved(words)) is not None:
+            raise ConfigError(instead)
+        return cls
 
     def settings(self) -> dict[str, Any]:
         return {"stage1_objects": self.stage1_objects}

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
+from manyfields.families.codec import Codec
 from manyfields.families.parts import ObjectParts
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress
@@ -49,6 +50,9 @@ class Family:
     a small network alone, beside which each has a field of its own, and there is one stage (network)."""
     new_shared: NewShared
     fitter: NewFitter
+    codecs: tuple[type[Codec[Any]], ...]
+    """The first stores float16 and learns nothing; of the others, the first that suits a run is what `compress` takes
+    where none is named."""
     parts: Callable[[SharedPart, int | None], ObjectParts]
     """How priors take the codes of a shared part apart, with that many layers (all when None). Raises ConfigError for
     families whose objects have codes of different shapes, and for a level that shows nothing."""

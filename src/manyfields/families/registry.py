@@ -1,24 +1,20 @@
 """The one table of families, for opening files: nothing else maps a stored name to code."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, cast
 
-from manyfields.compression.codec import Codec
-from manyfields.compression.raw import RawCodec
+from torch import Tensor
+
 from manyfields.errors import ConfigError
+from manyfields.families.codec import Codec, StoredCodec, name_in_file
 from manyfields.families.factor_fields import family as factor_fields
-from manyfields.families.factor_fields.codec import FactorCodec
-from manyfields.families.factor_fields.field import FactorFamily
 from manyfields.families.family import Family
 from manyfields.families.fused_planes import family as fused_planes
 from manyfields.families.mixture import family as mixture
 from manyfields.families.octree import family as octree
-from manyfields.families.octree.field import OctreeFamily
-from manyfields.families.octree.stream.codec import OctreeCodec
 from manyfields.families.parts import ObjectParts
 from manyfields.families.tensor_planes import family as tensor_planes
-from manyfields.families.tensor_planes.codec import TensorCodec
-from manyfields.families.tensor_planes.field import TensorFamily
 from manyfields.fields.family import FamilyNetwork
 from manyfields.fitting.settings import FitSettings
 from manyfields.shared_part import SharedPart
@@ -37,6 +33,16 @@ def presets() -> dict[str, FitSettings]:
 def row_of(settings: FitSettings) -> Family:
     """The row of the family that settings are of."""
     return next(row for row in FAMILIES.values() if isinstance(settings, row.settings))
+
+
+def register(row: Family) -> None:
+    """Add a family, or put a row in the place of the one of its name: with more codecs, for instance.
+
+    >>> from dataclasses import replace
+    >>> row = FAMILIES["octree"]
+    >>> register(replace(row, codecs=(*row.codecs,)))
+    """
+    FAMILIES[row.name] = row
 
 
 def family_of(shared: SharedPart) -> Family:
@@ -70,15 +76,25 @@ def family_config(network: FamilyNetwork) -> dict[str, Any]:
     return {"family": _row_of(network).name, **dataclasses.asdict(cast(Any, network.config))}
 
 
-def codec_of(shared: SharedPart) -> Codec:
-    """The plain codec of a shared part's codes."""
-    if isinstance(shared.family, OctreeFamily):
-        return OctreeCodec(shared.family.config)
-    if isinstance(shared.family, TensorFamily):
-        return TensorCodec(shared.family.config)
-    if isinstance(shared.family, FactorFamily):
-        return FactorCodec(shared.family.config)
-    return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
+def codec_of(shared: SharedPart) -> Codec[Any]:
+    """The first codec of a shared part's family: it stores float16."""
+    return family_of(shared).codecs[0].open(shared.family.config, {}, StoredCodec())
+
+
+def open_codec(shared: SharedPart, name: str | None, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Codec[Any]:
+    """The codec that a collection's objects are stored by. `name`: what its file calls it; None where there is no file.
+
+    Raises ConfigError for a name that the family has no codec of, CollectionError or ValueError for a damaged file.
+    """
+    config, (first, *others) = shared.family.config, family_of(shared).codecs
+    if name is None:
+        # Compressed, and yet no file: its layers are such as the first codec reads.
+        fitting = [codec for codec in others if name_in_file(codec) is None] if stored.plan else []
+        return (fitting[0] if fitting else first).open(config, tensors, stored)
+    found = next((codec for codec in others if name_in_file(codec) == name), None)
+    if found is None:
+        raise ConfigError(f"codec {name!r} is not known here; use a newer version")
+    return found.open(config, tensors, stored)
 
 
 def parts_of(shared: SharedPart, level: int | None = None) -> ObjectParts:

@@ -6,7 +6,7 @@ from manyfields.runs.add import add
 from manyfields.runs.compare import compare
 from manyfields.runs.compare_codecs import compare_codecs
 from manyfields.runs.compare_families import compare_families
-from manyfields.runs.compress import compress
+from manyfields.runs.compress import compress, size_breakdown
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
@@ -39,5 +39,6 @@ __all__ = [
     "render_stream",
     "sample",
     "settings_to_json",
+    "size_breakdown",
     "train_prior",
 ]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
+from manyfields.families.factor_fields.codec import FactorCodec
 from manyfields.families.factor_fields.field import FactorConfig, FactorFamily
 from manyfields.families.factor_fields.fitter import FactorFitter
 from manyfields.families.factor_fields.settings import PRESETS, FactorSettings
+from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
 from manyfields.families.family import Family
 from manyfields.families.parts import no_parts
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
@@ -42,5 +44,6 @@ FAMILY = Family(
     shares="network",
     new_shared=new_shared,
     fitter=new_fitter,
+    codecs=(FactorCodec, FactorTransformCodec),
     parts=no_parts,
 )

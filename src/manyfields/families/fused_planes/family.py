@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import torch
 
 from manyfields.families.family import Family
+from manyfields.families.float16 import Float16Codec
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
 from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 from manyfields.families.fused_planes.parts import FusedParts
 from manyfields.families.fused_planes.settings import PRESETS, FusedPlanesSettings
 from manyfields.families.fused_planes.start_from_hull import weights_from_hulls
@@ -61,5 +64,6 @@ FAMILY = Family(
     shares="set",
     new_shared=new_shared,
     fitter=new_fitter,
+    codecs=(Float16Codec, TransformMicroCodec, VqMicroCodec),
     parts=FusedParts,
 )

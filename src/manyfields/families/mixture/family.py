@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from manyfields.families.family import Family
+from manyfields.families.float16 import Float16Codec
 from manyfields.families.mixture.coloured_hulls import coloured_hulls
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
@@ -64,5 +65,6 @@ FAMILY = Family(
     shares="set",
     new_shared=new_shared,
     fitter=new_fitter,
+    codecs=(Float16Codec,),
     parts=whole_codes,
 )

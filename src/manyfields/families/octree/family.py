@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import torch
 
 from manyfields.families.family import Family
+from manyfields.families.octree.coding import OctreeVqCodec
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.families.octree.growing import grown_octree
 from manyfields.families.octree.learning import OctreeCode
 from manyfields.families.octree.settings import PRESETS, OctreeSettings
+from manyfields.families.octree.stream.codec import OctreeCodec
 from manyfields.families.parts import no_parts
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress
@@ -44,5 +46,6 @@ FAMILY = Family(
     shares="network",
     new_shared=new_shared,
     fitter=new_fitter,
+    codecs=(OctreeCodec, OctreeVqCodec),
     parts=no_parts,
 )

@@ -7,9 +7,13 @@ import torch
 
 from manyfields.families.family import Family
 from manyfields.families.parts import no_parts
+from manyfields.families.tensor_planes.baselines.codec import ReTensorCodec, VqKeptCodec, VqTensorCodec
+from manyfields.families.tensor_planes.codec import TensorCodec
 from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
 from manyfields.families.tensor_planes.fitter import TensorFitter
+from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
 from manyfields.families.tensor_planes.settings import PRESETS, TensorSettings
+from manyfields.families.tensor_planes.transform.codec import PretrainedCodec, TransformCodec
 from manyfields.fields import resolution_of
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress
@@ -51,5 +55,6 @@ FAMILY = Family(
     shares="network",
     new_shared=new_shared,
     fitter=new_fitter,
+    codecs=(TensorCodec, PyramidCodec, TransformCodec, PretrainedCodec, VqTensorCodec, VqKeptCodec, ReTensorCodec),
     parts=no_parts,
 )
