@@ -48,3 +48,22 @@ def test_a_new_codec_stores_renders_and_is_measured(tmp_path, rgb_run, capsys, m
     again = open_collection(tmp_path / "collection")
     assert again.verify() == [] and again.codec.describe() == "Numbers are stored in 6 bits, deflated."
     assert again.properties["compressed"]["few-bits"] == {"bits": 6}
+
+
+def test_a_new_family_is_fitted_stored_rendered_and_measured(tmp_path, data, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
+    module = runpy.run_path(str(EXAMPLES / "new_family.py"))
+    phase = {"name": "blobs", "rgb": 1.0, "steps": 60, "codes_rate": 0.05, "smoothness": 0.0, "rays_per_object": 128}
+    changes = {
+        "stage1": [{**phase, "fields_rate": 0.05}],
+        "stage2": [{**phase, "steps": 10}],
+        "stage1_objects": 3,
+        "blobs": 24,
+        "report": False,
+    }
+    measured = module["main"](data, tmp_path / "run", **changes)
+    assert measured["mean"]["psnr"] > 13, "a few steps should show where objects are"
+    assert "renders from them" in capsys.readouterr().out
+    again = open_collection(tmp_path / "run")
+    assert again.verify() == [] and len(again) == 4
+    assert again.config["family"] == {"family": "blobs", "blobs": 24, "latent": 16}
