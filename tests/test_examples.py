@@ -50,20 +50,12 @@ def test_a_new_codec_stores_renders_and_is_measured(tmp_path, rgb_run, capsys, m
     assert again.properties["compressed"]["few-bits"] == {"bits": 6}
 
 
-def test_a_new_family_is_fitted_stored_rendered_and_measured(tmp_path, data, capsys, monkeypatch):
+def test_a_new_family_fits_takes_objects_renders_and_is_measured(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("vtk")
     monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
-    module = runpy.run_path(str(EXAMPLES / "new_family.py"))
-    phase = {"name": "blobs", "rgb": 1.0, "steps": 60, "codes_rate": 0.05, "smoothness": 0.0, "rays_per_object": 128}
-    changes = {
-        "stage1": [{**phase, "fields_rate": 0.05}],
-        "stage2": [{**phase, "steps": 10}],
-        "stage1_objects": 3,
-        "blobs": 24,
-        "report": False,
-    }
-    measured = module["main"](data, tmp_path / "run", **changes)
-    assert measured["mean"]["psnr"] > 13, "a few steps should show where objects are"
-    assert "renders from them" in capsys.readouterr().out
+    main = runpy.run_path(str(EXAMPLES / "new_family.py"))["main"]
+    scores = main(tmp_path, objects=4, views=8, size=16, latent=6, width=16, octaves=3)
+    assert len(scores["objects"]) == 4 and scores["mean"]["psnr"] > 5.0
+    assert "was added: 12 bytes" in capsys.readouterr().out  # six numbers of 16 bits
     again = open_collection(tmp_path / "run")
-    assert again.verify() == [] and len(again) == 4
-    assert again.config["family"] == {"family": "blobs", "blobs": 24, "latent": 16}
+    assert again.verify() == [] and again.shared_part.family.config.latent == 6

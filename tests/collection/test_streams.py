@@ -8,10 +8,10 @@ import torch
 import manyfields
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
+from manyfields.collection.streams import read_stream, stream_of
 from manyfields.compiled import plain_only
 from manyfields.errors import CollectionError
 from manyfields.families.octree.codes import QuantisedOctreeCodes
-from manyfields.families.octree.stream.file import read_stream, stream_of
 from manyfields.families.octree.stream.stream import VqObject, decode_vq, encode_vq, read_header
 
 CAMERAS = orbit(2, width=10, height=8)
@@ -170,7 +170,7 @@ def test_too_few_bytes_are_refused(collection):
     [
         ({"family": None}, "its config has no 'family'"),
         ({"family": {"family": "grid"}}, "family 'grid' is not known here"),
-        ({"family": {"family": "fused-planes", "channels": 3, "space": "rgb"}}, "another family than octrees"),
+        ({"family": {"family": "fused-planes", "channels": 3, "space": "rgb"}}, "another family than its bytes"),
         ({"sampler": {"guided": 0}}, "not one to render by"),
         ({"bounds": [0, 0, 0, 1, 1]}, "its bounds are not"),
         ({"bounds": [0, 0, 0, 1, 1, 0]}, "its bounds are not"),
