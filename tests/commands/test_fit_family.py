@@ -62,9 +62,9 @@ def test_flags_are_settings(family):
 
 
 def test_choices_of_flags_are_those_of_settings():
-    hints = get_type_hints(fit_command("octree"))
+    hints = get_type_hints(fit_command(FitAny, "octree"))
     assert set(get_args(get_args(hints["density"])[0])) == {"softplus", "relu"}
-    assert issubclass(fit_command("mixture"), FitAny)
+    assert issubclass(fit_command(FitAny, "mixture"), FitAny)
 
 
 @pytest.mark.parametrize(

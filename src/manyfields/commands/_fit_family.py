@@ -9,19 +9,22 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
-from manyfields.commands.fit import FitAny
+from manyfields.commands._command import Command
 
 IN_FILES = ("sampler", "final_sampler", "stage1", "stage2")
 """Settings that are no flags, but for --config alone: they have parts."""
 METAVARS = {int: "INT", float: "FLOAT", str: "TEXT", bool: "{True,False}"}
 
 
-def fit_command(family: str) -> type[FitAny]:
-    """The command of a family in `families.names.NAMES`. Loads the families, and so PyTorch."""
+def fit_command(base: type[Command], family: str) -> type[Command]:
+    """The command of a family in `families.names.NAMES`: `base`, and the settings of the family.
+
+    Its member `settings` returns those by name, None where a flag is not given. Loads the families, and so PyTorch.
+    """
     from manyfields.families.registry import presets
 
     first = presets()[family]
-    known = {each.name for each in dataclasses.fields(FitAny)}
+    known = {each.name for each in dataclasses.fields(base)}
     names = [each.name for each in dataclasses.fields(first) if each.name not in (*known, *IN_FILES)]
     hints, told = get_type_hints(type(first)), docstrings(type(first))
     flags = [
@@ -32,7 +35,7 @@ def fit_command(family: str) -> type[FitAny]:
         return {name: getattr(self, name) for name in names}
 
     made = dataclasses.make_dataclass(
-        "FitFamily", flags, bases=(FitAny,), frozen=True, namespace={"family": family, "settings": settings}
+        "FitFamily", flags, bases=(base,), frozen=True, namespace={"family": family, "settings": settings}
     )
     others = [name for name, each in presets().items() if each.family == family and name != family]
     about = " ".join((type(first).__doc__ or "").split()).removeprefix("Of a fit of ")

@@ -118,7 +118,7 @@ class Fit(FitAny):
         if words and words[0] in NAMES:
             from manyfields.commands._fit_family import fit_command
 
-            return fit_command(words[0])
+            return fit_command(FitAny, words[0])
         if (instead := moved(words)) is not None:
             raise ConfigError(instead)
         return cls
