@@ -3,9 +3,9 @@
 from manyfields.families.registry import presets
 from manyfields.fitting.settings import FitSettings
 from manyfields.runs.add import add
-from manyfields.runs.compare import compare
-from manyfields.runs.compare_codecs import compare_codecs
-from manyfields.runs.compare_families import compare_families
+from manyfields.runs.comparisons.codecs import compare_codecs
+from manyfields.runs.comparisons.families import compare_families
+from manyfields.runs.comparisons.variants import compare
 from manyfields.runs.compress import compress, size_breakdown
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
