@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError
-from manyfields.families.mixture.adaptation import SignalSettings, adapted, errors
+from manyfields.families.mixture.adaptation import AdaptationSettings, adapted, errors
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_fitter import InstanceFitter
@@ -95,7 +95,7 @@ def new_fitter(adaptation: str, seed: int = 0) -> InstanceFitter:
     shared = SharedPart(MixtureFamily(config, torch.Generator().manual_seed(1)), None)
     data = waves(8)
     store = CodeStore(shared.family.new_codes(8, torch.Generator().manual_seed(2)))
-    return InstanceFitter(shared, data, store, Sampler(), seed, settings=SignalSettings(12, adaptation))  # type: ignore
+    return InstanceFitter(shared, data, store, Sampler(), seed, settings=AdaptationSettings(12, adaptation))  # type: ignore
 
 
 def measured(fitter: InstanceFitter) -> float:
@@ -174,4 +174,4 @@ def test_a_frozen_shared_part_keeps_every_bit():
 )
 def test_settings_without_meaning_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        SignalSettings(**change)
+        AdaptationSettings(**change)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from manyfields.families.mixture.adaptation import SignalSettings, adapted, errors
+from manyfields.families.mixture.adaptation import AdaptationSettings, adapted, errors
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.fitter import parts_of
 from manyfields.fields import Codes
@@ -24,7 +24,7 @@ class InstanceFitter(SetFitter[InstanceData]):
     """Fits the bases and the projection in `shared`, and with auto-decoding the latent vectors in `store`."""
 
     shared: SharedPart[MixtureFamily]
-    settings: SignalSettings = field(default_factory=SignalSettings)
+    settings: AdaptationSettings = field(default_factory=AdaptationSettings)
 
     def parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
         return parts_of(self.shared.family, phase)
