@@ -32,8 +32,8 @@ from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
 from manyfields.runs.building import new_fitter
-from manyfields.runs.loading import load_objects
-from manyfields.runs.probe import held_out_probe
+from manyfields.runs.sources.loading import load_objects
+from manyfields.runs.sources.looks import held_out_probe
 from manyfields.views import composite, read_views
 
 ROWS = RESULTS / "choices.json"
@@ -95,7 +95,7 @@ def stage2_fitters(run: Path, **changes) -> Iterator[Fitter]:
     while True:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
         settings = replace(record.settings, **changes)
-        yield new_fitter(replace(record, settings=settings), shared, FittingData(objects), average=True)
+        yield new_fitter(settings, shared, FittingData(objects), average=True)
 
 
 def curve(fitter: Fitter, phase: Phase, steps: tuple[int, ...]) -> list[tuple[int, float, float]]:

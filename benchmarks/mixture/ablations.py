@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,19 +26,18 @@ from benchmarks.mixture.ablation_tables import PARTS, TRAININGS, Training, summa
 from benchmarks.places import RESULTS
 from manyfields._io import write_atomic
 from manyfields.errors import RunError
-from manyfields.evaluation.basis_similarity import basis_similarity, mean_similarity, similarity_picture
+from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
+from manyfields.families.mixture.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_data import SignalData
-from manyfields.families.mixture.instance_fitter import SignalFitter
-from manyfields.families.mixture.scores import psnr
-from manyfields.families.mixture.settings import signals
+from manyfields.families.mixture.instance_fitter import InstanceFitter
+from manyfields.families.mixture.phases import instances
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
-from manyfields.runs.building import new_shared
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
-from manyfields.runs.signals import new_signal_fitter
-from manyfields.views.signals import SignalSet, picked, read_images
+from manyfields.views.instances import Instance, InstanceSet, read_images
 
 ROWS = RESULTS / "mixture_ablations.json"
 PICTURE = "basis_similarity.png"
@@ -51,18 +51,18 @@ UNITS = {
 }
 
 
-def split(found: SignalSet, unseen: int, images: int) -> tuple[SignalData, SignalData]:
+def split(found: InstanceSet, unseen: int, images: int) -> tuple[InstanceData, InstanceData]:
     """Images to learn from, and those of `unseen` designs, `images` of each object at most."""
-    groups = sorted({group or "" for group in found.groups})
+    groups = sorted({item.group or "" for item in found})
     apart = set(groups[:: max(1, len(groups) // unseen)][:unseen])
     taken: dict[str, int] = {}
-    sides: tuple[list[int], list[int]] = ([], [])
-    for index, (name, group) in enumerate(zip(found.ids, found.groups, strict=True)):
-        of = name.rsplit("-", 1)[0]
+    sides: tuple[list[Instance], list[Instance]] = ([], [])
+    for item in found:
+        of = item.id.rsplit("-", 1)[0]
         taken[of] = taken.get(of, 0) + 1
         if taken[of] <= images:
-            sides[(group or "") in apart].append(index)
-    return tuple(SignalData(picked(found, side)) for side in sides)  # type: ignore[return-value]
+            sides[(item.group or "") in apart].append(item)
+    return InstanceData(sides[0]), InstanceData(sides[1])
 
 
 def record_of(training: Training, seed: int) -> RunRecord:
@@ -70,19 +70,15 @@ def record_of(training: Training, seed: int) -> RunRecord:
     layers, width, bases, latent = training.sizes
     changes = {
         "seed": seed,
-        "mixture": {
-            "hidden_layers": layers,
-            "width": width,
-            "bases": bases,
-            "latent": latent,
-            "coefficients": training.coefficients,
-        },
-        "signals": {
-            "side": SIDE,
-            "adaptation": training.adaptation,
-            "inner_steps": training.inner_steps,
-            "stored_steps": training.inner_steps,
-        },
+        "hidden_layers": layers,
+        "width": width,
+        "bases": bases,
+        "latent": latent,
+        "coefficients": training.coefficients,
+        "side": SIDE,
+        "adaptation": training.adaptation,
+        "inner_steps": training.inner_steps,
+        "stored_steps": training.inner_steps,
     }
     settings = settings_from("mixture-images", changes)
     return RunRecord(settings, data=[], size=(SIDE, SIDE), stage1=[], stage2=[], held_out={})
@@ -92,14 +88,14 @@ def phases(training: Training, arguments: argparse.Namespace) -> tuple[Phase, Ph
     """Of the training, and of latent vectors of unseen images."""
     base, projection = arguments.rates
     # Of random vectors: the preset's are of principal ones.
-    learn = replace(signals(1)[0], steps=max(1, round(training.length * arguments.steps)))
+    learn = replace(instances(1)[0], steps=max(1, round(training.length * arguments.steps)))
     learn = replace(learn, base_rate=base, fields_rate=projection, gradient_norm=arguments.gradient_norm)
-    refine = replace(signals(1, shared=False)[0], steps=arguments.refine)
+    refine = replace(instances(1, shared=False)[0], steps=arguments.refine)
     return replace(learn, rays_per_object=PIXELS), replace(refine, rays_per_object=PIXELS)
 
 
 @torch.no_grad()
-def mean_psnr(fitter: SignalFitter, rows: range) -> float:
+def mean_psnr(fitter: InstanceFitter, rows: range) -> float:
     """Of some instances of a fitter, at all their pixels."""
     found = []
     for some in torch.tensor(rows).split(32):
@@ -109,12 +105,12 @@ def mean_psnr(fitter: SignalFitter, rows: range) -> float:
 
 
 def measured(
-    training: Training, seen: SignalData, unseen: SignalData, arguments: argparse.Namespace
+    training: Training, seen: InstanceData, unseen: InstanceData, arguments: argparse.Namespace
 ) -> tuple[MixtureFamily, dict[str, float]]:
     """Train, and all figures of a row. Raises RunError where it diverges."""
     record = record_of(training, arguments.seed)
     learn, refine = phases(training, arguments)
-    fitter = new_signal_fitter(record, new_shared(record.settings, []), seen)
+    fitter: Any = new_fitter(record.settings, new_shared(record.settings, []), seen, average=False)
     family, meta = fitter.shared.family, fitter.settings.meta
     began = time.monotonic()
     fitter.begin(learn)
@@ -123,7 +119,8 @@ def measured(
     figures["psnr_train"] = mean_psnr(fitter, range(0, len(seen), -(-len(seen) // MEASURED)))
     if not meta:
         family.remember_average(fitter.store.all())
-    new, everyone = new_signal_fitter(record, fitter.shared, unseen, average=True), range(len(unseen))
+    new: Any = new_fitter(record.settings, fitter.shared, unseen, average=True)
+    everyone = range(len(unseen))
     if meta:
         figures["psnr_unseen"] = mean_psnr(new, everyone)
         new = new.keeping()
@@ -197,7 +194,7 @@ def main(words: list[str] | None = None) -> None:
     print(*summary(known(arguments.results, notes)), sep="\n")
 
 
-def note_of(training: Training, seen: SignalData, unseen: SignalData, arguments: argparse.Namespace) -> str:
+def note_of(training: Training, seen: InstanceData, unseen: InstanceData, arguments: argparse.Namespace) -> str:
     """Settings of a training: rows with the same note need not be measured again."""
     learn, refine = phases(training, arguments)
     return (

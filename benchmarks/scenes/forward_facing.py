@@ -18,8 +18,7 @@ from benchmarks.common import mean_psnr, total_bytes
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.tensor_planes.transform.coding import size_breakdown
-from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs import RunRecord, compress, fit, size_breakdown
 from manyfields.runs.record import FILE
 from manyfields.views.render_set import render_set
 
@@ -33,7 +32,7 @@ def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
     render_set(mesh, views, views=VIEWS, size=SIZE, viewpoints="plane", depth=False)
     if (folder / FILE).exists() and RunRecord.load(folder).finished:
         return open_collection(folder)
-    (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
+    (work / "config.json").write_text(json.dumps({"scene": "forward"}))
     if (folder / FILE).exists():
         return fit(views, folder, resume=True, report=False)
     return fit(

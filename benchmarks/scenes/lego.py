@@ -24,7 +24,7 @@ from manyfields import runs
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.tensor_planes.transform.coding import VARIANTS
+from manyfields.fitting.transform.settings import VARIANTS
 from manyfields.runs import RunRecord, presets
 
 LEGO = SHARED / "data" / "captures" / "lego"
@@ -64,7 +64,7 @@ def fit(work: Path, data: Path, sizes: dict[str, dict[str, Any]], steps: int | N
     found = []
     for size, changes in sizes.items():
         out = work / size
-        settings: dict[str, Any] = {"tensorf": changes}
+        settings: dict[str, Any] = dict(changes)
         if steps is not None:
             settings["stage1"] = [asdict(phase) | {"steps": steps} for phase in presets()["tensorf"].stage1]
         with progress(f"fit {size}") as report:

@@ -114,8 +114,8 @@ def steps_per_second(views: Path, threads: int, seconds: float, beside: int | No
     from manyfields.memory import keep_freed_memory
     from manyfields.runs import RunRecord
     from manyfields.runs.building import new_fitter, new_shared
-    from manyfields.runs.loading import load_objects
     from manyfields.runs.settings import chosen_settings, read_config
+    from manyfields.runs.sources.loading import load_objects
     from manyfields.views import read_views
 
     keep_freed_memory()
@@ -124,7 +124,7 @@ def steps_per_second(views: Path, threads: int, seconds: float, beside: int | No
     record = RunRecord(settings, [str(views)], (SIZE, SIZE), found.ids, [], trained)
     objects = load_objects(found.objects, record)
     data = FittingData(objects, torch.device("cpu"))
-    fitter = new_fitter(record, new_shared(settings, objects), data, average=False)
+    fitter = new_fitter(settings, new_shared(settings, objects), data, average=False)
     rates, others, wall = {}, 0.0, 0.0
     for phase in settings.stage1:
         planned, step = phase.planned(len(data), data.views, 1.0), 0

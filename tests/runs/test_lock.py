@@ -8,8 +8,8 @@ import pytest
 from manyfields.errors import RunError
 from manyfields.generation import PriorSettings
 from manyfields.runs import RunRecord, add, compare, compress, demo, fit, train_prior
-from manyfields.runs.compare_codecs import compare_codecs
-from manyfields.runs.compare_families import compare_families
+from manyfields.runs.comparisons.codecs import compare_codecs
+from manyfields.runs.comparisons.families import compare_families
 from manyfields.runs.lock import only_process
 
 

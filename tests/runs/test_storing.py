@@ -8,7 +8,7 @@ import pytest
 from manyfields.collection import open_collection
 from manyfields.errors import Remark, ViewError
 from manyfields.runs import RunRecord, fit, starting
-from manyfields.runs.loading import load_objects
+from manyfields.runs.sources.loading import load_objects
 
 
 @pytest.fixture

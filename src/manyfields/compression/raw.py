@@ -5,6 +5,7 @@ What every other codec is compared with.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class RawCodec:
     `layers` names the tensors of each layer, `shapes` the shape of each tensor for one object.
     """
 
-    name = "float16"
+    name: ClassVar[str] = "float16"
 
     def __init__(self, layers: Sequence[Sequence[str]], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.layers = [tuple(names) for names in layers]

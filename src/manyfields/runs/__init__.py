@@ -1,10 +1,12 @@
 """What a run folder is: fitting, adding, measuring and comparing whole sets, on disk."""
 
+from manyfields.families.registry import presets
+from manyfields.fitting.settings import FitSettings
 from manyfields.runs.add import add
-from manyfields.runs.compare import compare
-from manyfields.runs.compare_codecs import compare_codecs
-from manyfields.runs.compare_families import compare_families
-from manyfields.runs.compress import compress
+from manyfields.runs.comparisons.codecs import compare_codecs
+from manyfields.runs.comparisons.families import compare_families
+from manyfields.runs.comparisons.variants import compare
+from manyfields.runs.compress import compress, size_breakdown
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
@@ -13,7 +15,7 @@ from manyfields.runs.prior import train_prior
 from manyfields.runs.rd.curves import rd
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sampling import interpolate, sample
-from manyfields.runs.settings import FitSettings, presets, settings_to_json
+from manyfields.runs.settings import settings_to_json
 from manyfields.shapes.fit_shape import ShapeReport, extract_surface, fit_shape
 
 __all__ = [
@@ -37,5 +39,6 @@ __all__ = [
     "render_stream",
     "sample",
     "settings_to_json",
+    "size_breakdown",
     "train_prior",
 ]

@@ -20,7 +20,7 @@ def views(shapes, tmp_path_factory):
     [("shared", 557.2), ("layers", 557.2), ("m64", 623.0), ("m16", 155.8), ("m256", 2500), ("m1024", 10000)],
 )
 def test_sizes_are_the_papers(name, thousands):
-    config = ablations.record_of(tables.TRAININGS[name], 0).settings.mixture_config()
+    config = ablations.record_of(tables.TRAININGS[name], 0).settings.config()
     assert config.learnable / 1e3 == pytest.approx(thousands, abs=50 if thousands > 1000 else 0.05)
     assert config.network == 8707
     assert config.coefficients == {"shared": "shared", "layers": "layers"}.get(name, "latent")
@@ -31,7 +31,7 @@ def test_rows_of_one_table_differ_in_what_it_is_about_alone():
     def settings(name):
         training = tables.TRAININGS[name]
         found = ablations.record_of(training, 0).settings
-        return (*training.sizes, training.coefficients, found.signals.adaptation, found.signals.inner_steps)
+        return (*training.sizes, training.coefficients, found.adaptation, found.inner_steps)
 
     base = settings("m256")
     assert [settings(name)[2] for name in ("m16", "m64", "m256", "m1024")] == [16, 64, 256, 1024]

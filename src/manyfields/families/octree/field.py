@@ -36,22 +36,31 @@ START_DENSITY = 0.1  # before the gain: a ReLU that starts below 0 everywhere wo
 
 
 @dataclass(frozen=True)
-class OctreeConfig:
-    """Sizes of the family. The defaults are the paper's, but for the gain."""
+class OctreeSizes:
+    """Sizes of octree fields. The defaults are the paper's, but for the gain."""
 
     first: int = 5
+    """Coarsest level with features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
     last: int = 8
-    """Levels that hold features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
+    """Finest level with features."""
     features: int = 16
+    """Numbers at a corner of a voxel."""
     hidden: int = 128
+    """Units of the network's hidden layer."""
     view_frequencies: int = 4
     """Octaves of sines and cosines of the direction: 4 make 3 + 3 * 2 * 4 = 27 numbers."""
     combine: Combine = "sum"
     """Features of levels are summed, or stand side by side."""
     density_gain: float = 15.0
+    """See `density`."""
     density: Literal["softplus", "relu"] = "softplus"
     """Density is gain * softplus(x - 1), as that of fused planes, or gain * ReLU(x): with the paper's ReLU a place
     that is empty once never learns again, and with its gain of 1 surfaces need many more steps to become opaque."""
+
+
+@dataclass(frozen=True)
+class OctreeConfig(OctreeSizes):
+    """The sizes of a family, and what follows from them."""
 
     def __post_init__(self) -> None:
         check_numbers(self, density_gain=POSITIVE)

@@ -23,19 +23,31 @@ from manyfields.fields.scenes import SceneConfig, SceneFamily, SceneField
 
 
 @dataclass(frozen=True)
-class TensorConfig(SceneConfig):
-    """Sizes of the family. The defaults are TensoRF's VM-192."""
+class TensorSizes:
+    """Sizes of tensor fields. The defaults are TensoRF's VM-192."""
 
     kind: Kind = "vm"
     """Planes with vectors (vm), or vectors alone (cp)."""
     density_components: int = 16
-    """Of each of the three pairs; of CP: in all."""
+    """Products of planes and vectors that add up to the density: of each of the three pairs; of CP: in all."""
     appearance_components: int = 48
+    """Likewise of those that colours are made of."""
     features: int = 27
+    """Numbers that the network gets of a place."""
     hidden: int = 128
+    """Units of each of the network's two hidden layers."""
     feature_frequencies: int = 2
+    """Octaves of sines and cosines of the features that the network gets."""
     view_frequencies: int = 2
+    """Octaves of sines and cosines of the direction that the network gets."""
     density_gain: float = 25.0
+    """Density is gain * softplus(sum - 10): with less of it surfaces need more steps to become opaque."""
+
+
+@dataclass(frozen=True)
+class TensorConfig(TensorSizes, SceneConfig):
+    """The sizes of a family, and how fine its alpha masks are."""
+
     guide_side: int = 64
     """Cells along one side of the alpha mask over the box of a scene."""
 

@@ -6,8 +6,9 @@ Any first few layers are an object with fewer levels.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -17,12 +18,15 @@ from manyfields.compression.bits import pack_bits, packed_bytes, unpack_bits
 from manyfields.compression.entropy import decode_symbols, encode_symbols
 from manyfields.compression.halves import from_halves, to_halves
 from manyfields.errors import CollectionError
+from manyfields.families.codec import Codec, Fitted, PartTable, StoredCodec
 from manyfields.families.octree.codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.families.octree.field import OctreeConfig
-from manyfields.families.octree.stream.sizes import LevelSizes
+from manyfields.families.octree.stream.sizes import LevelSizes, size_table_of
 from manyfields.families.octree.stream.stream import CODED, MOST_CORNERS, PACKED, WIDEST
+from manyfields.families.octree.stream.tables import table_of_objects
 from manyfields.families.octree.stream.topology import decode_level, encode_topology
 from manyfields.families.octree.tree import Levels, Octree
+from manyfields.fitting.progress import Progress, silent
 
 HALVES = 2
 START = struct.Struct("<BBHIII")
@@ -64,13 +68,14 @@ class LayerStart:
         return packed_bytes(self.corners, self.bits) if self.bits else 2 * features * self.corners
 
 
-class OctreeCodec:
+class OctreeCodec(Codec[OctreeCodes | QuantisedOctreeCodes]):
     """Codes of a family of octree fields to layers: float16 features, or codebooks and indices.
 
     With `entropy`, indices of a level are entropy coded where that makes them smaller.
     """
 
-    name = "octree"
+    name: ClassVar[str] = "octree"
+    stored_as: ClassVar[str | None] = None
     start = START.size
     """Bytes of a layer before its topology."""
 
@@ -78,7 +83,16 @@ class OctreeCodec:
         self.config = config
         self.entropy = entropy
 
-    def encode(self, codes: OctreeCodes | QuantisedOctreeCodes) -> list[list[bytes]]:
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        return cls(config)
+
+    def encode(
+        self,
+        codes: OctreeCodes | QuantisedOctreeCodes,
+        objects: Fitted | None = None,
+        progress: Progress = silent,
+    ) -> list[list[bytes]]:
         """Per object its layers; levels without voxels have none.
 
         Values beyond float16's range are clamped to it; NaN raises CollectionError.
@@ -118,6 +132,10 @@ class OctreeCodec:
                 )
             )
         return tuple(found)
+
+    def table(self, objects: Sequence[Sequence[bytes]], network: int) -> PartTable:
+        tables = [size_table_of(self.sizes(layers), network, self.start) for layers in objects]
+        return table_of_objects(tables, self.config.levels, network)
 
     def _encode(self, codes: OctreeCodes | QuantisedOctreeCodes) -> list[bytes]:
         """The layers of one object (B = 1)."""

@@ -1,0 +1,58 @@
+"""The picture of `compare --families`: the same held-out views from every run, beside the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from manyfields.collection import open_collection
+from manyfields.evaluation.report.grid import Cell, labelled_grid
+from manyfields.evaluation.scores import mean_scores
+from manyfields.evaluation.units import format_bytes
+from manyfields.fitting.progress import Progress
+from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.held_out import HeldOut, as_bytes, render_codes
+from manyfields.views import ObjectViews, read_views
+
+MOST_OBJECTS = 4
+
+
+@dataclass(frozen=True)
+class Column:
+    """A run, or what it was compressed to: the words above its pictures are its family and what it is stored as."""
+
+    family: str
+    form: str
+    run: Path
+    object_bytes: float
+
+
+def family_pictures(columns: Sequence[Column], progress: Progress) -> UInt8[np.ndarray, "height width 3"]:
+    """One held-out view of up to four objects, a row each: truth, then each of `columns` (which hold out the same)."""
+    record = RunRecord.load(columns[0].run)
+    ids = [name for name in open_collection(columns[0].run) if record.held_out[name]["views"]]
+    rows = np.unique(np.linspace(0, len(ids) - 1, min(MOST_OBJECTS, len(ids))).round().astype(int))
+    shown = [ids[row] for row in rows]
+    found = {item.id: item for item in read_views(record.data[0]).only(shown)}
+    cells: list[list[Cell]] = [[] for _ in shown]
+    for place, column in enumerate(columns):
+        for name, row in zip(shown, cells, strict=True):
+            seen = _rendered(column.run, found[name], record.held_out[name]["views"][0], record.size)
+            if not row:
+                row.append((as_bytes(seen.truth)[0].numpy(), name))
+            quality = mean_scores(seen.scores()).psnr
+            row.append((as_bytes(seen.rendered)[0].numpy(), "" if quality is None else f"{quality:.2f} dB"))
+        progress("pictures", place + 1, len(columns))
+    titles = [["held-out view", ""]]
+    titles += [[column.family, f"{column.form}, {format_bytes(column.object_bytes)}"] for column in columns]
+    return labelled_grid(titles, cells)
+
+
+def _rendered(run: Path, source: ObjectViews, view: str, size: tuple[int, int]) -> HeldOut:
+    collection = open_collection(run)
+    item = collection[source.id]
+    bounds = torch.as_tensor(item.entry.bounds)
+    return render_codes(collection, item.code(), bounds, source, [source.names.index(view)], size)
