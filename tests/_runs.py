@@ -169,7 +169,7 @@ def run(tmp_path, _fitted) -> Path:
 def tensor_run(tmp_path_factory, data, tensor_settings) -> Path:
     """A finished run of tensor fields, for tests that leave it as it is."""
     run = tmp_path_factory.mktemp("tensors") / "run"
-    fit(data, run, config=tensor_settings, stage1_objects=4, report=False)
+    fit(data, run, config=tensor_settings, report=False)
     return run
 
 
