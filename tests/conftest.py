@@ -139,6 +139,12 @@ def lists():
 
 
 @pytest.fixture(scope="session")
+def examples():
+    """The module `_examples.py`: the folder that examples in docstrings run in."""
+    return _load("_examples")
+
+
+@pytest.fixture(scope="session")
 def shapes():
     """The module `_shapes.py`: views of boxes and balls with exact ground truth."""
     return _load("_shapes")

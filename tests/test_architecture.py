@@ -7,6 +7,7 @@ fails too, so the lists only shrink.
 import ast
 import doctest
 import importlib
+import shutil
 import statistics
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -209,12 +210,23 @@ def test_what_covers_a_module_reaches_it(plan, architecture, lists):
 # 8: examples
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, examples, shapes):
+    return examples.write_examples(tmp_path_factory.mktemp("examples"), shapes)
+
+
 @pytest.mark.parametrize("module", EXAMPLES)
-def test_examples_run(module, monkeypatch, tmp_path):
-    """As `pytest --doctest-modules src` does, in an empty folder."""
+def test_examples_run(module, prepared, tmp_path, monkeypatch, steady_pilots):
+    """Those of docstrings, in a folder that holds what `_examples.py` writes."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    done = doctest.testmod(importlib.import_module(module))
-    assert done.attempted and not done.failed
+    said = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    runner = doctest.DocTestRunner(optionflags=flags)
+    for example in doctest.DocTestFinder().find(importlib.import_module(module)):
+        runner.run(example, out=said.append)
+    assert runner.tries
+    holds(said, f"Examples in docstrings of {module} give something else than they say.")
 
 
 def test_every_public_name_has_an_example(plan, architecture, lists):
