@@ -2,8 +2,9 @@
 #   make demo        built-in inventory -> views -> fit -> report, offline, on the CPU
 #   make test        lint, types, tests
 #   make test-slow   the slow tests as well
+#   make docs        the documentation as a site, in site/
 #   make bench       speed on this CPU, beside plain PyTorch and Tri-Planes (minutes; rows in benchmarks/results)
-#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `gpu.py pack`
+#   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `benchmarks.gpu pack`
 # Another Python: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -11,12 +12,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# What `python benchmarks/gpu.py pack` wrote, and where the rows go.
+# What `python -m benchmarks.gpu pack` wrote, and where the rows go.
 GPU_DATA ?= bench-work/gpu.npz
 GPU_RESULTS ?= bench-work/gpu-results
 BENCH ?=
 
-.PHONY: setup demo test test-slow bench bench-gpu lint clean
+.PHONY: setup demo test test-slow docs bench bench-gpu lint clean
 
 setup: $(READY)
 
@@ -41,15 +42,19 @@ test: lint
 test-slow: lint
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+# The theme announces another tool at each build, unless it is told not to.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # BENCH="kernels render --threads 1" runs some parts only.
 bench: setup
-	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 # Sets up nothing and asks no network: PYTHON is a Python whose torch sees the GPU.
 bench-gpu:
-	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python benchmarks/gpu.py pack --out FILE" >&2; exit 1; }
-	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py run $(GPU_DATA) --out $(GPU_RESULTS)
+	@test -f $(GPU_DATA) || { echo "error: no $(GPU_DATA): make it elsewhere with python -m benchmarks.gpu pack --out FILE" >&2; exit 1; }
+	PYTHONPATH=src $(PYTHON) -m benchmarks.gpu run $(GPU_DATA) --out $(GPU_RESULTS)
 
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,8 +2,8 @@
 
     python examples/fit_a_folder.py VIEWS RUN --minutes 30 [--add MORE_VIEWS]
 
-VIEWS is what `manyfields views render` writes, or any folder that docs/data.md describes. Run it again to go on after
-an interruption.
+VIEWS is what `manyfields views render` writes, or any folder that docs/reference/data.md describes. Run it again to go
+on after an interruption.
 """
 
 import argparse

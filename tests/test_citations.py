@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+OWN = (Path(__file__), Path(__file__).with_name("test_documentation.py"))
+"""Tests of this kind, which name files that are not there."""
 CITED = re.compile(r"[\w./-]*\w\.md\b")
 
 
@@ -35,7 +37,7 @@ def test_documents_that_are_cited_are_there():
     missing = []
     for name in names:
         path = ROOT / name
-        if path == Path(__file__) or not path.is_file():
+        if path in OWN or not path.is_file():
             continue
         try:
             text = path.read_text(encoding="utf-8")

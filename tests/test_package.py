@@ -119,11 +119,6 @@ def test_files_are_short():
     assert not long, "\n".join(long)
 
 
-def test_test_files_have_unique_names():
-    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
-    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
-
-
 def test_import_loads_no_torch():
     code = "import sys, manyfields; print('torch' in sys.modules, 'numpy' in sys.modules, manyfields.__version__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -38,7 +38,7 @@ def test_codes_shard_is_safetensors_in_the_stated_order(tiny):
 
 
 def test_the_hexdump_in_the_documentation(tiny):
-    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/reference/format.md").read_text(encoding="utf-8")
     lines = re.findall(r"^[0-9a-f]{8}  ((?:[0-9a-f]{2} +)+)\|", text, re.MULTILINE)
     assert bytes.fromhex("".join(lines)) == read(tiny, "codes-00000.safetensors")
     for id in tiny:
@@ -78,7 +78,7 @@ def test_crc32c_is_castagnoli():
 
 
 def test_the_manifest_is_sealed_as_documented(tiny):
-    """The recipe of docs/format.md, without our own code."""
+    """The recipe of docs/reference/format.md, without our own code."""
     data = (tiny.path / "collection.json").read_bytes()
     value = json.loads(data)
     stated = value.pop("sha256")
@@ -114,7 +114,7 @@ console.log(JSON.stringify({ objects: manifest.waves[0].objects, layers }));
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the documented JavaScript reader needs node")
 def test_the_documented_javascript_reader(tiny, tmp_path):
-    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/reference/format.md").read_text(encoding="utf-8")
     reader = re.findall(r"```js\n(.*?)```", text, re.DOTALL)[0]
     (tmp_path / "reader.mjs").write_text(NODE + reader, encoding="utf-8")
     rows = pq.read_table(tiny.path / "objects-00000.parquet").to_pylist()

@@ -1,4 +1,4 @@
-"""Frequencies and the coding by them, also against a decoder in whole numbers that follows docs/vq_stream.md."""
+"""Frequencies and the coding by them, also against a decoder in whole numbers that follows reference/vq_stream.md."""
 
 import numpy as np
 import pytest

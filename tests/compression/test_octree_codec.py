@@ -8,7 +8,7 @@ from manyfields.compression.vq_sizes import size_table_of
 from manyfields.errors import CollectionError
 from manyfields.fields import Octree, OctreeConfig, QuantisedLevel, QuantisedOctreeCodes
 
-# The worked example of docs/format.md: the cells 0 and 7 of 2^3, and in the last of them the finer cell 63.
+# The worked example of docs/reference/format.md: the cells 0 and 7 of 2^3, and in the last of them the finer cell 63.
 TINY = OctreeConfig(first=1, last=2, features=2, hidden=4)
 TREE = Octree.of_voxels([torch.tensor([0, 7]), torch.tensor([63])], 1)
 EXAMPLE = QuantisedOctreeCodes(

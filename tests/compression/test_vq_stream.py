@@ -13,7 +13,7 @@ from manyfields.compression.vq_sizes import size_table
 from manyfields.compression.vq_stream import ENTRY, START, VqLevel, VqObject, decode_vq, encode_vq, read_header
 from manyfields.errors import CollectionError
 
-# The worked example of docs/vq_stream.md.
+# The worked example of docs/reference/vq_stream.md.
 EXAMPLE = VqObject(
     first=1,
     levels=(

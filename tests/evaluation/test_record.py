@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from types import SimpleNamespace
 
 import pytest
 
 from manyfields.errors import ConfigError
 from manyfields.evaluation.machine import describe_machine
-from manyfields.evaluation.record import current_commit, new_record, read_records, write_records
+from manyfields.evaluation.record import current_command, current_commit, new_record, read_records, write_records
 
 KEYS = {"name", "value", "unit", "command", "machine", "date", "commit", "note"}
 
@@ -24,6 +27,24 @@ def test_rows_are_replaced_in_place_and_others_appended(tmp_path):
     assert read_records(path) == [better, second, third]
     assert all(set(row) == KEYS for row in json.loads(path.read_text()))
     assert [p.name for p in path.parent.iterdir()] == ["vehicles.json"]
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [(None, "speed.py 'a b'"), ("benchmarks.speed.demo", "python -m benchmarks.speed.demo 'a b'")],
+)
+def test_a_row_says_the_command_that_it_comes_from(monkeypatch, module, command):
+    spec = module and ModuleSpec(module, None)
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/speed.py", "a b"])
+    assert current_command() == command == new_record("a.b", 1, "dB").command
+
+
+def test_a_folder_that_is_run_is_called_by_its_name(monkeypatch):
+    spec = ModuleSpec("benchmarks.speed.__main__", None)
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py", "kernels"])
+    assert current_command() == "python -m benchmarks.speed kernels"
 
 
 def test_untrustworthy_rows_are_refused_and_the_file_stays(tmp_path):

@@ -1,6 +1,6 @@
 """Bytes at rest: a folder of static files that holds a shared part and any number of objects.
 
-The layout is specified byte by byte in docs/format.md. Nothing here executes what it reads.
+The layout is specified byte by byte in docs/reference/format.md. Nothing here executes what it reads.
 """
 
 from manyfields.collection.reader import Collection, create_collection, open_collection

@@ -25,7 +25,7 @@ UNPACKED_PER_OBJECT = 64 << 10  # ... or this many per object, whichever is more
 
 
 def schema() -> pa.Schema:
-    """Columns of an index shard; docs/format.md says what they mean."""
+    """Columns of an index shard; docs/reference/format.md says what they mean."""
     import pyarrow as pa
 
     numbers = pa.list_(pa.float64())

@@ -1,4 +1,4 @@
-"""Surfaces as files: distance fields of octrees with codebooks, in the stream of docs/vq_stream.md.
+"""Surfaces as files: distance fields of octrees with codebooks, in the stream of docs/reference/vq_stream.md.
 
 DistanceFamily, octree, indices ──► shape_stream ──► FILE.vq ──► first N bytes ──► read_shape ──► surface
 """

@@ -1,4 +1,4 @@
-"""What the streams of octree objects (docs/vq_stream.md) have in common, whatever their fields give.
+"""What the streams of octree objects (docs/reference/vq_stream.md) have in common, whatever their fields give.
 
 header, config ──► family ──► network from numbers ──► octree, indices
 """

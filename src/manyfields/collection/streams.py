@@ -1,4 +1,4 @@
-"""Octree objects as files of their own (docs/vq_stream.md): written from a collection, read and rendered from a prefix.
+"""Octree objects as files of their own (docs/reference/vq_stream.md), which render from a prefix.
 
     collection ──► stream_of ──► FILE.vq ──► first N bytes ──► read_stream ──► picture
 

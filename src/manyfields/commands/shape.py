@@ -22,7 +22,7 @@ class Shape(Command):
     mesh: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
     """Mesh file: .glb, .gltf, .obj or .ply. Its colours are left out."""
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT"), NewFile()]
-    """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
+    """File to write, such as truck.vq; docs/reference/vq_stream.md says what is in it."""
     bits: Annotated[int, Bounds(least=1, most=10)] = 6
     """Bits of each corner's index into the codebook of its level, 1 to 10."""
     levels: Annotated[tuple[int, int], NATURAL] = (4, 7)

@@ -19,7 +19,7 @@ class Stream(Command):
     object: str
     """Id of the object; `manyfields info RUN` lists them."""
     out: Annotated[Path, NewFile()]
-    """File to write, such as truck.vq; docs/vq_stream.md says what is in it."""
+    """File to write, such as truck.vq; docs/reference/vq_stream.md says what is in it."""
     level: OptionalCount = None
     """How many levels to write; all of them if not given."""
 

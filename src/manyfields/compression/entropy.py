@@ -1,4 +1,4 @@
-"""Entropy coding of symbols by static integer tables, one table for each context (docs/vq_stream.md).
+"""Entropy coding of symbols by static integer tables, one table for each context (docs/reference/vq_stream.md).
 
     | 1 byte: bits of the tables | table of context 0 | table of context 1 | ... | words of the coder |
 

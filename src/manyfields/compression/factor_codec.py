@@ -1,4 +1,4 @@
-"""Codes of factor fields to bytes and back: float16 numbers, one layer (docs/format.md, "Layers of the codec
+"""Codes of factor fields to bytes and back: float16 numbers, one layer (docs/reference/format.md, "Layers of the codec
 factor-fields").
 
     | 36 bytes: mask and coefficients, box | mask | basis grids, level after level | coefficients |

@@ -1,4 +1,6 @@
-"""The bytes of a scene of factor fields in transform coding (docs/format.md, "Factor fields in the codec transform").
+"""The bytes of a scene of factor fields in transform coding.
+
+docs/reference/format.md, "Factor fields in the codec transform", says what they mean.
 
     | header | alpha mask | scales | coefficients | decoder | tables | masks | latents |
 

@@ -1,12 +1,12 @@
 """Tables of integer frequencies: the probabilities of entropy coding, stored with what they coded.
 
 A probability that each side computes for itself breaks decoding where two machines differ in the last bit of a float,
-so tables are integers in the stream (docs/vq_stream.md), and `constriction` gets them in a form that leaves it nothing
-to round. Its Categorical model takes floats p_i and makes of them integers that sum to 2^24: 1 for every symbol, and
-p_i (2^24 - n) / sum(p) in running sums. Frequencies f_i that sum to 2^24 are therefore handed over as p_i = f_i - 1:
-they sum to exactly 2^24 - n, the factor is exactly 1, and all sums are integers below 2^24, which float32 and float64
-hold exactly. The model then has the frequencies f_i themselves, on every machine with IEEE floats. (Tests hold this
-against a decoder in integer arithmetic.)
+so tables are integers in the stream (docs/reference/vq_stream.md), and `constriction` gets them in a form that leaves
+it nothing to round. Its Categorical model takes floats p_i and makes of them integers that sum to 2^24: 1 for every
+symbol, and p_i (2^24 - n) / sum(p) in running sums. Frequencies f_i that sum to 2^24 are therefore handed over as p_i =
+f_i - 1: they sum to exactly 2^24 - n, the factor is exactly 1, and all sums are integers below 2^24, which float32 and
+float64 hold exactly. The model then has the frequencies f_i themselves, on every machine with IEEE floats. (Tests hold
+this against a decoder in integer arithmetic.)
 """
 
 from dataclasses import dataclass

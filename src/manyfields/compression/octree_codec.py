@@ -1,4 +1,4 @@
-"""Codes of octree objects to layers, one a level, and back (docs/format.md, "Layers of the codec octree").
+"""Codes of octree objects to layers, one a level, and back (docs/reference/format.md, "Layers of the codec octree").
 
     | 16 bytes: how, and how much | topology | codebook, indices   or   features |
 

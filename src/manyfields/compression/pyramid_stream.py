@@ -1,4 +1,4 @@
-"""The bytes of a scene by a pyramid of latents (docs/format.md, "Layers of the codec pyramid").
+"""The bytes of a scene by a pyramid of latents (docs/reference/format.md, "Layers of the codec pyramid").
 
 | start | checked parts: alpha mask | vectors | mixes | gains | tables | latents | own network, if flagged |
 """

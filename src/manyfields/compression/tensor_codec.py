@@ -1,4 +1,6 @@
-"""Codes of tensor fields to bytes and back: float16 numbers, one layer (docs/format.md, "Layers of the codec tensorf").
+"""Codes of tensor fields to bytes and back: float16 numbers, one layer.
+
+docs/reference/format.md, "Layers of the codec tensorf", says the same byte by byte.
 
     | 100 bytes: mask and texels, box, map | mask | density: planes, vectors | appearance: planes, vectors |
 

@@ -1,4 +1,4 @@
-"""The voxels of an octree to bytes, level after level: one byte a node, entropy coded (docs/vq_stream.md).
+"""The voxels of an octree to bytes, level after level: one byte a node, entropy coded (docs/reference/vq_stream.md).
 
 A node's byte says which of its 8 children exist: bit i, of value 1 << i, is child i, and the voxel of Morton code c is
 child c & 7 of the node c >> 3. Nodes come breadth first, each level by rising Morton code:

@@ -1,6 +1,6 @@
 """What scenes in transform coding have in common where a codec was learned from other scenes: decoder and tables.
 
-It is the codec file of a collection (docs/format.md); the layers of its scenes then hold masks and latents alone.
+It is the codec file of a collection (reference/format.md); the layers of its scenes then hold masks and latents alone.
 """
 
 from collections.abc import Mapping

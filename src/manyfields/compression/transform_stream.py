@@ -1,4 +1,4 @@
-"""The bytes of a scene in transform coding (docs/format.md, "Layers of the codec transform").
+"""The bytes of a scene in transform coding (docs/reference/format.md, "Layers of the codec transform").
 
     | header | alpha mask | vectors | decoder | tables | masks | latents | what its flags add |
 

@@ -1,4 +1,4 @@
-"""One octree object with codebooks as a file: header, network, then level after level (docs/vq_stream.md).
+"""One octree object with codebooks as a file: header, network, then level after level (docs/reference/vq_stream.md).
 
     | header | network | topology, codebook, indices of level first | ... of level first + 1 | ...
 

@@ -1,4 +1,4 @@
-"""A scene of tensor fields in one file: planes by codebooks, everything else in 8 bits (docs/format.md).
+"""A scene of tensor fields in one file: planes by codebooks, everything else in 8 bits (docs/reference/format.md).
 
     | header | config | alpha mask | kinds of texels | codebooks | indices | kept | vectors | network | CRC32C |
 

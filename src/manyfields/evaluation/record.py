@@ -45,7 +45,7 @@ def new_record(
         name=name,
         value=value,
         unit=unit,
-        command=command if command is not None else shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command if command is not None else current_command(),
         machine=describe_machine().line,
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         commit=current_commit(),
@@ -75,6 +75,13 @@ def write_records(path: Path, records: Iterable[Record]) -> list[Record]:
     rows = [new.pop(old.name, old) for old in read_records(path)] + list(new.values())
     _io.write_json(path, [asdict(row) for row in rows])
     return rows
+
+
+def current_command() -> str:
+    """The command line of this process: `python -m MODULE ...` of a module, else the name of the script."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    called = [Path(sys.argv[0]).name] if spec is None else ["python", "-m", spec.name.removesuffix(".__main__")]
+    return shlex.join([*called, *sys.argv[1:]])
 
 
 def current_commit(folder: Path | None = None) -> str:

@@ -9,7 +9,7 @@ from manyfields.errors import ConfigError
 
 @dataclass(frozen=True)
 class PyramidSettings:
-    """The defaults are what held up best on one scene; docs/methods.md has what was tried."""
+    """The defaults are what held up best on one scene; docs/how/codecs.md has what was tried."""
 
     price: float = 0.012
     """The step of latents: half of it is the largest error, in colours of a ray, for an error at all texels of a plane.

@@ -4,7 +4,7 @@
 
 The idea of Re:NeRF (Deng and Tartaglione 2023), Re:TensoRF where planes are pruned: parameters removed all at once cost
 quality that parameters removed and re-included by turns do not. What is not told in the papers at hand is ours
-(docs/methods.md): a texel is one place of a plane, its density and appearance together; how much it matters is the
+(docs/how/codecs.md): a texel is one place of a plane, its density and appearance together; how much it matters is the
 first-order change of the loss without it; how much it is missed is the gradient that it gets as zeros.
 """
 

@@ -6,7 +6,7 @@ from manyfields.fitting.phases import Phase
 
 RAYS_OF_OCTREES = 4096
 BACKGROUNDS = 0.5
-"""As many of the steps composite on colours drawn at random (docs/methods.md): of planes, octrees, scenes of grids."""
+"""So many of the steps composite on colours drawn at random (docs/how/fitting.md): of planes, octrees, scenes."""
 
 
 def rays_together(epochs: float) -> Phase:

@@ -42,7 +42,7 @@ class FitSettings:
     """All that decides a fit, besides the views.
 
     The defaults are the fused planes of the paper in RGB space, with planes that span each object's box and samples
-    guided by its hull: why, and by how much, is in docs/results.md. The preset `latent` is the paper's own.
+    guided by its hull: why, and by how much, is in docs/results/quality.md. The preset `latent` is the paper's own.
     """
 
     preset: str = "fused-planes"

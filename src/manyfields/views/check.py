@@ -12,7 +12,7 @@ few          object    fewer than three views, or fewer than three good ones
 lens         object    lens distortion that cannot be undone here, for OpenCV is not installed
 depth        object    a remark: depth images that cannot be read, or that contradict the images' alpha
 
-What readers find (docs/data.md lists it) comes before these.
+What readers find (docs/reference/data.md lists it) comes before these.
 """
 
 import hashlib

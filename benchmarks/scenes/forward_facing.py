@@ -1,0 +1,82 @@
+"""A forward-facing scene as tensor planes in normalised device coordinates, and through `compress`.
+
+    python -m benchmarks.scenes.forward_facing --mesh ../shared/data/models/detail/BoomBox.glb --work W --minutes 4
+
+Renders the mesh from 64 cameras of a plane (W/views), fits the preset `tensorf` with `scene: forward` (W/run; one
+that is there is taken as it is), codes the run by the codec `pyramid` at three steps (W/step-S), and measures held-out
+views from the stored bytes. Rows go to benchmarks/results/forward_facing.json.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import mean_psnr, total_bytes
+from benchmarks.places import RESULTS
+from manyfields.collection import Collection, open_collection
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs.compress_transform import size_breakdown
+from manyfields.runs.record import FILE
+from manyfields.views.render_set import render_set
+
+ROWS = RESULTS / "forward_facing.json"
+VIEWS, SIZE = 64, 160
+STEPS = (0.002, 0.004, 0.008)
+
+
+def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
+    views, folder = work / "views", work / "run"
+    render_set(mesh, views, views=VIEWS, size=SIZE, viewpoints="plane", depth=False)
+    if (folder / FILE).exists() and RunRecord.load(folder).finished:
+        return open_collection(folder)
+    (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
+    if (folder / FILE).exists():
+        return fit(views, folder, resume=True, report=False)
+    return fit(
+        views, folder, preset="tensorf", config=work / "config.json", minutes=minutes, fitting_alone=True, report=False
+    )
+
+
+def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
+    """Of the run, then of each step."""
+    record = RunRecord.load(Path(run.path))
+    seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
+    held_out = sum(len(each["views"]) for each in record.held_out.values())
+    note = (
+        f"{mesh.stem}, {VIEWS} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
+        f"{seconds:.0f} s, {torch.get_num_threads()} threads"
+    )
+    before, name = total_bytes(run), "forward_facing"
+    yield new_record(f"{name}.psnr", mean_psnr(run), "dB", note)
+    yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
+    for step in STEPS:
+        made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step)
+        parts = ", ".join(f"{part} {size:.0f}" for part, size in size_breakdown(made).items())
+        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}; {parts}"
+        yield new_record(f"{own}.bytes", total_bytes(made), "bytes", how)
+        yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
+        yield new_record(f"{own}.loss_db", mean_psnr(run) - mean_psnr(made), "dB", how)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mesh", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=ROWS)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(arguments.threads)
+    run = fitted(arguments.mesh, arguments.work, arguments.minutes)
+    for row in rows(arguments.mesh, run, arguments.work):
+        write_records(arguments.results, [row])
+        print(f"{row.name:40} {row.value:12.3f} {row.unit:5} {row.note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""One captured scene by transform coding, beside VQ-TensoRF and Re:TensoRF: the single-scene results of record.
+
+    python -m benchmarks.scenes.lego fit      --work W          # tensor fields of four sizes, each a run folder W/SIZE
+    python -m benchmarks.scenes.lego curves   --work W --run R  # rate-distortion curves of R, in W/rd-NAME_OF_R
+    python -m benchmarks.scenes.lego variants --work W --run R  # the codec's variants at three lambdas, there too
+
+`fit` names the run to go on with: the smallest model within 0.1 dB of the best. Models are those of float16 that runs
+store. Every figure is of held-out views rendered from what was read back from files; `--views 50` measures on every
+fourth of the 200. What is there is not made again. `--small` and `--steps 20` try it all in minutes; such rows belong
+into another file (`--results`). Rows go to benchmarks/results/lego.json.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.places import RESULTS, SHARED
+from benchmarks.scenes.lego_rows import NAMES, Point, delta_rows, point_rows, row_name, saved_row, transform_rows
+from manyfields import runs
+from manyfields.collection import open_collection
+from manyfields.commands._progress import progress
+from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.runs import RunRecord, presets
+from manyfields.runs.compress_transform import VARIANTS
+
+LEGO = SHARED / "data" / "captures" / "lego"
+ROWS = RESULTS / "lego.json"
+SIZES: dict[str, dict[str, Any]] = {
+    "base": {},  # the preset `tensorf` as it is: 128 texels, 16 + 48 components
+    "n96": {"last": 96},
+    "n160": {"last": 160},
+    "small": {"density_components": 8, "appearance_components": 24},
+}
+TINY = {"first": 16, "last": 32, "hidden": 16, "density_components": 4, "appearance_components": 8}
+NEAR = 0.1  # dB from the best model that the uncompressed one may be
+OTHERS = {"vq-tensorf": "vq", "vq-tensorf-kept": "vq_kept", "re-tensorf": "re"}
+NEEDED = ("pyramid", "transform", "vq-tensorf")
+WITHOUT = ("no-mask", "no-importance")  # switches with a curve of their own
+CURVES = (
+    "pyramid",
+    "transform",
+    "vq-tensorf",
+    "vq-tensorf-kept",
+    "re-tensorf",
+    *(f"transform-{name}" for name in WITHOUT),
+)
+LAMBDAS = (0.0002, 0.001, 0.005)  # of variants: three of those of the curve
+
+
+class Fitted(NamedTuple):
+    size: str
+    psnr: float
+    bytes: float
+    """Of the scene and its network."""
+    seconds: float
+
+
+def fit(work: Path, data: Path, sizes: dict[str, dict[str, Any]], steps: int | None) -> list[Fitted]:
+    """Fit tensor fields of some sizes; what is finished is not fitted again, what was interrupted goes on."""
+    found = []
+    for size, changes in sizes.items():
+        out = work / size
+        settings: dict[str, Any] = {"tensorf": changes}
+        if steps is not None:
+            settings["stage1"] = [asdict(phase) | {"steps": steps} for phase in presets()["tensorf"].stage1]
+        with progress(f"fit {size}") as report:
+            runs.fit(
+                data,
+                out,
+                family="tensorf",
+                resume=(out / "run.json").exists(),
+                report=False,
+                progress=report,
+                **settings,
+            )
+        found.append(fitted(out))
+    return found
+
+
+def fitted(run: Path) -> Fitted:
+    """Figures of a finished run of one scene."""
+    collection, record = open_collection(run), RunRecord.load(run)
+    (name,) = collection.ids
+    sizes, entry = collection.sizes(), collection.entry(name)
+    return Fitted(run.name, entry.metrics["psnr"], entry.bytes + sizes["shared"], record.seconds["stage1"])
+
+
+def uncompressed(found: Sequence[Fitted]) -> Fitted:
+    """The smallest model within `NEAR` dB of the best."""
+    best = max(model.psnr for model in found)
+    return min((model for model in found if model.psnr >= best - NEAR), key=lambda model: model.bytes)
+
+
+def fit_rows(found: Sequence[Fitted], note: str) -> list[Record]:
+    rows = []
+    chosen = uncompressed(found)
+    how = f"the smallest of {', '.join(model.size for model in found)} within {NEAR} dB of the best: {chosen.size}"
+    named = [(f"tensorf.{model.size}", model, note) for model in found] + [("uncompressed", chosen, f"{note}; {how}")]
+    for name, model, text in named:
+        rows += [
+            new_record(f"lego.{name}.psnr", model.psnr, "dB", text),
+            new_record(f"lego.{name}.bytes", model.bytes, "bytes", f"{text}; float16, network included"),
+            new_record(f"lego.{name}.seconds", model.seconds, "s", text),
+        ]
+    return rows
+
+
+def sweep(run: Path, out: Path, codecs: dict[str, Sequence[float]], **options: Any) -> dict[str, Any]:
+    """Curves of some codecs at some values (their own where there are none); all that there is now."""
+    with progress("rd") as report:
+        for codec, values in codecs.items():
+            steps = None if codec == "pyramid" else options["steps"]
+            kept = runs.rd(run, out, codec=codec, values=values, progress=report, **{**options, "steps": steps})
+    return kept
+
+
+def curve_rows(kept: dict[str, Any], fit_seconds: float, note: str) -> list[Record]:
+    points: dict[str, list[Point]] = {name: curve["points"] for name, curve in kept["curves"].items() if name in CURVES}
+    rows = [
+        new_record("lego.curves.uncompressed.psnr", kept["uncompressed"]["psnr"], "dB", note),
+        new_record("lego.curves.uncompressed.bytes", kept["uncompressed"]["bytes"], "bytes", note),
+    ]
+    for curve, name in NAMES.items():
+        rows += transform_rows(kept, curve, name, fit_seconds, note)
+        for other in ("vq-tensorf", "vq-tensorf-kept", "re-tensorf"):
+            if other in points:
+                against = f"lego.{name}.{{}}_vs_{OTHERS[other]}"
+                rows += delta_rows(against, points[other], points[curve], note)
+                # Piecewise, which cannot swing between points.
+                rows += delta_rows(f"{against}_pchip", points[other], points[curve], note, "pchip")
+    rows += delta_rows("lego.transform.{}_vs_convolutional", points["transform"], points["pyramid"], note, "pchip")
+    for switch in WITHOUT:
+        name, without = f"lego.{switch.removeprefix('no-')}.bytes_saved_percent", points.get(f"transform-{switch}")
+        if without:
+            how = f"{note}; of the convolutional codec at equal PSNR, against {switch}"
+            rows.append(saved_row(name, without, points["transform"], how, "pchip"))
+    return rows + point_rows(kept, [name for name in CURVES if name in points], note)
+
+
+def variant_rows(kept: dict[str, Any], variants: Sequence[str], note: str) -> list[Record]:
+    """Each variant against the codec itself at the same lambdas."""
+    rows = []
+    for variant in variants:
+        curve = kept["curves"][f"transform-{variant}"]["points"]
+        values = {point["value"] for point in curve}
+        ours = [point for point in kept["curves"]["transform"]["points"] if point["value"] in values]
+        name = row_name(f"transform-{variant}")
+        rows += delta_rows(f"lego.{name}.{{}}_vs_convolutional", ours, curve, note, "pchip")
+    return rows + point_rows(kept, [f"transform-{variant}" for variant in variants], note)
+
+
+def note_of(run: Path, kept: dict[str, Any], steps: int | None) -> str:
+    record = RunRecord.load(run)
+    (held,) = record.held_out.values()
+    views = kept["of"]["views"] or len(held["views"])
+    how = "the codecs' own steps" if steps is None else f"{steps} steps"
+    return (
+        f"run {run.name}, {record.size[0]}x{record.size[1]}, {views} of {len(held['views'])} held-out views, size S, "
+        f"{how}, {torch.get_num_threads()} threads"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=("fit", "curves", "variants"))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="of curves and variants: a finished run of `fit`")
+    parser.add_argument("--data", type=Path, default=LEGO, help="views of one object; the capture if not given")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="of fit")
+    parser.add_argument("--codecs", nargs="+", choices=CURVES, default=list(CURVES), help="of curves: to measure now")
+    parser.add_argument("--steps", type=int, help="of a fit, or of a point; their own if not given")
+    parser.add_argument("--views", type=int, help="held-out views that curves are measured on; all if not given")
+    parser.add_argument("--small", action="store_true", help="a tiny field, and few points: to try it")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=ROWS)
+    given = parser.parse_args(arguments)
+    if given.step != "fit" and given.run is None:
+        parser.error(f"{given.step} needs --run: a folder that `fit` made")
+    torch.set_num_threads(given.threads)
+    if given.step == "fit":
+        sizes = {"tiny": TINY} if given.small else {name: SIZES[name] for name in given.sizes}
+        found = fit(given.work, given.data, sizes, given.steps)
+        rows = fit_rows(found, f"{given.data.name}, {given.threads} threads")
+        print(f"uncompressed: {given.work / uncompressed(found).size}")
+    else:
+        rows = measured(given)
+    for row in write_records(given.results, rows):
+        print(f"{row.name:56} {row.value!s:>22} {row.unit:6} {row.note}")
+
+
+def measured(given: argparse.Namespace) -> list[Record]:
+    """Rows of curves or variants. Of curves only when those that are compared are there."""
+    out = given.work / f"rd-{given.run.name}"
+    options = {"steps": given.steps, "views": given.views}
+    lambdas = LAMBDAS[1:] if given.small else LAMBDAS
+    if given.step == "variants":
+        variants = [name for name in VARIANTS if name not in WITHOUT]
+        codecs = dict.fromkeys(["transform", *(f"transform-{variant}" for variant in variants)], lambdas)
+        kept = sweep(given.run, out, codecs, **options)
+        return variant_rows(kept, variants, note_of(given.run, kept, given.steps))
+    few = {"pyramid": (0.01, 0.1), "vq-tensorf": (4, 8), "vq-tensorf-kept": (0.3, 0.7), "re-tensorf": (0.1, 0.3)}
+    kept = sweep(
+        given.run, out, {name: few.get(name, lambdas) if given.small else () for name in given.codecs}, **options
+    )
+    if missing := [name for name in NEEDED if name not in kept["curves"]]:
+        print(f"no rows yet: {', '.join(missing)} still to be measured")
+        return []
+    return curve_rows(kept, fitted(given.run).seconds, note_of(given.run, kept, given.steps))
+
+
+if __name__ == "__main__":
+    main()
