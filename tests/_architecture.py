@@ -165,20 +165,18 @@ class House:
         known = {word for node in tree.body for word in defined_by(node)} | set(assigned(tree, "__all__"))
         return not rest or rest in known or rest.startswith("__")
 
+    def loads(self, file: str) -> set[str]:
+        """Modules that importing a file imports at once: what stands in functions waits until they are called."""
+        return {name for node in self.trees[file].body for name in loaded_by(node, self.modules)}
+
     def kernels(self) -> list[str]:
-        """Modules that cannot be imported without numba: they import it, `compiled.kernel`, or one that does."""
-        found: set[str] = set()
-        while True:
-            before = len(found)
-            for module, file in self.modules.items():
-                for node in self.trees[file].body:
-                    names = loaded_by(node, self.modules)
-                    if names == ["manyfields.compiled"] and "kernel" in [alias.name for alias in node.names]:
-                        names = ["numba"]
-                    if any(name.split(".")[0] == "numba" or name in found for name in names):
-                        found.add(module)
-            if len(found) == before:
-                return sorted(found)
+        """Modules that numba compiles: they import it, or `compiled.kernel`, at their top."""
+        found = []
+        for module, file in self.modules.items():
+            made = "from manyfields.compiled import kernel" in self.texts[file].splitlines()
+            if made or any(name.split(".")[0] == "numba" for name in self.loads(file)):
+                found.append(module)
+        return found
 
 
 def module_of(file: str) -> str:

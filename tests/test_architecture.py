@@ -278,7 +278,14 @@ def test_modules_that_are_named_are_there(plan, architecture):
     holds(missing, "Documents and docstrings name modules, or what is in them, that are not there.")
 
 
-def test_kernels_are_found_by_scanning(plan, architecture):
-    """What needs numba has it at its top, and no module that runs without it imports one of these at its own."""
-    assert {"manyfields.simd"} < set(plan.kernels())
-    assert "manyfields.fields" not in plan.kernels() and "manyfields.compiled" not in plan.kernels()
+def test_what_numba_compiles_is_loaded_by_nothing_else(plan):
+    """Without numba all else can be imported: so kernels are found by scanning, and imported where they are called."""
+    kernels = set(plan.kernels())
+    assert "manyfields.simd" in kernels and "manyfields.compiled" not in kernels
+    wrong = [
+        f"{file} imports {name}"
+        for module, file in plan.modules.items()
+        for name in plan.loads(file) & kernels
+        if module not in kernels
+    ]
+    holds(wrong, "Import what numba compiles in the function that calls it, behind `compiled.compiled_for`.")
