@@ -101,13 +101,12 @@ class House:
         return done
 
     def circles(self) -> list[str]:
-        """For each circle of files, its way with the lines of the imports."""
+        """The shortest way from each file back to itself, once a circle."""
         found: dict[frozenset[str], str] = {}
         for file in self.files:
             way = self._way_back(file)
             if way:
-                lines = [f"{a}:{self.arrows[a][b]}" for a, b in zip(way, way[1:], strict=False)]
-                found.setdefault(frozenset(way), " -> ".join([*lines, file]))
+                found.setdefault(frozenset(way), " -> ".join(way))
         return list(found.values())
 
     def _way_back(self, file: str) -> list[str]:
