@@ -9,7 +9,9 @@ alone, and are compared with the ball at a camera that they have not seen. No da
 import torch
 
 from manyfields.cameras import Rays, orbit
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, Samples
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.fields import Samples
 from manyfields.rendering import Sampler, render
 
 

@@ -2,12 +2,13 @@
 
 import torch
 
-from manyfields.compression.factor_scene import CodedFactors, latent_cubes
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_decoder import TransformDecoder
-from manyfields.compression.transform_latents import LatentTables
-from manyfields.fields import FactorCodes, FactorConfig, FactorFamily, FactorGrids
-from manyfields.latents import SharedPart
+from manyfields.compression.transform.decoder import TransformDecoder
+from manyfields.compression.transform.latents import LatentTables
+from manyfields.families.factor_fields.field import FactorConfig, FactorFamily
+from manyfields.families.factor_fields.grids import FactorCodes, FactorGrids
+from manyfields.families.factor_fields.transform.scene import CodedFactors, latent_cubes
+from manyfields.shared_part import SharedPart
 
 BOX = torch.tensor([[-0.5, -0.6, -0.4], [0.7, 0.6, 0.5]])
 CONFIG = FactorConfig(

@@ -2,10 +2,10 @@
 
 import torch
 
-from manyfields.compression import TransformMicroCodec
 from manyfields.compression.latent_contexts import LatentTables
 from manyfields.compression.latent_pyramid import WholePyramid, bilinear_kernel, latents_that_count, nearest_latents
-from manyfields.compression.vq_micro import texels_that_count
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.stored_texels import texels_that_count
 from manyfields.fields import Codes
 
 SIDE, FEATURES, LEVELS = 14, 3, 3

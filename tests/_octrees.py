@@ -5,17 +5,13 @@ from pathlib import Path
 import torch
 
 from manyfields.collection import Collection, ObjectRecord, create_collection
-from manyfields.collection.objects import codec_of, shared_config, shared_tensors
-from manyfields.fields import (
-    Octree,
-    OctreeCodes,
-    OctreeConfig,
-    OctreeFamily,
-    QuantisedLevel,
-    QuantisedOctreeCodes,
-)
-from manyfields.latents import SharedPart
+from manyfields.collection.shared_file import shared_config, shared_tensors
+from manyfields.families.octree.codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
+from manyfields.families.octree.field import OctreeConfig, OctreeFamily
+from manyfields.families.octree.tree import Octree
+from manyfields.families.registry import codec_of
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 CONFIG = OctreeConfig(first=2, last=4, features=3, hidden=8, view_frequencies=1)
 SAMPLER = Sampler(guided=12, bins=32)

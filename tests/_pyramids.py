@@ -2,10 +2,11 @@
 
 import torch
 
-from manyfields.fields import TensorConfig, TensorFamily, TensorGrids
-from manyfields.fitting.pyramid_fitter import scene_of
-from manyfields.fitting.pyramid_settings import PyramidSettings
-from manyfields.fitting.sensitivity import Sensitivity
+from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
+from manyfields.families.tensor_planes.grids import TensorGrids
+from manyfields.families.tensor_planes.pyramid.fitter import scene_of
+from manyfields.families.tensor_planes.pyramid.sensitivity import Sensitivity
+from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
 
 BOX = torch.tensor([[-0.5, -0.6, -0.4], [0.7, 0.6, 0.5]])
 CONFIG = TensorConfig("vm", density_components=4, appearance_components=8, features=5, hidden=8, guide_side=8)

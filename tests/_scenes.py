@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import torch
 
-from manyfields.compression import CodedScene
 from manyfields.compression.network_bytes import decode_network, encode_network
-from manyfields.compression.transform_decoder import TransformDecoder
-from manyfields.compression.transform_hyper import CLASSES, CodedHyper, hyper_sizes
-from manyfields.compression.transform_latents import LatentTables
-from manyfields.compression.transform_scene import latent_sizes
-from manyfields.fields import TensorConfig
-from manyfields.fields.tensor_grids import VECTOR_AXES
+from manyfields.compression.transform.decoder import TransformDecoder
+from manyfields.compression.transform.hyperprior import CLASSES, CodedHyper, hyper_sizes
+from manyfields.compression.transform.latents import LatentTables
+from manyfields.families.tensor_planes.field import TensorConfig
+from manyfields.families.tensor_planes.transform.scene import CodedScene, latent_sizes
+from manyfields.fields.axes import VECTOR_AXES
 
 RESOLUTION = (5, 9, 14)
 CONFIG = TensorConfig("vm", density_components=2, appearance_components=3, features=5, hidden=8, guide_side=4)

@@ -2,8 +2,9 @@
 
 import torch
 
-from manyfields.fields import TensorCodes, TensorConfig, TensorFamily, TensorGrids
-from manyfields.latents import SharedPart
+from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
+from manyfields.families.tensor_planes.grids import TensorCodes, TensorGrids
+from manyfields.shared_part import SharedPart
 
 BOX = torch.tensor([[-0.5, -0.6, -0.4], [0.7, 0.6, 0.5]])
 RESOLUTION = (5, 6, 7)

@@ -40,6 +40,12 @@ def _load(name: str):
 
 # Every shape that a signature states is checked while tests run.
 jaxtyping.install_import_hook(_checked_modules(), f"{_load('_shape_checks').__name__}.check_shapes")
+importlib.import_module("manyfields.runs")  # first: families and runs still import one another
+
+# Fixtures that tests in several folders use.
+_FIXTURE = type(pytest.fixture(lambda: None))
+for _name in ("_fits", "_runs"):
+    globals().update({key: value for key, value in vars(_load(_name)).items() if isinstance(value, _FIXTURE)})
 
 # No example has a time to keep, and the same ones are tried in every run.
 hypothesis.settings.register_profile(

@@ -9,22 +9,26 @@ import numpy as np
 import pytest
 
 from manyfields._checks import COUNT, POSITIVE, SEED, SHARE, Bounds, check_new_file, check_new_folder
-from manyfields.compression.vq_planes import VqSplit
 from manyfields.errors import ConfigError
-from manyfields.fields import FactorConfig, FusedPlanesConfig, MixtureConfig, OctreeConfig, TensorConfig
-from manyfields.fields.distance_field import DistanceConfig
-from manyfields.fitting.adaptation import SignalSettings
-from manyfields.fitting.distance_fitter import DistanceSettings
-from manyfields.fitting.level_indices import IndexOptions
+from manyfields.families.factor_fields.field import FactorConfig
+from manyfields.families.factor_fields.settings import FactorSettings
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.latents.settings import SetSettings
+from manyfields.families.mixture.adaptation import SignalSettings
+from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.octree.codebooks.indices import IndexOptions
+from manyfields.families.octree.field import OctreeConfig
+from manyfields.families.octree.settings import OctreeSettings
+from manyfields.families.tensor_planes.baselines.vq_planes import VqSplit
+from manyfields.families.tensor_planes.field import TensorConfig
+from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
+from manyfields.families.tensor_planes.settings import TensorSettings
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.pyramid_settings import PyramidSettings
-from manyfields.fitting.set_settings import SetSettings
-from manyfields.fitting.transform_settings import TransformSettings
+from manyfields.fitting.transform.settings import TransformSettings
 from manyfields.generation import PriorSettings
-from manyfields.runs.factor_settings import FactorSettings
-from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.settings import FitSettings
-from manyfields.runs.tensor_settings import TensorSettings
+from manyfields.shapes.field import DistanceConfig
+from manyfields.shapes.fitter import DistanceSettings
 
 STORED = [
     FitSettings(),

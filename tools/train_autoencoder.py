@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from manyfields.fitting.fitter import Fitter, has_fast_bf16
+from manyfields.latents.shared_part import SharedPart
 
 from manyfields._io import write_atomic
 from manyfields.fields import FusedPlanes, FusedPlanesConfig
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, load_object, stable_seed
-from manyfields.fitting.fitter import Fitter, has_fast_bf16
 from manyfields.fitting.phases import Phase
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
-from manyfields.latents.shared_part import SharedPart
 from manyfields.latents.stored import autoencoder_bytes, load_autoencoder
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler

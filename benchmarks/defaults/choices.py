@@ -22,10 +22,11 @@ from benchmarks.common import designs, folder_of
 from benchmarks.places import RESULTS
 from manyfields import runs
 from manyfields.collection import open_collection
-from manyfields.collection.objects import open_shared_part, stored_sampler
+from manyfields.collection.shared_file import open_shared_part, stored_sampler
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.phases import rays_stage1, rays_together
 from manyfields.fitting.data import FittingData, load_views
-from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
@@ -33,7 +34,6 @@ from manyfields.runs import RunRecord, presets
 from manyfields.runs.building import new_fitter
 from manyfields.runs.loading import load_objects
 from manyfields.runs.probe import held_out_probe
-from manyfields.runs.schedules import rays_stage1, rays_together
 from manyfields.views import composite, read_views
 
 ROWS = RESULTS / "choices.json"

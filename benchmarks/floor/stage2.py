@@ -86,7 +86,8 @@ def paper_object(decoder: Network, encoder: Network, paper: PaperSettings | None
 
 def our_step(settings: Any, phase: Any, wave: int, stage1_objects: int = 24) -> list[Part]:
     """One step of one object in RGB: every ray meets the object, and uses all of its samples (so: at most)."""
-    from manyfields.fitting import fitter, guides
+    from manyfields.families.fused_planes import fitter
+    from manyfields.fitting import guides
 
     config = settings.family(stage1_objects, 3)
     micro, macro, side, hidden = config.micro_features, config.macro_features, config.resolution, config.hidden

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.fields import Codes, FusedPlanesConfig, family_from_config
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.registry import family_from_config
+from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.pixel_pool import pixels_to_draw
-from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 LIMIT = 60e6  # bytes
 

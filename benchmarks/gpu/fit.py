@@ -7,13 +7,16 @@ import torch
 
 from benchmarks.floor.peaks import wait
 from benchmarks.gpu.data import Packed
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.compiled import has_fast_bf16
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.fitter import Fitter
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData
-from manyfields.fitting.fitter import Fitter, has_fast_bf16
 from manyfields.fitting.phases import Phase
-from manyfields.latents import SharedPart, load_autoencoder
+from manyfields.latents import load_autoencoder
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 PROBED = 8  # objects that a look at held-out views takes
 LOOKS = 12  # at held-out views, in each phase

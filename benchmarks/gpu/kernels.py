@@ -12,9 +12,11 @@ from torch import Tensor
 from benchmarks.floor.parts import Machine, composite, decode, decode_back, gather, scatter
 from benchmarks.floor.peaks import best
 from manyfields.compiled import plain_only
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, PlaneField
-from manyfields.rendering.fused import march, march_error, plain_march
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
 from manyfields.rendering.guided import guided_samples
+from manyfields.rendering.march import march, march_error
+from manyfields.rendering.plain_march import plain_march
 
 PICTURES = 3e-4  # of the largest number: a ray may end where less than 1e-4 passes
 LEARNING = 1e-2  # of what is learned from, whose matrix products are tf32 on a GPU

@@ -26,15 +26,15 @@ from benchmarks.places import RESULTS
 from manyfields._io import write_atomic
 from manyfields.errors import RunError
 from manyfields.evaluation.basis_similarity import basis_similarity, mean_similarity, similarity_picture
-from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
-from manyfields.fields import MixtureFamily
+from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.mixture.instance_data import SignalData
+from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.scores import psnr
+from manyfields.families.mixture.settings import signals
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.signal_data import SignalData
-from manyfields.fitting.signal_fitter import SignalFitter
 from manyfields.runs.building import new_shared
 from manyfields.runs.record import RunRecord
-from manyfields.runs.schedules import signals
 from manyfields.runs.settings import settings_from
 from manyfields.runs.signals import new_signal_fitter
 from manyfields.views.signals import SignalSet, picked, read_images

@@ -39,18 +39,19 @@ from benchmarks.places import RESULTS
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
 from manyfields.errors import RunError
-from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
-from manyfields.fields import MixtureFamily
+from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.mixture.instance_data import SignalData
+from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.scores import psnr
 from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.signal_data import SignalData
-from manyfields.fitting.signal_fitter import SignalFitter
-from manyfields.latents import SharedPart
+from manyfields.fitting.progress import Progress
 from manyfields.runs import evaluate
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import new_signal_fitter, phases_of_wave, picked_by_id, read_signals
-from manyfields.runs.trainer import Progress, seconds_per_step
+from manyfields.runs.trainer import seconds_per_step
+from manyfields.shared_part import SharedPart
 
 ROWS = RESULTS / "efficiency.json"
 MIXTURE = "mixture"

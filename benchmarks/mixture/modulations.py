@@ -11,10 +11,10 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from manyfields.families.mixture.field import GREY
+from manyfields.families.mixture.sines import sine
+from manyfields.families.mixture.siren import evaluate, layer_sizes, numbers_of, siren_start
 from manyfields.fields import Codes
-from manyfields.fields.mixture import GREY
-from manyfields.fields.sines import sine
-from manyfields.fields.siren import evaluate, layer_sizes, numbers_of, siren_start
 
 COORDINATES, COLOURS = 2, 3
 SPREAD = 0.1  # of what tells the instances' networks apart, at first

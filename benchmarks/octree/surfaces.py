@@ -18,16 +18,16 @@ import numpy as np
 import torch
 
 from benchmarks.places import RESULTS, SHARED
-from manyfields.collection.shapes import read_shape, shape_stream
 from manyfields.commands._progress import to_stderr
-from manyfields.compression import size_table
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.fields.distance_field import DistanceConfig
-from manyfields.fields.isosurface import isosurface
-from manyfields.fitting.distance_fitter import DistanceFitter, DistanceSettings
-from manyfields.fitting.level_indices import stored_indices
+from manyfields.families.octree.codebooks.indices import stored_indices
+from manyfields.families.octree.stream.sizes import size_table
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.shapes import SurfaceFigures, mesh_figures, read_triangles, surface_figures
+from manyfields.shapes.field import DistanceConfig
+from manyfields.shapes.file import read_shape, shape_stream
+from manyfields.shapes.fit_shape import SurfaceFigures, mesh_figures, read_triangles, surface_figures
+from manyfields.shapes.fitter import DistanceFitter, DistanceSettings
+from manyfields.shapes.isosurface import isosurface
 from manyfields.views.meshes import SUFFIXES
 from manyfields.views.surface_samples import Triangles
 

@@ -20,11 +20,11 @@ import torch
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import MeshError
-from manyfields.evaluation.instances import SOLID
 from manyfields.evaluation.point_sets import compare_shapes, points_on_surface
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.mixture.instance_data import grid_points
+from manyfields.families.mixture.scores import SOLID
 from manyfields.fields import Codes
-from manyfields.fitting.signal_data import grid_points
 from manyfields.generation import WAYS, Prior, PriorSettings
 from manyfields.runs import train_prior
 from manyfields.runs.pictures import contact_sheet, write_picture

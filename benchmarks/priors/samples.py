@@ -29,7 +29,7 @@ from torch import Tensor
 from benchmarks.places import RESULTS
 from manyfields.cameras import Cameras, orbit, stack
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import render_code, stored_sampler
+from manyfields.collection.shared_file import stored_sampler
 from manyfields.evaluation.distributions import NEIGHBOURS, frechet_distance, precision_recall
 from manyfields.evaluation.image_features import ImageFeatures, load_image_features
 from manyfields.evaluation.memorisation import Memorisation, memorisation
@@ -42,6 +42,7 @@ from manyfields.runs import RunRecord, train_prior
 from manyfields.runs.pictures import contact_sheet, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.runs.sampling import view_of
+from manyfields.shared_part import render_code
 from manyfields.views import composite, read_views
 
 ROWS = RESULTS / "prior.json"

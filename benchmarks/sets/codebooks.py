@@ -25,11 +25,11 @@ from benchmarks.places import RESULTS
 from manyfields.collection import open_collection
 from manyfields.collection.objects import VQ_MICRO
 from manyfields.collection.tensors import write_part
-from manyfields.compression import VqMicroCodec
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.codebooks.distil import Distillation, distil
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_object
-from manyfields.fitting.vq_distil import Distillation, distil
 from manyfields.runs import RunRecord
 from manyfields.runs.compress import BITS, STEPS
 from manyfields.runs.measuring import measure_codes

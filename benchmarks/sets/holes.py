@@ -33,11 +33,11 @@ from manyfields.collection import open_collection
 from manyfields.commands._progress import PlainLines, to_stderr
 from manyfields.evaluation import metrics
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.latents import Pictures
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut
+from manyfields.shared_part import Pictures
 from manyfields.views import ObjectViews, read_views
 from manyfields.views.mesh_sources import find_meshes
 from manyfields.views.render_set import render_set

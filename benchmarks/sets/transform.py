@@ -23,16 +23,16 @@ import torch
 
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
-from manyfields.collection.coded_shared import code_shared
 from manyfields.collection.objects import TRANSFORM_MICRO
+from manyfields.compression.base_planes import code_shared
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.fused_planes.latents.coding import set_settings
+from manyfields.families.fused_planes.latents.fitter import learn_codec
+from manyfields.families.fused_planes.latents.settings import SetSettings
+from manyfields.families.fused_planes.plane_loss import PlaneLoss
 from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject, load_object
-from manyfields.fitting.latent_fitter import learn_codec
-from manyfields.fitting.plane_loss import PlaneLoss
-from manyfields.fitting.set_settings import SetSettings
 from manyfields.runs import RunRecord
-from manyfields.runs.compress_set import set_settings
 from manyfields.runs.measuring import measure_codes, measure_layers
 from manyfields.runs.storing import set_coded
 from manyfields.views import read_views

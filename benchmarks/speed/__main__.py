@@ -15,7 +15,9 @@ PARTS = ("floor", "kernels", "render", "fit", "growth")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--work", type=Path, default=Path("bench-work"), help="where views and runs are kept")
     parser.add_argument("--threads", type=int, default=2)

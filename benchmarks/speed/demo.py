@@ -18,9 +18,9 @@ from benchmarks.places import RESULTS
 from manyfields import runs
 from manyfields.commands._progress import PlainLines
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.fitting.progress import Progress
 from manyfields.runs import RunRecord
 from manyfields.runs.demo import MINUTES
-from manyfields.runs.trainer import Progress
 
 ROWS = RESULTS / "demo.json"
 

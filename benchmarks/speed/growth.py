@@ -7,10 +7,10 @@ from dataclasses import replace
 from benchmarks.common import use_threads
 from benchmarks.speed.bench import SIZE, VIEWS, Bench
 from manyfields.collection import open_collection
-from manyfields.collection.objects import open_shared_part
+from manyfields.collection.shared_file import open_shared_part
 from manyfields.evaluation.record import Record
+from manyfields.families.fused_planes.fitter import Fitter
 from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.fitter import Fitter
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.runs import RunRecord

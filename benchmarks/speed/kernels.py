@@ -17,8 +17,9 @@ from benchmarks.speed.public_triplanes import render_error
 from manyfields.cameras import orbit
 from manyfields.compiled import compiled_for, plain_only
 from manyfields.evaluation.record import Record, new_record
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, PlaneField
-from manyfields.rendering.fused import march_error
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
+from manyfields.rendering.march import march_error
 
 SIDE, FEATURES, HIDDEN, CHANNELS = 64, 32, 64, 4
 PIXELS, SAMPLES = 16, 96

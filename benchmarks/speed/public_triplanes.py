@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from manyfields.fields import FusedPlanes
+from manyfields.families.fused_planes.field import FusedPlanes
 
 
 def render_error(

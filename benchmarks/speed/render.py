@@ -14,7 +14,7 @@ from benchmarks.floor.stage2 import one_view, samples_walked
 from benchmarks.speed.bench import SIZE, Bench
 from manyfields.cameras import Cameras, orbit, stack
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import stored_sampler
+from manyfields.collection.shared_file import stored_sampler
 from manyfields.compiled import plain_only
 from manyfields.evaluation.record import Record
 from manyfields.fields import Codes

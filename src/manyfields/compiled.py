@@ -108,3 +108,10 @@ def _not_kept(error: Exception) -> None:
         f"compiled loops cannot be kept on this machine ({why.lower()}), so each start compiles them anew and begins "
         "later; set NUMBA_CACHE_DIR to a folder that can be written"
     )
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether 16-bit brain floats are faster than float32 here."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()

@@ -1,5 +1,7 @@
 """Errors that a user can cause and mend. The command line prints their one line without a traceback."""
 
+import textwrap
+
 
 class ManyfieldsError(Exception):
     """Base of every error that manyfields raises on purpose."""
@@ -27,3 +29,8 @@ class RunError(ManyfieldsError):
 
 class Remark(UserWarning):
     """What a user should know though all goes on. The command line prints its one line."""
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error of torch or a file library, which may have many lines, in one of at most 200 letters."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...")

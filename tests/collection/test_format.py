@@ -134,3 +134,11 @@ def test_the_documented_javascript_reader(tiny, tmp_path):
     manifest = tiny.path / "collection.json"
     manifest.write_bytes(manifest.read_bytes().replace(b"tiny", b"Tiny"))
     assert "collection.json is damaged" in run().stderr
+
+
+def test_the_reader_of_the_guide(tiny, capsys):
+    """It reads a collection without our own code."""
+    text = (Path(__file__).parents[2] / "docs/guides/reading_elsewhere.md").read_text(encoding="utf-8")
+    reader = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    exec(compile(reader.replace("runs/vehicles", str(tiny.path)).replace('"truck"', '"mug"'), "guide", "exec"), {})
+    assert capsys.readouterr().out == f"{[len(layer) for layer in (b'W0', b'planes of mug', b'more')]}\n"

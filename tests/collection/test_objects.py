@@ -7,12 +7,15 @@ import torch
 
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection
-from manyfields.collection.objects import codec_of, open_shared_part, shared_config, shared_tensors, stored_sampler
+from manyfields.collection.shared_file import open_shared_part, shared_config, shared_tensors, stored_sampler
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig
-from manyfields.latents import SharedPart
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.registry import codec_of
+from manyfields.fields import Codes
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 BOUNDS = [[-0.5, -0.6, -0.4], [0.6, 0.5, 0.7]]
 SAMPLER = Sampler(4, 4)

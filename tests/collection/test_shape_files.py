@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from manyfields.collection.shapes import read_shape, shape_stream
-from manyfields.collection.streams import read_stream
-from manyfields.compression.vq_stream import decode_vq, encode_vq, read_header
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import Octree, QuantisedLevel, QuantisedOctreeCodes
-from manyfields.fields.distance_field import DistanceConfig, DistanceFamily
+from manyfields.families.octree.codes import QuantisedLevel, QuantisedOctreeCodes
+from manyfields.families.octree.stream.file import read_stream
+from manyfields.families.octree.stream.stream import decode_vq, encode_vq, read_header
+from manyfields.families.octree.tree import Octree
+from manyfields.shapes.field import DistanceConfig, DistanceFamily
+from manyfields.shapes.file import read_shape, shape_stream
 
 pytest.importorskip("skimage")
 CONFIG = DistanceConfig(first=3, last=5, features=2, hidden=4, truncation=0.1)

@@ -7,8 +7,8 @@ import pytest
 
 from manyfields.commands import main
 from manyfields.evaluation.geometry import compare_surfaces
-from manyfields.fitting import distance_fitter
-from manyfields.runs import shapes
+from manyfields.shapes import fit_shape as shapes
+from manyfields.shapes import fitter as distance_fitter
 
 trimesh = pytest.importorskip("trimesh", reason="the extra meshes is not installed")
 pytest.importorskip("skimage", reason="the extra meshes is not installed")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from manyfields.commands import main
-from manyfields.compression.vq_stream import read_header
+from manyfields.families.octree.stream.stream import read_header
 
 
 @pytest.fixture

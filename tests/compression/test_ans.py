@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyfields.compiled import plain_only
-from manyfields.compression import ans, ans_kernels, ans_loops
+from manyfields.compression import ans, ans_loops
 from manyfields.compression.frequencies import Table
 from manyfields.compression.latent_contexts import BEFORE_FROM, NEAR_FROM
 from manyfields.errors import CollectionError
@@ -132,7 +132,7 @@ def test_no_index_leaves_its_array_whatever_the_words_are(frequencies, words, co
     plain_arguments, compiled_arguments = arguments(classes, frequencies), arguments(classes, frequencies)
     with np.errstate(over="raise"):
         ans_loops.latents(Guarded(stream), Guarded(guarded), *map(Guarded, plain_arguments))
-    ans_kernels.latents(stream, compiled, *compiled_arguments)
+    ans.compiled_loop("latents")(stream, compiled, *compiled_arguments)
     assert (guarded == compiled).all()
     assert (plain_arguments[-1] == compiled_arguments[-1]).all()
 
@@ -152,7 +152,7 @@ def test_no_index_of_hulls_leaves_its_array(empty, words, side, seed):
     one, other = (np.zeros((side + 4,) * 3, np.int32) for _ in range(2))
     with np.errstate(over="raise"):
         ans_loops.hull(Guarded(stream), Guarded(guarded), Guarded(zeros), Guarded(one))
-    ans_kernels.hull(stream, compiled, zeros, other)
+    ans.compiled_loop("hull")(stream, compiled, zeros, other)
     assert (guarded == compiled).all() and (one == other).all()
     assert not one[:2].any() and not one[-2:].any() and set(np.unique(one)) <= {0, 1}
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyfields.compression.context_tables import ABSENT, BITS, MOST_BYTES, MOST_CLASSES, ContextTables
+from manyfields.compression.context_classes import BITS
+from manyfields.compression.context_tables import ABSENT, MOST_BYTES, MOST_CLASSES, ContextTables
 from manyfields.errors import CollectionError
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from manyfields.compression.hashing import HashedIndices
+from manyfields.families.octree.baselines.hashed import HashedIndices
 
 CODES = torch.arange(100_000)
 

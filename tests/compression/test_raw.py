@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from manyfields.compression import RawCodec
 from manyfields.compression.hull import encode_hull, usual_bytes
 from manyfields.errors import CollectionError
-from manyfields.fields import Codes, FusedPlanesConfig
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.fields import Codes
 
 LAYERS = (("weights", "bias"), ("micro",))
 SHAPES = {"weights": (2,), "bias": (1,), "micro": (2, 3)}

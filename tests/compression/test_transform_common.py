@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from manyfields.compression import TransformCodec
-from manyfields.compression.transform_common import CommonTransform
-from manyfields.compression.transform_parts import part_sizes
-from manyfields.compression.transform_stream import decode_scene, encode_scene
 from manyfields.errors import CollectionError
+from manyfields.families.tensor_planes.transform.codec import TransformCodec
+from manyfields.families.tensor_planes.transform.scene import CommonTransform
+from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene, part_sizes
 
 
 @pytest.fixture

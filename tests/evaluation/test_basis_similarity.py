@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from manyfields.evaluation.basis_similarity import basis_similarity, mean_similarity, similarity_picture
-from manyfields.fields import MixtureConfig, MixtureFamily
+from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.field import MixtureFamily
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from manyfields.fields import Octree, OctreeCodes, QuantisedOctreeCodes
+from manyfields.families.octree.codes import OctreeCodes, QuantisedOctreeCodes
+from manyfields.families.octree.tree import Octree
 
 
 @pytest.mark.parametrize("kind", ["plain_codes", "quantised_codes"])

@@ -9,10 +9,12 @@ import torch
 import manyfields
 import manyfields.compiled as compiled
 from manyfields.cameras import Rays, orbit
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, plane_features
-from manyfields.latents import SharedPart
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.plane_features import plane_features
 from manyfields.rendering import Sampler, color_error
 from manyfields.rendering.guided import guided_samples
+from manyfields.shared_part import SharedPart
 
 BOUNDS = torch.tensor([[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]]])
 

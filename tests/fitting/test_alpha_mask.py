@@ -1,6 +1,6 @@
 import torch
 
-from manyfields.fields import TensorCodes
+from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.fitting.alpha_mask import box_of, cell_densities, mask_of, within
 
 CUBE = torch.tensor([[-0.5] * 3, [0.5] * 3])

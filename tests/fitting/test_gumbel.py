@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from manyfields.fitting.gumbel import gumbel_noise
+from manyfields.families.octree.codebooks.indices import gumbel_noise
 
 
 def test_noise_has_gumbels_distribution_and_no_two_draws_agree():

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from manyfields.fields import Factors
-from manyfields.fitting.tensor_learning import magnitude, variation
+from manyfields.families.tensor_planes.fitter import magnitude, variation
+from manyfields.families.tensor_planes.grids import Factors
 
 
 def test_regularities_are_what_they_say():

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from manyfields.collection import Collection, ObjectRecord, create_collection
-from manyfields.collection.objects import codec_of, shared_config, shared_tensors
-from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig
-from manyfields.latents import SharedPart
+from manyfields.collection.shared_file import shared_config, shared_tensors
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.registry import codec_of
+from manyfields.fields import Codes
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 HULL = 16
 

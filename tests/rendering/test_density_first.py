@@ -1,10 +1,10 @@
 import torch
 
 from manyfields.cameras import Rays, orbit
-from manyfields.fields import TensorCodes
+from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.rendering import Sampler, color_error, guide_of, render
 from manyfields.rendering.density_first import density_first_march
-from manyfields.rendering.fused import plain_march
+from manyfields.rendering.plain_march import plain_march
 
 
 def some_rays(count: int = 2, samples: int = 9):

@@ -8,9 +8,11 @@ import torch.nn.functional as functional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyfields.fields import Codes, FusedPlanes, FusedPlanesConfig, PlaneField
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
+from manyfields.fields import Codes
 from manyfields.rendering import fused_cpu
-from manyfields.rendering.fused import plain_march
+from manyfields.rendering.plain_march import plain_march
 
 numba = pytest.importorskip("numba")
 

@@ -8,9 +8,11 @@ import torch
 pytest.importorskip("numba")
 
 from manyfields.compiled import plain_only
-from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
+from manyfields.families.octree.codes import OctreeCodes
+from manyfields.families.octree.field import OctreeConfig, OctreeFamily
+from manyfields.families.octree.tree import Octree
 from manyfields.rendering import fused_cpu
-from manyfields.rendering.fused import densities, march, march_error
+from manyfields.rendering.march import densities, march, march_error
 
 CONFIG = OctreeConfig(first=2, last=4, hidden=32)
 

@@ -13,10 +13,13 @@ import torch.nn.functional as functional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, PlaneField, Samples
-from manyfields.fields.fused_planes import harmonics
-from manyfields.fields.plane_features import plane_features
-from manyfields.rendering.fused import TinyDecoder, plain_march
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
+from manyfields.families.fused_planes.plane_features import plane_features
+from manyfields.fields import Samples
+from manyfields.fields.directions import harmonics
+from manyfields.rendering.plain_march import plain_march
+from manyfields.rendering.tiny_decoder import TinyDecoder
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 if not INTERPRETED and not torch.cuda.is_available():

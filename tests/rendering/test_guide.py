@@ -2,10 +2,12 @@
 
 import torch
 
-from manyfields.fields import Octree, OctreeCodes, OctreeConfig, OctreeFamily
+from manyfields.families.octree.codes import OctreeCodes
+from manyfields.families.octree.field import OctreeConfig, OctreeFamily
+from manyfields.families.octree.tree import Octree
 from manyfields.rendering import guide_of
-from manyfields.rendering.fused import densities
 from manyfields.rendering.guide import OCTREE_PLACES
+from manyfields.rendering.march import densities
 
 CONFIG = OctreeConfig(first=3, last=4, features=8, hidden=16, view_frequencies=1)
 BOX = torch.tensor([[[-0.8, -0.7, -0.9], [0.9, 0.8, 0.7]]])

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyfields.cameras import Rays
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, Samples
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.fields import Samples
 from manyfields.rendering import Sampler, guide_of, render
-from manyfields.rendering.guided import OPAQUE, guided_samples
+from manyfields.rendering.compositing import OPAQUE
+from manyfields.rendering.guided import guided_samples
 
 BOUNDS = torch.tensor([[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]], [[-0.2, -0.9, -0.3], [0.3, 0.8, 0.4]]])
 

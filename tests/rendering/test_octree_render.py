@@ -5,7 +5,8 @@ import torch
 
 from manyfields.cameras import Rays
 from manyfields.compiled import plain_only
-from manyfields.fields import Octree, OctreeConfig, OctreeFamily
+from manyfields.families.octree.field import OctreeConfig, OctreeFamily
+from manyfields.families.octree.tree import Octree
 from manyfields.rendering import Sampler, render
 
 CUBE = torch.tensor([[[-1.0] * 3, [1.0] * 3]])

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from manyfields.cameras import Rays
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, Samples
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.fields import Samples
 from manyfields.rendering import Sampler, color_error, render
 
 BOUNDS = torch.tensor(

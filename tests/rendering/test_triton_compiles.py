@@ -35,9 +35,9 @@ def compile_all() -> None:
     from triton.backends.compiler import GPUTarget
     from triton.runtime.jit import JITFunction
 
-    from manyfields.rendering.fused import TinyDecoder
     from manyfields.rendering.fused_triton import fused_march
     from manyfields.rendering.guided_triton import place_samples
+    from manyfields.rendering.tiny_decoder import TinyDecoder
 
     if "nvidia" not in triton.backends.backends:
         print("Triton comes without its compiler for NVIDIA's GPUs")

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from manyfields.cameras import Rays
 from manyfields.compiled import plain_only
-from manyfields.fields import FusedPlanes, FusedPlanesConfig, Octree, OctreeCodes, OctreeConfig, OctreeFamily, Samples
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.octree.codes import OctreeCodes
+from manyfields.families.octree.field import OctreeConfig, OctreeFamily
+from manyfields.families.octree.tree import Octree
+from manyfields.fields import Samples
 from manyfields.rendering import Occupancy, Sampler, guide_of, render
 from manyfields.rendering.walking import next_samples, walk
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fields import OctreeConfig
-from manyfields.runs import compare_codecs, schedules
-from manyfields.runs.codec_methods import stored_network
+from manyfields.families.octree import settings as octree_settings
+from manyfields.families.octree.baselines.methods import stored_network
+from manyfields.families.octree.field import OctreeConfig
+from manyfields.runs import compare_codecs
 
 CONFIG = OctreeConfig(first=2, last=3, features=8, hidden=8, view_frequencies=1)
 METHODS = ("uncompressed", "vq3", "vq2_from_noise", "hash4")
@@ -16,7 +17,7 @@ METHODS = ("uncompressed", "vq3", "vq2_from_noise", "hash4")
 
 @pytest.fixture(autouse=True)
 def few_rays(monkeypatch):
-    monkeypatch.setattr(schedules, "RAYS_OF_OCTREES", 128)
+    monkeypatch.setattr(octree_settings, "RAYS_OF_OCTREES", 128)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_requests_without_meaning_are_refused(compared, changes, kind, message):
 
 
 def family():
-    from manyfields.fields import OctreeFamily
+    from manyfields.families.octree.field import OctreeFamily
 
     return OctreeFamily(CONFIG, torch.Generator().manual_seed(0))
 

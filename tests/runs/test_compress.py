@@ -1,6 +1,5 @@
 """A run compressed by codebooks: as good to use as any other collection, in fewer bytes."""
 
-import importlib
 import shutil
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import torch
 
 from manyfields.cameras import orbit
 from manyfields.collection import create_collection, open_collection
-from manyfields.collection.objects import codec_of
 from manyfields.commands import main
-from manyfields.compression import VqMicroCodec
 from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, RunError
-from manyfields.runs import RunRecord, add, compress, evaluate, fit
-from manyfields.runs.compress_micro import MicroWaves
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.codebooks.coding import MicroWaves
+from manyfields.families.registry import codec_of
+from manyfields.runs import RunRecord, add, compress, compression_waves, evaluate, fit
 
 CHOICES = {"codec": "vq", "bits": (3,), "steps": 3}
 
@@ -84,12 +83,10 @@ def test_added_objects_are_stored_in_the_same_codec(small, new_data, hashes):
 
 
 def test_the_same_call_twice_gives_the_same_bytes_and_goes_on(rgb_run, small, tmp_path, monkeypatch, hashes):
-    module = importlib.import_module("manyfields.runs.compression_waves")
-
     stored = hashes(small)
     compress(rgb_run, small, **CHOICES)
     assert hashes(small) == stored
-    monkeypatch.setattr(module, "OBJECTS_AT_ONCE", 3)
+    monkeypatch.setattr(compression_waves, "OBJECTS_AT_ONCE", 3)
     made, calls = MicroWaves.layers_of, []
 
     def once(self, ids):

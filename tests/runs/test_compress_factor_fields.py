@@ -9,8 +9,8 @@ import torch
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
-from manyfields.compression import FactorTransformCodec
 from manyfields.errors import ConfigError
+from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
 from manyfields.runs import add, compress, evaluate, fit, rd
 
 PHASE = {"name": "factors", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 64}

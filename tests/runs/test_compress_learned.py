@@ -9,10 +9,10 @@ import torch
 
 from manyfields.collection import open_collection
 from manyfields.commands import main
-from manyfields.compression.transform_parts import part_sizes
 from manyfields.errors import ConfigError
+from manyfields.families.tensor_planes.transform.coding import size_breakdown
+from manyfields.families.tensor_planes.transform.stream import part_sizes
 from manyfields.runs import RunRecord, add, compress, evaluate, fit
-from manyfields.runs.compress_transform import size_breakdown
 
 LEARNED = {"codec": "transform", "learn_steps": 8, "transform": {"latent": 6, "hidden": 5, "rays": 32}}
 

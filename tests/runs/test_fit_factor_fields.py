@@ -7,7 +7,7 @@ import pytest
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
-from manyfields.fields import FactorCodes
+from manyfields.families.factor_fields.grids import FactorCodes
 from manyfields.runs import RunRecord, add, evaluate, fit
 from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
 

@@ -7,7 +7,7 @@ import pytest
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
-from manyfields.fields import QuantisedOctreeCodes
+from manyfields.families.octree.codes import QuantisedOctreeCodes
 from manyfields.runs import RunRecord, add, evaluate, fit
 
 RAYS = {"rgb": 1.0, "codes_rate": 0.1, "rays_per_object": 128}

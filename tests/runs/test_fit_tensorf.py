@@ -10,7 +10,7 @@ from PIL import Image
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
-from manyfields.fields import TensorCodes
+from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.runs import RunRecord, add, evaluate, fit
 from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
 

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from manyfields.runs.plane_maps import save_importance, side_by_side
+from manyfields.families.tensor_planes.transform.pictures import save_importance, side_by_side
 
 
 def test_planes_stand_side_by_side_on_white():

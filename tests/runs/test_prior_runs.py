@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from manyfields.collection import open_collection
-from manyfields.collection.objects import RawCodec
+from manyfields.compression import RawCodec
 from manyfields.errors import CollectionError, ConfigError, RunError
 from manyfields.generation import PriorSettings
 from manyfields.generation import learning as learning_module
@@ -167,7 +167,7 @@ def test_objects_that_are_not_there(rgb_run, tmp_path):
 
 def test_codes_are_mixed_between_two(rgb_run):
     """The middle of a row has the mean of the weights."""
-    from manyfields.generation import parts_of
+    from manyfields.families.registry import parts_of
     from manyfields.runs.prior import codes_and_boxes
 
     collection = open_collection(rgb_run)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from manyfields.errors import ConfigError
+from manyfields.families.octree.settings import OctreeSettings
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.octree_settings import OctreeSettings
 from manyfields.runs.settings import chosen_settings, presets, settings_from, settings_from_json, settings_to_json
 
 

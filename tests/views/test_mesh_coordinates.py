@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("vtkmodules", reason="the extra meshes is not installed")
 
+from manyfields.views.mesh import Material, Mesh, Sampler, Surface
 from manyfields.views.mesh_light import Light
 from manyfields.views.mesh_renderer import MeshRenderer
-from manyfields.views.meshes import Material, Mesh, Sampler, Surface
 
 SIZE = 64
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)

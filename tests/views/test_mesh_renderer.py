@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyfields.views.mesh import Material, Mesh, Surface, srgb_to_linear
 from manyfields.views.mesh_light import Light, directions, exposed
 from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha
-from manyfields.views.meshes import Material, Mesh, Surface, read_mesh, srgb_to_linear
+from manyfields.views.meshes import read_mesh
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, camera_poses
 
 SIZE = 32

@@ -8,7 +8,8 @@ import trimesh
 from PIL import Image
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import linear_to_srgb, read_mesh, srgb_to_linear
+from manyfields.views.mesh import linear_to_srgb, srgb_to_linear
+from manyfields.views.meshes import read_mesh
 
 TRIANGLE = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0]], dtype=np.float32)
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import read_mesh, srgb_to_linear
+from manyfields.views.mesh import srgb_to_linear
+from manyfields.views.meshes import read_mesh
 from manyfields.views.obj import read_obj
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import read_mesh, srgb_to_linear
+from manyfields.views.mesh import srgb_to_linear
+from manyfields.views.meshes import read_mesh
 from manyfields.views.ply import read_ply
 
 CORNERS = [(0, 0, 0), (2, 0, 0), (2, 1, 0), (1, 1, 0), (1, 2, 0), (0, 2, 0)]  # an L of area 3

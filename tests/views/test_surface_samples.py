@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import Mesh, Surface
+from manyfields.views.mesh import Mesh, Surface
 from manyfields.views.surface_samples import Triangles
 
 trimesh = pytest.importorskip("trimesh")

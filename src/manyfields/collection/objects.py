@@ -2,119 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.collection.coded_shared import decoded_shared
-from manyfields.compression import (
-    Codec,
-    FactorCodec,
-    FactorTransformCodec,
-    OctreeCodec,
-    PyramidCodec,
-    RawCodec,
-    TensorCodec,
-    TransformCodec,
-    TransformMicroCodec,
-    VqMicroCodec,
-)
-from manyfields.compression.transform_common import CommonTransform
-from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import (
-    FactorFamily,
-    FusedPlanes,
-    ObjectCodes,
-    OctreeFamily,
-    TensorFamily,
-    family_config,
-    family_from_config,
-)
-from manyfields.latents import Pictures, SharedPart, autoencoder_config, autoencoder_from_config
+from manyfields.collection.shared_file import stored_sampler
+from manyfields.compression import Codec
+from manyfields.errors import CollectionError
+from manyfields.families.factor_fields.field import FactorFamily
+from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.registry import codec_of
+from manyfields.families.tensor_planes.field import TensorFamily
+from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
+from manyfields.families.tensor_planes.transform.codec import TransformCodec
+from manyfields.families.tensor_planes.transform.scene import CommonTransform
+from manyfields.fields.codes import ObjectCodes
 from manyfields.rendering import Occupancy, Sampler
+from manyfields.shared_part import Pictures, render_code
 
 if TYPE_CHECKING:
     from manyfields.collection.reader import Collection
     from manyfields.collection.records import ObjectEntry
 
-ENCODER = "autoencoder.encoder."
-EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
 CODEC = "float16"
 VQ_MICRO = "vq-micro"
 PYRAMID = PyramidCodec.name
 TRANSFORM = TransformCodec.name
 TRANSFORM_MICRO = TransformMicroCodec.name
-
-
-def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
-    """What is stored of a shared part, in 16 bits but for statistics: what rendering needs, and the encoder or None."""
-    rendering: dict[str, Tensor] = {}
-    encoder: dict[str, Tensor] = {}
-    for name, tensor in shared.state_dict().items():
-        kept = tensor.detach().cpu() if name in EXACT else tensor.detach().cpu().half()
-        (encoder if name.startswith(ENCODER) else rendering)[name] = kept.contiguous()
-    return rendering, encoder or None
-
-
-def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
-    """The JSON from which `open_shared_part` rebuilds a shared part, stored inside its file."""
-    return {
-        "family": family_config(shared.family),
-        "autoencoder": None if shared.autoencoder is None else autoencoder_config(shared.autoencoder),
-        "sampler": asdict(sampler),
-        "codec": codec_of(shared).name,
-        "layers": [list(names) for names in shared.family.config.layers],
-    }
-
-
-def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
-    """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
-    config = collection.config
-    tensors = decoded_shared(collection.shared(), config)
-    encoder = collection.encoder() if with_encoder else None
-    if with_encoder and encoder is None and config.get("autoencoder") is not None:
-        raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")
-    try:
-        autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
-        shared: SharedPart = SharedPart(family_from_config(config["family"]), autoencoder)
-        if config["codec"] != codec_of(shared).name:
-            raise CollectionError(
-                f"{collection.path}: codec {config['codec']!r} is not known here; use a newer version"
-            )
-        state = {name: tensor.float() for name, tensor in {**tensors, **(encoder or {})}.items()}
-        missing, unexpected = shared.load_state_dict(state, strict=False)
-        absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
-        if absent or unexpected:
-            raise CollectionError(f"{collection.path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
-    except (ConfigError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise CollectionError(
-            f"{collection.path}: the shared part cannot be built from its config ({error})"
-        ) from error
-    if autoencoder is not None and not with_encoder:
-        autoencoder.encoder = torch.nn.Identity()
-    return shared.eval().requires_grad_(False)
-
-
-def stored_sampler(collection: Collection) -> Sampler:
-    """How many samples a ray gets in this collection. Raises CollectionError."""
-    try:
-        return Sampler(**collection.config["sampler"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise CollectionError(f"{collection.path}: the config has no usable sampler ({error})") from error
-
-
-def codec_of(shared: SharedPart) -> Codec:
-    """The plain codec of a shared part's codes."""
-    if isinstance(shared.family, OctreeFamily):
-        return OctreeCodec(shared.family.config)
-    if isinstance(shared.family, TensorFamily):
-        return TensorCodec(shared.family.config)
-    if isinstance(shared.family, FactorFamily):
-        return FactorCodec(shared.family.config)
-    return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
 
 
 def open_codec(collection: Collection) -> Codec:
@@ -217,22 +136,3 @@ class StoredObject:
             code = self.code(level)
             held[level] = code, self.collection.shared_part.occupancy(code, bounds, level)
         return held[level]
-
-
-@torch.no_grad()
-def render_code(
-    shared: SharedPart,
-    code: ObjectCodes,
-    occupancy: Occupancy | None,
-    cameras: Cameras,
-    bounds: Tensor,
-    sampler: Sampler,
-    level: int | None = None,
-) -> Pictures:
-    """Views (V,) of one object (B = 1), a few at a time; colours are in [0, 1]. `occupancy`: that of `shared`."""
-    views = []
-    for part in torch.arange(len(cameras)).split(8 if shared.stride > 1 else 1):
-        views.append(shared.pictures(code, cameras[part][None], bounds, sampler, level=level, guide=occupancy))
-    joined = {name: torch.cat([getattr(view, name) for view in views], 1) for name in ("latents", "opacity", "depth")}
-    images = torch.cat([view.images for view in views if view.images is not None], 1).clamp(0.0, 1.0)
-    return Pictures(**joined, images=images)

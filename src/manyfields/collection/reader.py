@@ -20,8 +20,9 @@ from manyfields.errors import CollectionError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from manyfields.collection.objects import Codec, StoredObject
-    from manyfields.latents import SharedPart
+    from manyfields.collection.objects import StoredObject
+    from manyfields.compression import Codec
+    from manyfields.shared_part import SharedPart
 
 
 def open_collection(path: Path | str) -> Collection:
@@ -87,7 +88,7 @@ class Collection:
     def shared_part(self) -> SharedPart:
         """The shared part as a module that renders, built once. Raises CollectionError where its files do not fit."""
         if self._shared_part is None:
-            from manyfields.collection.objects import open_shared_part
+            from manyfields.collection.shared_file import open_shared_part
 
             self._shared_part = open_shared_part(self)
         return self._shared_part

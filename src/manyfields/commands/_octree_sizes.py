@@ -16,7 +16,8 @@ def print_octree_sizes(collection: "Collection", ids: Sequence[str]) -> None:
     """
     if collection.config.get("codec") != "octree" or not ids:
         return
-    from manyfields.compression import OctreeCodec, SizeTable, size_table_of
+    from manyfields.families.octree.stream.codec import OctreeCodec
+    from manyfields.families.octree.stream.sizes import SizeTable, size_table_of
 
     shared = collection.shared_part
     codec = OctreeCodec(shared.family.config)

@@ -104,7 +104,8 @@ class Compare(Command):
 
     def _codecs(self) -> list[dict[str, Any]]:
         from manyfields import runs
-        from manyfields.runs.compare_codecs import METHODS, STEPS
+        from manyfields.families.octree.baselines.methods import METHODS
+        from manyfields.runs.compare_codecs import STEPS
 
         with progress("compare") as report:
             return runs.compare_codecs(

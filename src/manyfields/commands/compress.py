@@ -73,9 +73,11 @@ class Compress(Command):
         from manyfields import runs
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
-        from manyfields.compression import FactorTransformCodec, PyramidCodec, TransformCodec
         from manyfields.cores import use_threads
         from manyfields.evaluation.units import format_bytes
+        from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
+        from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
+        from manyfields.families.tensor_planes.transform.codec import TransformCodec
 
         if self.threads is not None:
             use_threads(self.threads)
@@ -103,7 +105,7 @@ class Compress(Command):
         sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
         print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
         if isinstance(made.codec, TransformCodec | FactorTransformCodec | PyramidCodec):
-            from manyfields.runs.compress_transform import size_breakdown
+            from manyfields.families.tensor_planes.transform.coding import size_breakdown
 
             parts = size_breakdown(made).items()
             print("bytes of a scene: " + ", ".join(f"{part} {format_bytes(size)}" for part, size in parts))

@@ -70,7 +70,7 @@ class Rd(Command):
         from manyfields import runs
         from manyfields.cores import use_threads
         from manyfields.evaluation.units import format_bytes
-        from manyfields.runs.rd_report import delta_line
+        from manyfields.runs.rd.report import delta_line
 
         if self.threads is not None:
             use_threads(self.threads)

@@ -12,7 +12,7 @@ from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
 
 if TYPE_CHECKING:
-    from manyfields.runs import ShapeReport
+    from manyfields.shapes.fit_shape import ShapeReport
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Shape(Command):
     def run(self) -> int:
         from manyfields import runs
         from manyfields.cores import use_threads
-        from manyfields.fields.distance_field import DistanceConfig
-        from manyfields.fitting.distance_fitter import DistanceSettings
+        from manyfields.shapes.field import DistanceConfig
+        from manyfields.shapes.fitter import DistanceSettings
 
         if self.threads is not None:
             use_threads(self.threads)

@@ -28,9 +28,9 @@ class Stream(Command):
 
     def run(self) -> int:
         from manyfields._io import write_atomic
-        from manyfields.collection.streams import stream_of
-        from manyfields.compression import size_table
-        from manyfields.compression.vq_stream import read_header
+        from manyfields.families.octree.stream.file import stream_of
+        from manyfields.families.octree.stream.sizes import size_table
+        from manyfields.families.octree.stream.stream import read_header
 
         data = stream_of(open_run(self.folder)[self.object], self.level, self.network_bits)
         self.out.parent.mkdir(parents=True, exist_ok=True)

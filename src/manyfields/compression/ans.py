@@ -12,7 +12,7 @@ import constriction
 import numpy as np
 from jaxtyping import Int, UInt32, UInt64
 
-from manyfields.compiled import compiled_for
+from manyfields.compiled import compiled_for, kernel
 from manyfields.compression import ans_loops
 from manyfields.compression.context_classes import BITS
 from manyfields.compression.frequencies import CODER_BITS
@@ -54,7 +54,7 @@ class Words:
 
     def decode(self, loop: str, *arguments: np.ndarray) -> None:
         """Go on with a loop of `ans_loops`."""
-        run = _compiled(loop) if compiled_for() else getattr(ans_loops, loop)
+        run = compiled_loop(loop) if compiled_for() else getattr(ans_loops, loop)
         run(self._words, self._coder, *arguments)
 
     def end(self) -> None:
@@ -64,10 +64,9 @@ class Words:
 
 
 @cache
-def _compiled(loop: str) -> Callable[..., Any]:
-    from manyfields.compression import ans_kernels
-
-    return getattr(ans_kernels, loop)
+def compiled_loop(name: str) -> Callable[..., Any]:
+    """A loop of `ans_loops`, compiled when it is first asked for."""
+    return kernel()(getattr(ans_loops, name))
 
 
 def cumulated(frequencies: Int[np.ndarray, "C K"]) -> UInt64[np.ndarray, "C K1"]:

@@ -1,4 +1,4 @@
-"""The loops of decoding by contexts. Plain Python as it stands; `ans_kernels` compiles the same source.
+"""The loops of decoding by contexts. Plain Python as it stands; `ans` compiles the same source.
 
 `coder` holds the state of the coder and how many words are left. A symbol is found in a row of running sums by the low
 24 bits of the state, which then shrinks by the symbol's share and takes in a word when it falls below 2^32. Where words

@@ -8,7 +8,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import MixtureFamily
+from manyfields.families.mixture.field import MixtureFamily
 
 COLOURS = np.array([[255, 255, 255], [35, 105, 189], [10, 25, 60]])
 """From 0 over half of the scale to its top."""

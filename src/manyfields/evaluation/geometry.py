@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from manyfields.fields.signed_distance import SignedDistance
+from manyfields.views.signed_distance import SignedDistance
 from manyfields.views.surface_samples import Triangles
 
 

@@ -70,9 +70,7 @@ def holes(opacity: Float[Tensor, "V H W"], alpha: Float[Tensor, "V H W"]) -> lis
         raise ViewError(f"opacity of {tuple(opacity.shape)} beside alpha of {tuple(alpha.shape)}: both V H W")
     inside = _well_inside(alpha)
     open_ = (opacity < FILLED) & inside
-    return [
-        float(hole.sum() / of.sum()) if bool(of.any()) else None for hole, of in zip(open_, inside, strict=True)
-    ]
+    return [float(hole.sum() / of.sum()) if bool(of.any()) else None for hole, of in zip(open_, inside, strict=True)]
 
 
 def _well_inside(alpha: Float[Tensor, "V H W"]) -> Bool[Tensor, "V H W"]:

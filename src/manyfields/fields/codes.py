@@ -2,9 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
+
+
+class ObjectCodes(Protocol):
+    """Codes of B objects of one family, whatever they are made of."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Self:
+        """The codes of some objects; a single index keeps the leading dimension (B = 1)."""
+        ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from manyfields.fields.octree_field import encode_directions
+from manyfields.fields.directions import encode_directions
 from manyfields.fields.samples import Samples
 
 

@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import MixtureField, OctreeField, PlaneField, SceneField
+from manyfields.families.fused_planes.field import PlaneField
+from manyfields.families.mixture.field import MixtureField
+from manyfields.families.octree.field import OctreeField
+from manyfields.fields import SceneField
 from manyfields.fitting.data import FittingObject
 from manyfields.rendering import densities
 

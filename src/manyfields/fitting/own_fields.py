@@ -18,8 +18,8 @@ from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN, Guides
 from manyfields.fitting.phases import Phase
-from manyfields.latents import Pictures, SharedPart
 from manyfields.rendering import Occupancy, Sampler, color_error
+from manyfields.shared_part import Pictures, SharedPart
 
 
 class Learner(Protocol):

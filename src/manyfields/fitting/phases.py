@@ -22,6 +22,10 @@ BOUNDS = {
 }
 
 
+BACKGROUNDS = 0.5
+"""So many of the steps composite on colours drawn at random (docs/how/fitting.md): of planes, octrees, scenes."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stretch of training with fixed losses and rates. A rate of 0 freezes its part."""
@@ -128,3 +132,19 @@ class Phase:
             return self if factor == 1.0 else self.shortened(factor)
         per_step = min(self.objects_per_step, objects) * min(self.views_of_a_step(objects), max(1, views // objects))
         return replace(self, steps=max(1, math.ceil(factor * self.epochs * views / per_step)))
+
+
+Shares = tuple[float, ...]
+
+
+def falls_on(share: float, index: int, steps: int) -> bool:
+    """Whether a share of the steps of a phase is over just before step `index`."""
+    # Never before the first step: in a phase of a few steps shares round to 0.
+    return index == max(1, round(share * steps))
+
+
+def grids_together(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
+    """The phases of scenes of grids: those of each scene, and the network, together: TensoRF's rates."""
+    phase = Phase("tensors", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=0.02, fields_rate=fields_rate)
+    phase = replace(phase, rays_per_object=4096, objects_per_step=1, final_rate=0.05, coarse_share=0.0)
+    return (replace(phase, backgrounds=BACKGROUNDS),)

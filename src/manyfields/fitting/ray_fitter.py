@@ -10,8 +10,8 @@ from manyfields.cameras import Cameras
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.guides import Guides
 from manyfields.fitting.set_fitter import Seen, SetFitter, Step
-from manyfields.latents.shared_part import Pictures
 from manyfields.rendering import Sampler, color_error
+from manyfields.shared_part import Pictures
 
 
 @dataclass

@@ -20,8 +20,8 @@ from manyfields.fitting.guides import Guides
 from manyfields.fitting.own_fields import OwnFieldsFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.scene_learning import Scene
-from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 
 @dataclass

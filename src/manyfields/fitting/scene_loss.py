@@ -8,8 +8,8 @@ from torch import Tensor
 
 from manyfields.fields import SceneGrids
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
-from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler, color_error
+from manyfields.shared_part import SharedPart
 
 
 class SceneLoss:

@@ -19,8 +19,8 @@ from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import rows_of_step, stable_seed
 from manyfields.fitting.guides import STEPS_BETWEEN
 from manyfields.fitting.phases import Phase
-from manyfields.latents.shared_part import SharedPart
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 
 
 class Drawn(Protocol):

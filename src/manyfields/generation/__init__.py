@@ -5,10 +5,12 @@ codes ──► parts whose means are objects ──► coordinates in a linear 
 new objects ◄── codes ◄── parts ◄──────────────────────────────────────── drawn coordinates
 """
 
+from manyfields.families.fused_planes.parts import FusedParts
+from manyfields.families.parts import CodeParts, ObjectParts
+from manyfields.families.registry import parts_of
 from manyfields.generation.learning import Learner
 from manyfields.generation.linear_space import LinearSpace
 from manyfields.generation.neighbours import bilinear_grid
-from manyfields.generation.parts import CodeParts, FusedParts, ObjectParts, parts_of
 from manyfields.generation.prior import WAYS, Prior, classes_of, read_prior
 from manyfields.generation.settings import PriorSettings
 

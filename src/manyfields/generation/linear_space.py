@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.errors import CollectionError
-from manyfields.generation.parts import Parts
+from manyfields.families.parts import Parts
 
 NOTHING = 1e-6  # of the greatest variance: directions in which objects do not differ
 

@@ -20,15 +20,16 @@ from manyfields.collection.checksums import sha256
 from manyfields.collection.manifest import FileEntry
 from manyfields.collection.tensors import part_config, part_tensors, write_part
 from manyfields.errors import CollectionError, ConfigError
+from manyfields.families.parts import ObjectParts
+from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
 from manyfields.generation.denoiser import Denoiser
 from manyfields.generation.diffusion import DiffusionDraws, Scheduler
 from manyfields.generation.gaussian import GaussianDraws
 from manyfields.generation.linear_space import LinearSpace
 from manyfields.generation.neighbours import NeighbourDraws
-from manyfields.generation.parts import ObjectParts, parts_of
 from manyfields.generation.settings import PriorSettings
-from manyfields.latents import SharedPart
+from manyfields.shared_part import SharedPart
 
 KIND = "prior"
 VERSION = 2

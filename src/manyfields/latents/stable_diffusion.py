@@ -18,9 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from manyfields._io import read_json
-from manyfields.errors import ConfigError
+from manyfields.errors import ConfigError, one_line
 from manyfields.latents.autoencoder import Autoencoder
-from manyfields.latents.stored import one_line
 
 HUB = {"taesd": "madebyollin/taesd", "taesd3": "madebyollin/taesd3", "sd": "stabilityai/sd-vae-ft-mse"}
 TAESD_CHANNELS = {"taesd": 4, "taesd3": 16}

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import textwrap
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from manyfields.errors import ConfigError
+from manyfields.errors import ConfigError, one_line
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
 
@@ -83,8 +82,3 @@ def _read(path: Any) -> Autoencoder:
         raise ConfigError(f"autoencoder file {path}: not one of ours, or damaged ({one_line(error)})") from error
     # torch's stubs of Module.to know no memory_format, its documentation does.
     return autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def one_line(error: Exception) -> str:
-    """The message of an error of torch or a file library, which may have many lines, in one of at most 200 letters."""
-    return textwrap.shorten(str(error), 200, placeholder=" ...")

@@ -23,3 +23,7 @@ def stretch_lengths(
     middles = 0.5 * (distances[..., 1:] + distances[..., :-1])
     edges = torch.cat([near.unsqueeze(-1), middles, far.unsqueeze(-1)], -1)
     return (edges[..., 1:] - edges[..., :-1]).clamp(min=0.0)
+
+
+OPAQUE = 9.2  # optical depth behind which nothing is seen: a transmittance of 1e-4
+LEAST = 1e-3  # weight that a ray has at least for its evenly spread samples

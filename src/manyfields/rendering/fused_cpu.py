@@ -11,9 +11,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.compiled import compiled_for
-from manyfields.fields import Octree, OctreeField, PlaneField
-from manyfields.fields.morton import decode
-from manyfields.rendering.fused import TinyDecoder
+from manyfields.families.fused_planes.field import PlaneField
+from manyfields.families.octree.field import OctreeField
+from manyfields.families.octree.morton import decode
+from manyfields.families.octree.tree import Octree
+from manyfields.rendering.tiny_decoder import TinyDecoder
 
 FEATURES, HIDDEN = 16, 32  # sizes that the kernels work in, padded with zeros
 CUBE = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])

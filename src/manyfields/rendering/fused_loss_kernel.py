@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from manyfields.compiled import kernel
+from manyfields.families.octree.corner_steps import CORNERS, find_corner_lines
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
     FOUR,
@@ -25,7 +26,6 @@ from manyfields.rendering.fused_steps import (
     scatter,
     values_of,
 )
-from manyfields.rendering.octree_steps import CORNERS, find_corner_lines
 from manyfields.simd import LANES, load, multiply_add, splat, store, total, where_positive
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from manyfields.rendering.fused import TinyDecoder
+from manyfields.rendering.tiny_decoder import TinyDecoder
 
 Precision = Literal["tf32", "tf32x3", "ieee"]
 

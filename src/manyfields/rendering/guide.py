@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields import Field, OctreeField
-from manyfields.rendering.fused import densities
+from manyfields.families.octree.field import OctreeField
+from manyfields.fields import Field
+from manyfields.rendering.march import densities
 
 PLACES = torch.tensor([(0.5, 0.5, 0.5), (0.25, 0.7, 0.3), (0.75, 0.25, 0.8)])  # where in a cell the field is asked
 # Octrees hold shells that are thinner than a cell: few places miss them, and by the densest of many a cell that a shell

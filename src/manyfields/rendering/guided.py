@@ -15,9 +15,7 @@ from torch import Tensor
 
 from manyfields.compiled import compiled_for
 from manyfields.rendering.clipping import clip_to_box
-
-OPAQUE = 9.2  # optical depth behind which nothing is seen: a transmittance of 1e-4
-LEAST = 1e-3  # weight that a ray has at least for its evenly spread samples
+from manyfields.rendering.compositing import LEAST, OPAQUE
 
 
 def guided_samples(

@@ -10,9 +10,10 @@ from manyfields.cameras import Rays
 from manyfields.fields import Field, SceneField
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
 from manyfields.rendering.compositing import compositing_weights, stretch_lengths
-from manyfields.rendering.fused import composite, densities, is_fused, march, march_error
 from manyfields.rendering.guided import guided_samples
+from manyfields.rendering.march import densities, is_fused, march, march_error
 from manyfields.rendering.occupancy import Occupancy
+from manyfields.rendering.plain_march import composite
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
 from manyfields.rendering.walking import walk
 from manyfields.rendering.warping import warped

@@ -19,7 +19,7 @@ from manyfields.compiled import compiled_for
 from manyfields.fields import Field
 from manyfields.rendering import fused_cpu
 from manyfields.rendering.clipping import clip_to_box
-from manyfields.rendering.fused import march
+from manyfields.rendering.march import march
 from manyfields.rendering.occupancy import Occupancy
 
 SEEN_THROUGH = 1e-3  # transmittance at which a ray ends

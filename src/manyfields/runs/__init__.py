@@ -10,11 +10,11 @@ from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.pictures import render_object, render_stream
 from manyfields.runs.prior import train_prior
-from manyfields.runs.rd import rd
+from manyfields.runs.rd.curves import rd
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sampling import interpolate, sample
 from manyfields.runs.settings import FitSettings, presets, settings_to_json
-from manyfields.runs.shapes import ShapeReport, extract_surface, fit_shape
+from manyfields.shapes.fit_shape import ShapeReport, extract_surface, fit_shape
 
 __all__ = [
     "FitSettings",

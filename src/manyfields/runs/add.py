@@ -7,10 +7,11 @@ from pathlib import Path
 
 from manyfields._checks import POSITIVE
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import open_shared_part
+from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import device, new_wave_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
@@ -21,7 +22,7 @@ from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, can
 from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import add_signals
-from manyfields.runs.trainer import Progress, StageFitter, seconds_per_step, silent
+from manyfields.runs.trainer import StageFitter, seconds_per_step
 from manyfields.views import read_views, usable_views
 
 

@@ -5,26 +5,34 @@ from dataclasses import replace
 
 import torch
 
-from manyfields.fields import FactorFamily, FusedPlanes, MixtureFamily, OctreeFamily, TensorFamily, resolution_of
+from manyfields.compiled import has_fast_bf16
+from manyfields.families.factor_fields.field import FactorFamily
+from manyfields.families.factor_fields.fitter import FactorFitter
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.start_from_hull import weights_from_hulls
+from manyfields.families.mixture.coloured_hulls import coloured_hulls
+from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.mixture.fitter import MixtureFitter
+from manyfields.families.mixture.principal_start import principal_coordinates
+from manyfields.families.octree.field import OctreeFamily
+from manyfields.families.octree.fitter import OctreeFitter
+from manyfields.families.octree.growing import grown_octree
+from manyfields.families.octree.learning import OctreeCode
+from manyfields.families.tensor_planes.field import TensorFamily
+from manyfields.families.tensor_planes.fitter import TensorFitter
+from manyfields.fields import resolution_of
 from manyfields.fitting.code_store import CodeStore
-from manyfields.fitting.coloured_hulls import coloured_hulls
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
-from manyfields.fitting.factor_fitter import FactorFitter
-from manyfields.fitting.fitter import Fitter, has_fast_bf16
-from manyfields.fitting.mixture_fitter import MixtureFitter
-from manyfields.fitting.octree_fitter import OctreeFitter
-from manyfields.fitting.octree_growing import grown_octree
-from manyfields.fitting.octree_learning import OctreeCode
-from manyfields.fitting.principal_start import principal_coordinates
+from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.scene_learning import Scene
-from manyfields.fitting.starts import weights_from_hulls
-from manyfields.fitting.tensor_fitter import TensorFitter
-from manyfields.latents import SharedPart, load_autoencoder
+from manyfields.latents import load_autoencoder
 from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
-from manyfields.runs.trainer import Progress, StageFitter, silent
+from manyfields.runs.trainer import StageFitter
+from manyfields.shared_part import SharedPart
 
 OBJECTS_TO_WHITEN = 32
 GUIDE_SIDE = 64

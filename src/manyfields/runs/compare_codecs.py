@@ -15,13 +15,13 @@ from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
-from manyfields.fields import OctreeConfig
+from manyfields.families.octree.baselines.methods import METHODS, Trial, check_methods
+from manyfields.families.octree.field import OctreeConfig
+from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.fitting.data import image_size, load_object, load_views
-from manyfields.fitting.octree_fitter import OctreeFitter
+from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.codec_methods import METHODS, Trial, check_methods
 from manyfields.runs.lock import only_process
-from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, composite, read_views, usable_views
 
 FILE = "codecs.json"

@@ -14,6 +14,7 @@ from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.compare_pictures import Column, family_pictures
 from manyfields.runs.comparing import fit_seconds, named, quality
 from manyfields.runs.compress import compress
@@ -23,7 +24,6 @@ from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import write_picture
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
-from manyfields.runs.trainer import Progress, silent
 
 FIGURES = "compare.json"
 PICTURE = "families.png"

@@ -12,9 +12,9 @@ from manyfields.collection import open_collection
 from manyfields.evaluation.report.grid import Cell, labelled_grid
 from manyfields.evaluation.scores import mean_scores
 from manyfields.evaluation.units import format_bytes
+from manyfields.fitting.progress import Progress
 from manyfields.runs.measuring import HeldOut, as_bytes, render_codes
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress
 from manyfields.views import ObjectViews, read_views
 
 MOST_OBJECTS = 4

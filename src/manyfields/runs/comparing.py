@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from manyfields.evaluation.report import Curve
+from manyfields.fitting.progress import Progress
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress
 
 
 def named(progress: Progress, name: str) -> Progress:

@@ -9,25 +9,28 @@ from typing import Any
 from manyfields._checks import NATURAL, SEED
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.fields import FactorFamily, FusedPlanes, OctreeFamily, TensorFamily
-from manyfields.runs.compress_factors import FactorWaves, factor_shape
-from manyfields.runs.compress_micro import MicroWaves, micro_shape
-from manyfields.runs.compress_octrees import OctreeWaves, octree_shape
-from manyfields.runs.compress_pyramid import PyramidWaves, pyramid_shape
-from manyfields.runs.compress_set import SetWaves, set_settings, set_shape
-from manyfields.runs.compress_transform import (
+from manyfields.families.factor_fields.field import FactorFamily
+from manyfields.families.factor_fields.transform.coding import FactorWaves, factor_shape
+from manyfields.families.fused_planes.codebooks.coding import MicroWaves, micro_shape
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.latents.coding import SetWaves, set_settings, set_shape
+from manyfields.families.octree.coding import OctreeWaves, octree_shape
+from manyfields.families.octree.field import OctreeFamily
+from manyfields.families.tensor_planes.field import TensorFamily
+from manyfields.families.tensor_planes.pyramid.coding import PyramidWaves, pyramid_shape
+from manyfields.families.tensor_planes.transform.coding import (
     LearnedTransformWaves,
     TransformWaves,
     learned_shape,
     transform_settings,
     transform_shape,
 )
+from manyfields.families.tensor_planes.transform.other_scenes import OtherScenes
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.compression_waves import Waves
 from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.record import FILE, RunRecord
-from manyfields.runs.trainer import Progress, silent
-from manyfields.runs.transform_others import OtherScenes
 from manyfields.views import ObjectViews, read_views, usable_views
 
 CODECS = ("vq", "transform", "pyramid")

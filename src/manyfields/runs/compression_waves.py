@@ -9,12 +9,12 @@ import torch
 
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.errors import ViewError
-from manyfields.fields import ObjectCodes
+from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
+from manyfields.fitting.progress import Progress
 from manyfields.runs.loading import load_objects
 from manyfields.runs.measuring import measure_layers
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress
 from manyfields.views import ObjectViews
 
 OBJECTS_AT_ONCE = 32  # stored as one wave: what a crash loses at most

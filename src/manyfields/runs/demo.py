@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from manyfields._checks import POSITIVE
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.fit import fit
 from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import write_run_report
-from manyfields.runs.trainer import Progress, silent
 from manyfields.views.inventory import make_inventory
 from manyfields.views.render_set import render_set
 

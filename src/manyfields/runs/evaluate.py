@@ -13,11 +13,11 @@ from manyfields.collection.objects import StoredObject
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.scores import Scores, mean_scores
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.measuring import HeldOut, render_codes
 from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import evaluate_signals
-from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, read_views
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from manyfields._checks import POSITIVE, check_new_folder
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.objects import open_shared_part
+from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import (
@@ -31,7 +32,7 @@ from manyfields.runs.settings import chosen_settings, read_config
 from manyfields.runs.signals import fit_signals, resume_signals
 from manyfields.runs.starting import recorded_views, start
 from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Clock, Progress, StageFitter, StageTrainer, silent
+from manyfields.runs.trainer import Clock, StageFitter, StageTrainer
 from manyfields.views import ObjectViews, read_views
 
 

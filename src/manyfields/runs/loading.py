@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from manyfields.errors import ViewError
 from manyfields.fitting.data import FittingObject, load_object
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress, silent
 from manyfields.views import ObjectViews, Problem, hold_out
 
 

@@ -9,13 +9,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.collection import Collection
-from manyfields.collection.objects import stored_sampler
+from manyfields.collection.shared_file import stored_sampler
 from manyfields.evaluation.lpips import Lpips
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
-from manyfields.fields import ObjectCodes
+from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import load_views
-from manyfields.latents import SharedPart
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 from manyfields.views import ObjectViews, composite
 
 Seen = Callable[[int], None]

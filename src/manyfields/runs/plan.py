@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from manyfields.collection.objects import codec_of, shared_tensors
+from manyfields.collection.shared_file import shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.evaluation.units import format_seconds
+from manyfields.families.registry import codec_of
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
+from manyfields.fitting.progress import Progress
 from manyfields.memory import available_memory
 from manyfields.runs.building import device, new_fitter, new_shared, new_single_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Clock, Progress, StageFitter, seconds_per_step
+from manyfields.runs.trainer import Clock, StageFitter, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for, where they are for fitting alone; the rest is for what cannot be foreseen."""

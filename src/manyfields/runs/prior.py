@@ -10,19 +10,12 @@ from torch import Tensor
 
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError
+from manyfields.families.parts import ObjectParts
+from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
-from manyfields.generation import (
-    Learner,
-    LinearSpace,
-    ObjectParts,
-    Prior,
-    PriorSettings,
-    classes_of,
-    parts_of,
-    read_prior,
-)
+from manyfields.fitting.progress import Progress, silent
+from manyfields.generation import Learner, LinearSpace, Prior, PriorSettings, classes_of, read_prior
 from manyfields.runs.lock import only_process
-from manyfields.runs.trainer import Progress, silent
 
 CHECKPOINT = Path("checkpoints") / "prior.safetensors"
 SPACE_FROM = 512  # objects that the linear space is learned from, at most

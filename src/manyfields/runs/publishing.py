@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from manyfields.collection import Collection, create_collection, open_collection
-from manyfields.collection.objects import shared_config, shared_tensors
-from manyfields.latents import SharedPart
+from manyfields.collection.shared_file import shared_config, shared_tensors
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import StageTrainer
+from manyfields.shared_part import SharedPart
 
 
 def publish(run: Path, record: RunRecord, shared: SharedPart) -> Collection:

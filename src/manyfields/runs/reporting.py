@@ -28,12 +28,12 @@ from manyfields.evaluation.report import (
     write_report,
 )
 from manyfields.evaluation.scores import Scores, mean_scores
-from manyfields.fields import FactorFamily
+from manyfields.families.factor_fields.field import FactorFamily
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut, as_bytes
 from manyfields.runs.plane_maps import plane_maps
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Progress, silent
 from manyfields.views import Problem
 
 OBJECTS_WITH_PICTURES = 48
@@ -195,9 +195,7 @@ def charts(record: RunRecord) -> tuple[Chart, ...]:
         losses += [_curve(f"{stage}: {name}", points, name) for name in ("latent", "rgb", "autoencoder")]
     made = []
     if any(curve.values for curve in quality):
-        note = (
-            "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
-        )
+        note = "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
         made.append(Chart("Held-out PSNR while fitting", "dB", tuple(c for c in quality if c.values), note=note))
     if any(curve.values for curve in losses):
         made.append(Chart("Losses", "weighted loss", tuple(c for c in losses if len(c.values) > 1), logarithmic=True))

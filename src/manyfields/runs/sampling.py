@@ -13,15 +13,20 @@ from torch import Tensor
 from manyfields._checks import FINITE, SEED
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
-from manyfields.collection.objects import codec_of, render_code, stored_sampler
+from manyfields.collection.shared_file import stored_sampler
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.fields import Codes, MixtureFamily, ObjectCodes
-from manyfields.generation import ObjectParts, Prior, bilinear_grid, parts_of
-from manyfields.runs.instance_pictures import instance_seen
+from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.mixture.instance_pictures import instance_seen
+from manyfields.families.parts import ObjectParts
+from manyfields.families.registry import codec_of, parts_of
+from manyfields.fields import Codes
+from manyfields.fields.codes import ObjectCodes
+from manyfields.fitting.progress import Progress, silent
+from manyfields.generation import Prior, bilinear_grid
 from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import check_picture, contact_sheet, render_object, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
-from manyfields.runs.trainer import Progress, silent
+from manyfields.shared_part import render_code
 
 SHEET = "samples.png"
 WAVE = 32  # samples stored at once

@@ -8,18 +8,18 @@ from typing import Any, Literal, cast, get_args
 from manyfields._checks import NATURAL, SEED, check_numbers
 from manyfields._io import read_json
 from manyfields.errors import ConfigError
-from manyfields.fields import FusedPlanesConfig, MixtureConfig
-from manyfields.fitting.adaptation import SignalSettings, Way
+from manyfields.families.factor_fields.settings import FactorSettings, factor_presets
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.phases import rays_stage1, rays_stage2
+from manyfields.families.fused_planes.settings import plane_presets
+from manyfields.families.mixture.adaptation import SignalSettings, Way
+from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.settings import mixture_presets, suited
+from manyfields.families.octree.settings import OctreeSettings, octree_presets
+from manyfields.families.tensor_planes.settings import TensorSettings, tensor_presets
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.factor_settings import FactorSettings, factor_presets
 from manyfields.runs.kinds import build, build_over, check_kinds
-from manyfields.runs.mixture_presets import mixture_presets, suited
-from manyfields.runs.octree_settings import OctreeSettings, octree_presets
-from manyfields.runs.plane_presets import plane_presets
-from manyfields.runs.schedules import rays_stage1, rays_stage2
-from manyfields.runs.tensor_presets import tensor_presets
-from manyfields.runs.tensor_settings import TensorSettings
 
 WEIGHTS = 66
 """Numbers in layer 0 that groups of weights may fill."""
@@ -84,8 +84,8 @@ class FitSettings:
     stage2: tuple[Phase, ...] = field(default_factory=rays_stage2)
     start: Literal["average", "hull", "principal"] = "average"
     """Where weights of a new object start: at their average, or where the object's coloured hull puts them
-    (`fitting.starts`), which saves a few steps and takes as long as they do. Principal, of mixtures of scenes: latent
-    vectors of stage 1 start at the principal components of coloured hulls, and not at random."""
+    (`fused_planes.start_from_hull`), which saves a few steps and takes as long as they do. Principal, of mixtures of
+    scenes: latent vectors of stage 1 start at the principal components of coloured hulls, and not at random."""
     wave: int | None = None
     """Objects that stage 2 fits side by side and stores as one shard; None: as many as memory allows, at most 64."""
     precision: Literal["auto", "bf16", "float32"] = "auto"

@@ -16,18 +16,18 @@ from typing import Any
 import torch
 
 from manyfields.collection import Collection, ObjectRecord, open_collection
-from manyfields.collection.objects import open_shared_part
+from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
-from manyfields.evaluation.instances import instance_scores
 from manyfields.evaluation.machine import describe_machine
+from manyfields.families.mixture.instance_data import SignalData
+from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.principal_start import principal_coordinates
+from manyfields.families.mixture.scores import instance_scores
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.principal_start import principal_coordinates
-from manyfields.fitting.signal_data import SignalData
-from manyfields.fitting.signal_fitter import SignalFitter
-from manyfields.latents import SharedPart
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.building import device, new_shared, takes_half
 from manyfields.runs.loading import tell_problems
 from manyfields.runs.moved_views import check_at_hand
@@ -36,7 +36,8 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import FitSettings
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import append_sound
-from manyfields.runs.trainer import Progress, StageTrainer, seconds_per_step, silent
+from manyfields.runs.trainer import StageTrainer, seconds_per_step
+from manyfields.shared_part import SharedPart
 from manyfields.views.signals import SignalSet, picked, read_images
 from manyfields.views.voxels import read_voxels
 

@@ -10,6 +10,7 @@ from typing import Any
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingObject, image_size
+from manyfields.fitting.progress import Progress
 from manyfields.runs.building import latent_stride
 from manyfields.runs.loading import load_objects, lose, split_views, tell_problems
 from manyfields.runs.plan import Asked, objects_at_once, plan_steps, waves_of
@@ -17,7 +18,7 @@ from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings
 from manyfields.runs.stages import split_stages
-from manyfields.runs.trainer import Clock, Progress
+from manyfields.runs.trainer import Clock
 from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
 
 

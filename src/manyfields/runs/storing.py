@@ -9,33 +9,39 @@ from typing import Any
 import torch
 
 from manyfields.collection import Collection, ObjectRecord
-from manyfields.compression import CodedScene, TransformMicroCodec, VqMicroCodec
-from manyfields.compression.factor_scene import CodedFactors
-from manyfields.compression.pyramid_scene import PyramidScene
 from manyfields.errors import CollectionError, Remark, RunError
-from manyfields.fields import Codes, FactorCodes, ObjectCodes, OctreeCodes, QuantisedOctreeCodes, TensorCodes
+from manyfields.families.factor_fields.grids import FactorCodes
+from manyfields.families.factor_fields.transform.fitter import FactorTransformFitter
+from manyfields.families.factor_fields.transform.scene import CodedFactors
+from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.codebooks.distil import Distillation, distil
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.fitter import fit_latents
+from manyfields.families.fused_planes.latents.settings import SetSettings
+from manyfields.families.fused_planes.plane_loss import PlaneLoss
+from manyfields.families.octree.codebooks.indices import IndexOptions, quantise_levels, stored_indices
+from manyfields.families.octree.codes import OctreeCodes, QuantisedOctreeCodes
+from manyfields.families.octree.fitter import OctreeFitter
+from manyfields.families.octree.learning import OctreeCode
+from manyfields.families.octree.settings import octrees
+from manyfields.families.tensor_planes.grids import TensorCodes
+from manyfields.families.tensor_planes.pyramid.fitter import pyramid_of
+from manyfields.families.tensor_planes.pyramid.scene import PyramidScene
+from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
+from manyfields.families.tensor_planes.transform.fitter import TransformFitter
+from manyfields.families.tensor_planes.transform.learned import LearnedTransform
+from manyfields.families.tensor_planes.transform.other_scenes import common_of, learned_of
+from manyfields.families.tensor_planes.transform.pictures import save_importance
+from manyfields.families.tensor_planes.transform.scene import CodedScene
+from manyfields.fields import Codes
+from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.factor_transform import FactorTransformFitter
-from manyfields.fitting.latent_fitter import fit_latents
-from manyfields.fitting.level_indices import IndexOptions, quantise_levels, stored_indices
-from manyfields.fitting.octree_fitter import OctreeFitter
-from manyfields.fitting.octree_learning import OctreeCode
-from manyfields.fitting.plane_loss import PlaneLoss
-from manyfields.fitting.pyramid_fitter import pyramid_of
-from manyfields.fitting.pyramid_settings import PyramidSettings
-from manyfields.fitting.set_settings import SetSettings
-from manyfields.fitting.transform_fitter import TransformFitter
-from manyfields.fitting.transform_learned import LearnedTransform
-from manyfields.fitting.transform_settings import TransformSettings
-from manyfields.fitting.vq_distil import Distillation, distil
-from manyfields.latents import SharedPart
+from manyfields.fitting.progress import Progress, silent
+from manyfields.fitting.transform.settings import TransformSettings
 from manyfields.runs.building import takes_half
 from manyfields.runs.measuring import measure_layers
-from manyfields.runs.plane_maps import save_importance
 from manyfields.runs.record import RunRecord
-from manyfields.runs.schedules import octrees
-from manyfields.runs.trainer import Progress, silent
-from manyfields.runs.transform_others import common_of, learned_of
+from manyfields.shared_part import SharedPart
 from manyfields.views import Problem
 
 

@@ -10,28 +10,19 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.fields import ObjectCodes
+from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.plateaus import CHECKS, brings_nothing, ended
-from manyfields.latents import Pictures, SharedPart
+from manyfields.fitting.progress import Progress, silent
 from manyfields.rendering import Sampler
+from manyfields.shared_part import Pictures, SharedPart
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 8
 Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
-
-
-class Progress(Protocol):
-    """Told how far a phase is; figures are what to show beside it."""
-
-    def __call__(self, phase: str, done: int, total: int, **figures: float | int | str) -> None: ...
-
-
-def silent(phase: str, done: int, total: int, **figures: float | int | str) -> None:
-    """Progress that nobody watches."""
 
 
 class Named(Protocol):

@@ -13,7 +13,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkDataObject
 from vtkmodules.vtkRenderingCore import vtkTexture
 
-from manyfields.views.meshes import Sampler, Surface
+from manyfields.views.mesh import Sampler, Surface
 
 _VTK_NAMES = {
     "base": "albedoTex",

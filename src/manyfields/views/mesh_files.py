@@ -113,7 +113,7 @@ def parsed(text: bytes) -> np.ndarray | None:
 
 def linear_colors(values: np.ndarray) -> np.ndarray:
     """sRGB colours [N, 3 or 4] from 0 to 1 to linear float32 [N, 4]; what is no number is white."""
-    from manyfields.views.meshes import srgb_to_linear
+    from manyfields.views.mesh import srgb_to_linear
 
     values = np.clip(np.nan_to_num(values.astype(np.float64), nan=1.0), 0, 1)
     alpha = values[:, 3:4] if values.shape[1] > 3 else np.ones((len(values), 1))

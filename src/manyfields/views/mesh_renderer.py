@@ -17,9 +17,10 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkFloatArray, vtkObject, vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow, vtkTexture
 
+from manyfields.views.mesh import Mesh
 from manyfields.views.mesh_actors import Drawn, actors, image_data
 from manyfields.views.mesh_light import STUDIO, Light, read_light
-from manyfields.views.meshes import FARTHEST, Mesh
+from manyfields.views.meshes import FARTHEST
 from manyfields.views.viewpoints import CAMERA_ANGLE_X
 
 if TYPE_CHECKING:

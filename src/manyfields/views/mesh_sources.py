@@ -11,7 +11,8 @@ from typing import Any
 from manyfields._io import read_json
 from manyfields.errors import MeshError
 from manyfields.names import fit_name, fit_text, printable, same_name
-from manyfields.views.meshes import SUFFIXES, Mesh, read_mesh
+from manyfields.views.mesh import Mesh
+from manyfields.views.meshes import SUFFIXES, read_mesh
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from manyfields.views.mesh import Material, Sampler, srgb_to_linear
 from manyfields.views.mesh_files import texture_beside
-from manyfields.views.meshes import Material, Sampler, srgb_to_linear
 
 _LENGTHS = {
     "-blendu": 1, "-blendv": 1, "-boost": 1, "-bm": 1, "-cc": 1, "-clamp": 1, "-imfchan": 1, "-mm": 2, "-texres": 1,
@@ -170,7 +170,7 @@ def _with_alpha(material: Material, alpha: np.ndarray) -> np.ndarray:
     """The colours of a material and `alpha` [H, W] as one image of the larger's size."""
     from PIL import Image
 
-    from manyfields.views.meshes import linear_to_srgb
+    from manyfields.views.mesh import linear_to_srgb
 
     color = material.base_image
     if color is None:

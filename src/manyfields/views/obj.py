@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from manyfields.errors import MeshError
+from manyfields.views.mesh import Material, Surface
 from manyfields.views.mesh_files import beside, content, linear_colors, numbers, parsed
-from manyfields.views.meshes import Material, Surface
 from manyfields.views.mtl import Look, byte_lines, decoded, read_materials
 from manyfields.views.polygons import triangulated
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from manyfields.errors import MeshError
+from manyfields.views.mesh import Material, Surface
 from manyfields.views.mesh_files import linear_colors, texture_beside
-from manyfields.views.meshes import Material, Surface
 from manyfields.views.ply_tables import Table, read_tables
 from manyfields.views.polygons import triangulated
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import Mesh
+from manyfields.views.mesh import Mesh
 
 WELD = 1e-6  # of the mesh's diagonal: vertices that are nearer are one (files split them where textures have seams)
 

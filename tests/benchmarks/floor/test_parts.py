@@ -6,7 +6,8 @@ from torch import nn
 
 from benchmarks.floor import parts
 from manyfields.compiled import plain_only
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
 
 
 def test_a_gather_by_hand():

@@ -52,7 +52,7 @@ def test_a_hypernetwork_puts_out_networks_around_a_mean_one(drawn):
 
 @pytest.mark.parametrize("name", ["film_64x4", "film_128x5"])
 def test_flops_are_those_of_the_products(drawn, name, tmp_path):
-    from manyfields.fitting.signal_data import SignalData
+    from manyfields.families.mixture.instance_data import SignalData
     from manyfields.views.signals import SignalSet
 
     kind, width, layers = efficiency.NETWORKS[name]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyfields.errors import MeshError
-from manyfields.views.meshes import Sampler
+from manyfields.views.mesh import Sampler
 
 RED = np.full((2, 2, 3), (200, 10, 20), np.uint8)
 CHECKS = np.uint8([[[255] * 3, [0] * 3], [[0] * 3, [255] * 3]])

@@ -24,7 +24,7 @@ from manyfields.views.gltf.geometry import Geometry
 from manyfields.views.gltf.materials import Materials
 from manyfields.views.gltf.scene import Scene
 from manyfields.views.gltf.textures import Textures
-from manyfields.views.meshes import Surface
+from manyfields.views.mesh import Surface
 
 __all__ = ["read_gltf"]
 

@@ -13,7 +13,7 @@ from manyfields.views.gltf import draco
 from manyfields.views.gltf.buffers import Buffers, fractions
 from manyfields.views.gltf.materials import Materials
 from manyfields.views.gltf.textures import Placement
-from manyfields.views.meshes import Surface
+from manyfields.views.mesh import Surface
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from manyfields.views.gltf.extensions import LOOKS
 from manyfields.views.gltf.textures import Placement, Texture, Textures
-from manyfields.views.meshes import Material, Sampler
+from manyfields.views.mesh import Material, Sampler
 
 _CLEAREST = 0.15  # opacity of what transmits all light: its reflections, and enough to be learned from pictures
 _UNSEEN = 0.03  # what lets less than this through is opaque

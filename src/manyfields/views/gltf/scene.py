@@ -10,7 +10,7 @@ import numpy as np
 from manyfields.errors import MeshError
 from manyfields.views.gltf.buffers import Buffers, fractions
 from manyfields.views.gltf.geometry import Geometry, Shape
-from manyfields.views.meshes import Surface
+from manyfields.views.mesh import Surface
 
 _INSTANCING = "EXT_mesh_gpu_instancing"
 _MOST_TRIANGLES = 50_000_000

@@ -11,7 +11,7 @@ from manyfields.errors import MeshError, ViewError
 from manyfields.views.gltf.buffers import Buffers
 from manyfields.views.gltf.resources import resource
 from manyfields.views.images import decode_texture
-from manyfields.views.meshes import Sampler
+from manyfields.views.mesh import Sampler
 
 _WRAPS = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
 _NEAREST = 9728

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manyfields.views.inventory.shapes import Shape, joined, shaded
-from manyfields.views.meshes import srgb_to_linear
+from manyfields.views.mesh import srgb_to_linear
 
 Color = tuple[float, float, float]  # sRGB in [0, 1]
 

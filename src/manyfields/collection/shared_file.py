@@ -1,0 +1,77 @@
+"""The shared part as files of a collection: what is stored of it, in which numbers, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manyfields.collection.reader import Collection
+from manyfields.compression.base_planes import decoded_shared
+from manyfields.errors import CollectionError, ConfigError
+from manyfields.families.registry import codec_of, family_config, family_from_config
+from manyfields.latents import autoencoder_config, autoencoder_from_config
+from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
+
+ENCODER = "autoencoder.encoder."
+EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
+
+
+def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    """What is stored of a shared part, in 16 bits but for statistics: what rendering needs, and the encoder or None."""
+    rendering: dict[str, Tensor] = {}
+    encoder: dict[str, Tensor] = {}
+    for name, tensor in shared.state_dict().items():
+        kept = tensor.detach().cpu() if name in EXACT else tensor.detach().cpu().half()
+        (encoder if name.startswith(ENCODER) else rendering)[name] = kept.contiguous()
+    return rendering, encoder or None
+
+
+def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
+    """The JSON from which `open_shared_part` rebuilds a shared part, stored inside its file."""
+    return {
+        "family": family_config(shared.family),
+        "autoencoder": None if shared.autoencoder is None else autoencoder_config(shared.autoencoder),
+        "sampler": asdict(sampler),
+        "codec": codec_of(shared).name,
+        "layers": [list(names) for names in shared.family.config.layers],
+    }
+
+
+def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
+    """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
+    config = collection.config
+    tensors = decoded_shared(collection.shared(), config)
+    encoder = collection.encoder() if with_encoder else None
+    if with_encoder and encoder is None and config.get("autoencoder") is not None:
+        raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")
+    try:
+        autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
+        shared: SharedPart = SharedPart(family_from_config(config["family"]), autoencoder)
+        if config["codec"] != codec_of(shared).name:
+            raise CollectionError(
+                f"{collection.path}: codec {config['codec']!r} is not known here; use a newer version"
+            )
+        state = {name: tensor.float() for name, tensor in {**tensors, **(encoder or {})}.items()}
+        missing, unexpected = shared.load_state_dict(state, strict=False)
+        absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
+        if absent or unexpected:
+            raise CollectionError(f"{collection.path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
+    except (ConfigError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise CollectionError(
+            f"{collection.path}: the shared part cannot be built from its config ({error})"
+        ) from error
+    if autoencoder is not None and not with_encoder:
+        autoencoder.encoder = torch.nn.Identity()
+    return shared.eval().requires_grad_(False)
+
+
+def stored_sampler(collection: Collection) -> Sampler:
+    """How many samples a ray gets in this collection. Raises CollectionError."""
+    try:
+        return Sampler(**collection.config["sampler"])
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CollectionError(f"{collection.path}: the config has no usable sampler ({error})") from error

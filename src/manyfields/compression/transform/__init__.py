@@ -1,0 +1,1 @@
+"""What transform coders of every family share."""

@@ -1,0 +1,1 @@
+"""Basis grids and coefficients of each scene (Factor Fields, 2023)."""

@@ -1,0 +1,1 @@
+"""Basis grids by latents and a small decoder."""

@@ -1,0 +1,1 @@
+"""Micro planes by learned codebooks (VQ-AD, 2022)."""

@@ -1,0 +1,1 @@
+"""Sparse octrees with features at corners (VQ-AD, 2022)."""

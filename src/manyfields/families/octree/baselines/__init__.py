@@ -1,0 +1,1 @@
+"""What octrees with learned indices are compared with."""

@@ -1,0 +1,1 @@
+"""Features of octrees as learned indices into codebooks (VQ-AD, 2022)."""

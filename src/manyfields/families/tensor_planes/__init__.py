@@ -1,0 +1,1 @@
+"""Tensor planes and vectors of each scene (TensoRF, 2022)."""

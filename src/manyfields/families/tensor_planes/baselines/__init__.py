@@ -1,0 +1,1 @@
+"""What coders of tensor planes are compared with."""

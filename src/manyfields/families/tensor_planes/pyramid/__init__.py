@@ -1,0 +1,1 @@
+"""Tensor planes in steps that suit what training views are sensitive to."""

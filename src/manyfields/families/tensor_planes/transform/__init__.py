@@ -1,0 +1,1 @@
+"""Tensor planes by latents and a small decoder (Neural NeRF Compression, 2024)."""

@@ -1,0 +1,1 @@
+"""What learns in transform coding, for every family that has it."""

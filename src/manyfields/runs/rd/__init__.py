@@ -1,0 +1,1 @@
+"""Rate-distortion curves of codecs on one run."""

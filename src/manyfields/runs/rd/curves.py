@@ -1,0 +1,131 @@
+"""`rd`: rate-distortion curves of codecs on one run, point by point, with Bjontegaard deltas between them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from manyfields._checks import COUNT, NATURAL, SEED
+from manyfields._io import read_json, write_json
+from manyfields.errors import ConfigError, RunError
+from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
+from manyfields.fitting.progress import Progress, silent
+from manyfields.memory import keep_freed_memory
+from manyfields.runs.lock import only_process
+from manyfields.runs.rd.codecs import CODECS, PRETRAINED
+from manyfields.runs.rd.report import write_rd_report
+from manyfields.runs.rd.source import RdSource
+
+FILE = "rd.json"
+UNCOMPRESSED = "uncompressed"
+
+
+def rd(
+    run: Path | str,
+    out: Path | str,
+    *,
+    codec: str = "vq-tensorf",
+    values: Sequence[float] = (),
+    label: str | None = None,
+    objects: Sequence[str] = (),
+    learn_from: Sequence[Path | str] = (),
+    learn_steps: int | None = None,
+    steps: int | None = None,
+    views: int | None = None,
+    data: Sequence[Path | str] = (),
+    seed: int = 0,
+    method: Method = "cubic",
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Measure a codec at several values of its knob (its own when none are given), as the curve `label` of `out`.
+
+    Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
+    spread, when given), from files that stay in `out`. `data`: where views are now, if they have moved since the fit.
+    `learn_from`: runs of other scenes, from which the codec 'transform-pretrained' is learned for each point, in
+    `learn_steps`. Points that are in rd.json of `out` already are not made again; other calls add other curves, and
+    deltas are those of all pairs of curves. Returns what rd.json holds. Raises ConfigError for a codec or a value
+    without meaning, RunError where `out` holds curves of another run, objects or views, or one of that label made
+    otherwise.
+    """
+    NATURAL.check("values", tuple(values))
+    for each, number in (("steps", steps), ("learn_steps", learn_steps)):
+        NATURAL.check(each, number)
+    COUNT.check("views", views)
+    SEED.check("seed", seed)
+    if codec not in CODECS:
+        raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
+    source, folder, name = RdSource.open(Path(run), tuple(objects), views, data), Path(out), label or codec
+    if bool(learn_from) != (codec == PRETRAINED):
+        raise ConfigError(f"learn_from: for the codec {PRETRAINED!r}, which needs it; not for others")
+    source.others, source.learn_steps = tuple(Path(other) for other in learn_from), learn_steps
+    sweep = CODECS[codec](source, steps, seed)
+    if name == UNCOMPRESSED or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ConfigError(f"label {name!r}: letters, digits, '-', '_' and '.', and not {UNCOMPRESSED!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    with only_process(folder):
+        kept = _kept(folder, source)
+        made = {"codec": codec, "knob": sweep.knob, "steps": steps, "seed": seed, **sweep.made_of()}
+        curve = kept["curves"].setdefault(name, {**made, "points": []})
+        if {key: curve.get(key) for key in made} != made:
+            raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
+        done = {point["value"] for point in curve["points"]}
+        for value in sorted({float(value) for value in values or sweep.values} - done):
+            point = sweep.point(value, folder / name / f"{value:g}", progress)
+            made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
+            curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})
+            curve["points"].sort(key=lambda point: point["value"])
+            _save(folder, kept, method)
+        _save(folder, kept, method)
+        write_rd_report(folder / "report.html", kept)
+    return kept
+
+
+def _kept(folder: Path, source: RdSource) -> dict[str, Any]:
+    """What is there of this run and these objects; else a start with what is not compressed."""
+    path = folder / FILE
+    of = {"shared": source.collection.shared_hash, "objects": source.objects, "views": source.views_measured}
+    if path.exists():
+        kept = read_json(path)
+        if not isinstance(kept, dict) or kept.get("of") != of:
+            raise RunError(f"{path} holds curves of another run, or of other objects or views: choose another folder")
+        return kept
+    size, scores = source.uncompressed()
+    kept = {
+        "of": of,
+        "run": source.run.resolve().name,
+        UNCOMPRESSED: {"bytes": size, **asdict(scores)},
+        "curves": {},
+        "deltas": [],
+    }
+    write_json(path, kept)
+    return kept
+
+
+def _save(folder: Path, kept: dict[str, Any], method: Method) -> None:
+    kept["method"] = method
+    kept["deltas"] = deltas(kept["curves"], method)
+    write_json(folder / FILE, kept)
+
+
+def deltas(curves: dict[str, dict[str, Any]], method: Method) -> list[dict[str, Any]]:
+    """Of every pair of curves, both ways; with the reason in the place of figures that cannot be had."""
+    made = {
+        name: RateCurve(name, [p["bytes"] for p in curve["points"]], [p["psnr"] for p in curve["points"]])
+        for name, curve in curves.items()
+        if curve["points"]
+    }
+    rows = []
+    for anchor in made.values():
+        for test in made.values():
+            if anchor is test:
+                continue
+            row: dict[str, Any] = {"anchor": anchor.name, "test": test.name, "overlap": overlap(anchor, test)}
+            row |= {"bd_rate_percent": None, "bd_psnr_db": None, "reason": None}
+            try:
+                row["bd_rate_percent"] = bd_rate(anchor, test, method)
+                row["bd_psnr_db"] = bd_psnr(anchor, test, method)
+            except ConfigError as error:
+                row["reason"] = str(error)
+            rows.append(row)
+    return rows

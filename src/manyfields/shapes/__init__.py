@@ -1,0 +1,1 @@
+"""Surfaces as distance fields, built on octrees."""

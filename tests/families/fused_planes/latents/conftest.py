@@ -1,0 +1,21 @@
+"""A small set in transform coding."""
+
+import pytest
+
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.fields import Codes
+
+
+@pytest.fixture(scope="session")
+def codes(micros) -> Codes:
+    return micros.codes()
+
+
+@pytest.fixture(scope="session")
+def codec(micros, codes) -> TransformMicroCodec:
+    return micros.codec(codes)
+
+
+@pytest.fixture(scope="session")
+def encoded(codec, codes):
+    return codec.encode(codes)
