@@ -8,7 +8,7 @@ new objects ◄── codes ◄── parts ◄───────────
 from manyfields.families.fused_planes.parts import FusedParts
 from manyfields.families.parts import CodeParts, ObjectParts
 from manyfields.families.registry import parts_of
-from manyfields.generation.learning import Learner
+from manyfields.generation.learning import PriorLearner
 from manyfields.generation.linear_space import LinearSpace
 from manyfields.generation.neighbours import bilinear_grid
 from manyfields.generation.prior import WAYS, Prior, classes_of, read_prior
@@ -18,7 +18,7 @@ __all__ = [
     "WAYS",
     "CodeParts",
     "FusedParts",
-    "Learner",
+    "PriorLearner",
     "LinearSpace",
     "ObjectParts",
     "Prior",

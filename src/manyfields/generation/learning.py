@@ -32,7 +32,7 @@ SHOWN = 0.98  # decay of the loss that is shown
 AfterStep = Callable[[int, float], None]
 
 
-class Learner:
+class PriorLearner:
     """A denoiser and all that its steps need. `vectors` (N, D) and their classes, 0 to `classes` - 1.
 
     `ranks`: coordinates of each group, in order (one group when empty).

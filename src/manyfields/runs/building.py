@@ -9,7 +9,7 @@ from manyfields.compiled import has_fast_bf16
 from manyfields.families.factor_fields.field import FactorFamily
 from manyfields.families.factor_fields.fitter import FactorFitter
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.families.fused_planes.start_from_hull import weights_from_hulls
 from manyfields.families.mixture.coloured_hulls import coloured_hulls
 from manyfields.families.mixture.field import MixtureFamily
@@ -26,7 +26,7 @@ from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.latents import load_autoencoder
 from manyfields.rendering.warping import forward_facing_map
 from manyfields.runs.record import RunRecord
@@ -103,7 +103,7 @@ def new_tensor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
             data.bounds[row] = item.bounds
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
         resolution = resolution_of(item.bounds, settings.tensorf.first)
-        scenes.append(Scene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
+        scenes.append(LearnedScene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
     half = takes_half(settings, data.device)
     return TensorFitter(shared, data, scenes, settings.sampler, settings.tensorf, settings.seed, half)
 
@@ -116,7 +116,7 @@ def new_factor_fitter(record: RunRecord, data: FittingData, shared: SharedPart |
     scenes = []
     for item in data.objects:
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
-        scenes.append(Scene(shared.family.new_grids(item.bounds, draw)))
+        scenes.append(LearnedScene(shared.family.new_grids(item.bounds, draw)))
     half = takes_half(settings, data.device)
     return FactorFitter(shared, data, scenes, settings.sampler, settings.factor, settings.seed, half)
 
@@ -147,7 +147,7 @@ def new_fitter(record: RunRecord, shared: SharedPart, data: FittingData, average
     family = shared.family
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), generator)
     half = takes_half(settings, data.device)
-    kind = Fitter if settings.mixture is None else MixtureFitter
+    kind = PlaneFitter if settings.mixture is None else MixtureFitter
     fitter = kind(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     if average and settings.start == "hull" and fitter.guides is not None:
         fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manyfields import __version__
 from manyfields._checks import POSITIVE, SEED
 from manyfields._io import write_json
+from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from manyfields import __version__
 from manyfields._checks import SEED, Bounds
 from manyfields._io import read_json, write_json
+from manyfields._version import __version__
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report

@@ -14,7 +14,7 @@ from manyfields.families.parts import ObjectParts
 from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
 from manyfields.fitting.progress import Progress, silent
-from manyfields.generation import Learner, LinearSpace, Prior, PriorSettings, classes_of, read_prior
+from manyfields.generation import LinearSpace, Prior, PriorLearner, PriorSettings, classes_of, read_prior
 from manyfields.runs.lock import only_process
 
 CHECKPOINT = Path("checkpoints") / "prior.safetensors"
@@ -53,7 +53,7 @@ def _train(folder: Path, settings: PriorSettings, resume: bool, progress: Progre
     if not space.rank:
         raise RunError(f"{folder}: its objects do not differ, so there is nothing to draw from")
     classes, labels = classes_of([collection.entry(name).label for name in ids])
-    learner = Learner(vectors, labels, len(classes), settings, space.ranks)
+    learner = PriorLearner(vectors, labels, len(classes), settings, space.ranks)
     checkpoint = folder / CHECKPOINT
     if resume and checkpoint.exists():
         learner.load(checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from manyfields import __version__
+from manyfields._version import __version__
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.costs import CostAccount, object_seconds

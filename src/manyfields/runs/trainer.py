@@ -25,7 +25,7 @@ Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
 
 
-class Named(Protocol):
+class NamedObject(Protocol):
     """An object of a stage, by the name that it is stored under."""
 
     @property
@@ -34,7 +34,7 @@ class Named(Protocol):
 
 class NamedData(Protocol):
     @property
-    def objects(self) -> Sequence[Named]: ...
+    def objects(self) -> Sequence[NamedObject]: ...
 
 
 class TrainedFitter(Protocol):

@@ -25,10 +25,10 @@ def plane_features(planes: Float[Tensor, "B 3 H W C"], points: Float[Tensor, "B 
     if planes.shape[0] != objects:
         raise ValueError(f"{planes.shape[0]} objects of planes, but {objects} of points")
     if compiled_for(planes, points):
-        return _CompiledGather.apply(planes, points.detach().contiguous())
+        return _CompiledTexels.apply(planes, points.detach().contiguous())
     rows, weights = corner_rows(points, planes.shape[2], planes.shape[3])
     table = planes.reshape(-1, planes.shape[-1])
-    return _WeightedGather.apply(table, rows, weights).view(objects, count, -1)
+    return _WeightedTexels.apply(table, rows, weights).view(objects, count, -1)
 
 
 def corner_rows(
@@ -52,7 +52,7 @@ def corner_rows(
     return rows.view(-1, 12), weights.view(-1, 12)
 
 
-class _WeightedGather(torch.autograd.Function):
+class _WeightedTexels(torch.autograd.Function):
     @staticmethod
     def forward(ctx, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(rows, weights)
@@ -74,7 +74,7 @@ class _WeightedGather(torch.autograd.Function):
         return table_gradient, None, None
 
 
-class _CompiledGather(torch.autograd.Function):
+class _CompiledTexels(torch.autograd.Function):
     @staticmethod
     def forward(ctx, planes: Tensor, points: Tensor) -> Tensor:
         from manyfields.families.fused_planes.plane_kernels import gather

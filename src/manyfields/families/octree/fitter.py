@@ -38,7 +38,7 @@ class OctreeFitter(OwnFieldsFitter):
     """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
     With `indices`, features become indices into codebooks in a phase with `indices`, one level after the other. Every
-    random choice of a step comes from (seed, phase, step), as in `Fitter`.
+    random choice of a step comes from (seed, phase, step), as in `PlaneFitter`.
     """
 
     shared: SharedPart

@@ -22,7 +22,7 @@ from manyfields.views.gltf.container import parse
 from manyfields.views.gltf.extensions import judge
 from manyfields.views.gltf.geometry import Geometry
 from manyfields.views.gltf.materials import Materials
-from manyfields.views.gltf.scene import Scene
+from manyfields.views.gltf.scene import SceneNodes
 from manyfields.views.gltf.textures import Textures
 from manyfields.views.mesh import Surface
 
@@ -37,7 +37,7 @@ def read_gltf(path: Path) -> tuple[list[Surface], list[str]]:
         judge(path, document, remarks)
         buffers = Buffers(path, document, binary)
         materials = Materials(Textures(buffers, remarks))
-        surfaces = Scene(buffers, Geometry(buffers, materials, remarks), remarks).surfaces()
+        surfaces = SceneNodes(buffers, Geometry(buffers, materials, remarks), remarks).surfaces()
         return surfaces, remarks + materials.notes()
     except MeshError:
         raise

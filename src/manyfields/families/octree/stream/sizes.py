@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyfields.compression.bits import packed_bytes
-from manyfields.families.octree.stream.stream import Header, read_header
+from manyfields.families.octree.stream.stream import StreamHeader, read_header
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SizeTable:
 
 def size_table(data: bytes, levels: int | None = None) -> SizeTable:
     """The table of a file, of its first `levels` levels alone where given. Its header is enough. CollectionError."""
-    header: Header = read_header(data)
+    header: StreamHeader = read_header(data)
     sizes = []
     for number, entry in enumerate(header.levels[:levels], header.first):
         sizes.append(

@@ -74,7 +74,7 @@ class LevelEntry:
 
 
 @dataclass(frozen=True)
-class Header:
+class StreamHeader:
     first: int
     features: int
     network: int
@@ -152,7 +152,7 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
     return VqObject(header.first, tuple(levels), network, header.config, header.network_bits)
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> StreamHeader:
     """The header at the start of a file. Raises CollectionError."""
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise CollectionError("not a stream of an octree object: it does not start with MFVQ")
@@ -188,7 +188,7 @@ def read_header(data: bytes) -> Header:
             raise CollectionError(f"level {first + level}: {corners} corners in {indices} bytes, for {voxels} voxels")
         levels.append(LevelEntry(bits, coding, voxels, corners, topology, indices, tuple(checksums)))
     network_bits = NETWORK_BITS[network_coding]
-    return Header(first, features, network, network_bits, network_checksum, config, tuple(levels), size)
+    return StreamHeader(first, features, network, network_bits, network_checksum, config, tuple(levels), size)
 
 
 def _decode_level(
