@@ -23,6 +23,14 @@ def guide_of(
     """Densities in the cells of each object's box, indexed [x, y, z]; 0 outside the hull.
 
     Without a hull (of `side` cells then), cells that the field leaves nearly empty are 0.
+
+    >>> from manyfields.fields.samples import Samples
+    >>> class Half:
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))
+    >>> guide_of(Half(), torch.tensor([[[-1.0, -1, -1], [1, 1, 1]]]), side=4)[0, :, 0, 0]
+    tensor([0., 0., 9., 9.])
     """
     side = side if hull is None else hull.shape[-1]
     thin = isinstance(field, OctreeField)

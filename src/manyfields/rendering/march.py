@@ -61,7 +61,16 @@ def march(
 
 
 def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
-    """Densities of a field at points, without gradients: what guides are made of."""
+    """Densities of a field at points, without gradients: what guides are made of.
+
+    >>> from manyfields.fields.samples import Samples
+    >>> class Half:
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))
+    >>> densities(Half(), torch.tensor([[[-0.5, 0, 0], [0.5, 0, 0]]]))
+    tensor([[0., 9.]])
+    """
     from manyfields.rendering import fused_cpu
 
     if fused_cpu.takes(field, points):

@@ -43,6 +43,9 @@ def add(
     and the report included; without it each gets the steps of the run's stage 2. `say` gets what was set aside; the
     report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
+
+    >>> sorted(add("runs/vehicles", "data/new", report=False))
+    ['bus', 'car', 'truck', 'van']
     """
     POSITIVE.check("minutes", minutes)
     folder, asked = Path(run), Asked(minutes, report=report, began=time.monotonic())

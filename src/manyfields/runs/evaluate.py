@@ -31,6 +31,10 @@ def evaluate(
     with the reason in the notes. Of images and voxels: PSNR and IoU of every instance. `data`: where the folders of
     views are now, if they have moved since the fit. Raises RunError where the run has no held-out views, ViewError
     where they are gone.
+
+    >>> figures = evaluate("runs/vehicles")
+    >>> sorted(figures["objects"]), figures["mean"]["psnr"] > 3
+    (['car', 'truck', 'van'], True)
     """
     COUNT.check("level", level)
     collection = open_collection(run)

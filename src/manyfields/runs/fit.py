@@ -65,6 +65,10 @@ def fit(
     early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
     holds another run, or another process writes to it; ViewError where no object is usable, ConfigError for settings
     without meaning.
+
+    >>> collection = fit("data/vehicles", "runs/again", config="small.json", stage1_objects=2, report=False)
+    >>> sorted(collection), collection.verify()
+    (['car', 'truck', 'van'], [])
     """
     run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)

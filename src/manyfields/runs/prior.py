@@ -35,6 +35,9 @@ def train_prior(
     The same seed gives the same file on one machine. `resume`: go on from the checkpoint of a call that was
     interrupted. Raises ConfigError for families without codes of one shape, RunError for too few objects, or
     where another process writes into the folder.
+
+    >>> train_prior("runs/vehicles", PriorSettings(steps=3, width=8, blocks=1)).suffix
+    '.safetensors'
     """
     folder, settings = Path(run), settings or PriorSettings()
     open_collection(folder)  # what is no collection is not touched

@@ -61,6 +61,12 @@ def sample(
     coordinates of the prior (`nearest`), as a metric of each. `spread`, `candidates`: as those of `Prior.sample`.
     Raises RunError where no prior is trained, ConfigError for a label that it does not know, for a prior of another
     shared part, a spread below 0, or counts below 1; CollectionError where `out` holds a collection already.
+
+    >>> from manyfields.generation.settings import PriorSettings
+    >>> from manyfields.runs.prior import train_prior
+    >>> file = train_prior("runs/vehicles", PriorSettings(steps=3, width=8, blocks=1))
+    >>> len(sample("runs/vehicles", "drawn", count=2, size=16))
+    2
     """
     FINITE.check("guidance", guidance)
     SEED.check("seed", seed)
@@ -115,6 +121,10 @@ def interpolate(
 
     Four corners are given as top left, top right, bottom left, bottom right. Raises CollectionError for an object that
     is not there, naming one that is like it; ConfigError for another number of objects, or a side below 2.
+
+    >>> interpolate("runs/vehicles", ["car", "truck"], "between.png", side=3, size=16)
+    >>> Path("between.png").exists()
+    True
     """
     if len(ids) not in (2, 4):
         raise ConfigError(f"{len(ids)} objects: give two for a row, or four for a grid")

@@ -43,6 +43,9 @@ class FitSettings:
 
     The defaults are the fused planes of the paper in RGB space, with planes that span each object's box and samples
     guided by its hull: why, and by how much, is in docs/results/quality.md. The preset `latent` is the paper's own.
+
+    >>> FitSettings(wave=8, stage1_objects=40).seed
+    0
     """
 
     preset: str = "fused-planes"
@@ -192,7 +195,11 @@ class FitSettings:
 
 
 def presets() -> dict[str, FitSettings]:
-    """The variants of the families, by name; the first of a family has the family's name."""
+    """The variants of the families, by name; the first of a family has the family's name.
+
+    >>> presets()["latent"].space
+    'latent'
+    """
     base = FitSettings()
     return {
         **plane_presets(base),

@@ -13,7 +13,12 @@ RESOLUTION_LIMIT = 2048
 
 @dataclass(frozen=True)
 class FusedPlanesConfig:
-    """Sizes of the family. The defaults are the paper's (K = 64, F_mic = 10, F_mac = 22, M = 50)."""
+    """Sizes of the family. The defaults are the paper's (K = 64, F_mic = 10, F_mac = 22, M = 50).
+
+    >>> config = FusedPlanesConfig(micro_features=3, macro_features=5, base_planes=4, resolution=16)
+    >>> config.layers, config.code_shapes()["micro"]
+    ((('weights', 'bias'), ('micro',)), (3, 16, 16, 3))
+    """
 
     micro_features: int = 10
     macro_features: int = 22

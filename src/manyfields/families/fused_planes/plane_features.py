@@ -20,6 +20,10 @@ def plane_features(planes: Float[Tensor, "B 3 H W C"], points: Float[Tensor, "B 
 
     The corners of a plane lie at -1 and 1 (`align_corners=True` of `grid_sample`); points outside are clamped to the
     border. Gradients reach the planes, not the points. Equation 1 of EG3D (Chan et al. 2022), with YZ in place.
+
+    >>> planes = torch.ones(1, 3, 4, 4, 2)
+    >>> plane_features(planes, torch.zeros(1, 1, 3))
+    tensor([[[3., 3.]]])
     """
     objects, count, _ = points.shape
     if planes.shape[0] != objects:

@@ -14,7 +14,11 @@ SIGNALS: dict[str, tuple[int, int]] = {"scenes": (3, 4), "images": (2, 3), "voxe
 
 @dataclass(frozen=True)
 class MixtureConfig:
-    """Sizes of the family. The defaults are the paper's for scenes: (L, W, M, H) = (4, 64, 256, 128)."""
+    """Sizes of the family. The defaults are the paper's for scenes: (L, W, M, H) = (4, 64, 256, 128).
+
+    >>> MixtureConfig("images", hidden_layers=2, width=8, bases=4, latent=6).code_shapes()
+    {'latent': (6,)}
+    """
 
     signal: Signal = "scenes"
     hidden_layers: int = 4

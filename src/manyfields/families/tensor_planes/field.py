@@ -24,7 +24,11 @@ from manyfields.fields.scenes import SceneConfig, SceneFamily, SceneField
 
 @dataclass(frozen=True)
 class TensorConfig(SceneConfig):
-    """Sizes of the family. The defaults are TensoRF's VM-192."""
+    """Sizes of the family. The defaults are TensoRF's VM-192.
+
+    >>> TensorConfig(density_components=4, appearance_components=8).products
+    24
+    """
 
     kind: Kind = "vm"
     """Planes with vectors (vm), or vectors alone (cp)."""
@@ -63,7 +67,13 @@ class TensorConfig(SceneConfig):
 
 
 class TensorFamily(SceneFamily):
-    """The shared part of the family: from products of appearance, and directions, to colour."""
+    """The shared part of the family: from products of appearance, and directions, to colour.
+
+    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
+    >>> family.field(grids.codes())(torch.zeros(1, 5, 3), torch.ones(1, 5, 3)).channels.shape
+    torch.Size([1, 5, 3])
+    """
 
     basis: nn.Linear
 
@@ -97,7 +107,13 @@ class TensorFamily(SceneFamily):
 
 
 class TensorField(SceneField):
-    """Fields of B scenes, with one shared network unless they have their own."""
+    """Fields of B scenes, with one shared network unless they have their own.
+
+    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
+    >>> TensorField(family, [grids]).density(torch.tensor([[[0.0, 0, 0], [2, 0, 0]]])) > 0
+    tensor([[ True, False]])
+    """
 
     def family_of(self, grids: TensorGrids) -> TensorFamily:
         return self.family if grids.network is None else self.family.with_numbers(grids.network)

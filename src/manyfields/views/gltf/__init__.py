@@ -30,7 +30,14 @@ __all__ = ["read_gltf"]
 
 
 def read_gltf(path: Path) -> tuple[list[Surface], list[str]]:
-    """All triangles of the default scene, in the coordinates of the file (y up), and remarks. Raises MeshError."""
+    """All triangles of the default scene, in the coordinates of the file (y up), and remarks. Raises MeshError.
+
+    >>> from manyfields.views.inventory import make_inventory
+    >>> [path] = make_inventory(Path("meshes"), "vehicle", 1)
+    >>> surfaces, remarks = read_gltf(path)
+    >>> surfaces[0].faces.shape[1], remarks
+    (3, [])
+    """
     try:
         document, binary = parse(path)
         remarks: list[str] = []
