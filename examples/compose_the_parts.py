@@ -11,12 +11,12 @@ import torch
 from manyfields.cameras import Rays, orbit
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.rendering import Sampler, render
 
 
-class Ball:
-    """Any object with `channels` and this call is a field: density and channels at points (B, N, 3)."""
+class Ball(Field):
+    """A field says this alone: density and channels at points (B, N, 3)."""
 
     channels = 3
 

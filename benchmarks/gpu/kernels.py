@@ -15,8 +15,6 @@ from manyfields.compiled import plain_only
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
 from manyfields.rendering.guided import guided_samples
-from manyfields.rendering.march import march, march_error
-from manyfields.rendering.plain_march import plain_march
 
 PICTURES = 3e-4  # of the largest number: a ray may end where less than 1e-4 passes
 LEARNING = 1e-2  # of what is learned from, whose matrix products are tf32 on a GPU
@@ -83,7 +81,7 @@ def check(device: torch.device, case: Case) -> dict[str, float]:
     rays, colors, weights = case.rays_and_samples(cpu)
     background = torch.ones(case.channels)
     exact = case.field(cpu, torch.float64)
-    seen = plain_march(exact, *(tensor.double() for tensor in rays))
+    seen = exact.plain_march(*(tensor.double() for tensor in rays))
     over = seen[0] + (1.0 - seen[1]).unsqueeze(-1) * background
     total = (weights.unsqueeze(-1) * (over - colors).square()).sum()
     total.backward()
@@ -91,12 +89,12 @@ def check(device: torch.device, case: Case) -> dict[str, float]:
     rays, colors, weights = case.rays_and_samples(device)
     field = case.field(device)
     with torch.no_grad():
-        pictures = march(field, *rays)
+        pictures = field.march(*rays)
     found = {
         name: _difference(mine, true)
         for name, mine, true in zip(("channels", "opacity", "depth"), pictures, seen, strict=True)
     }
-    error = march_error(field, *rays, colors, weights, background.to(device))
+    error = field.march_error(*rays, colors, weights, background.to(device))
     error.backward()
     found["error"] = _difference(error, total)
     found["gradient"] = _difference(field.planes.grad, exact.planes.grad)
@@ -153,15 +151,15 @@ def timings(device: torch.device, case: Case) -> dict[str, float]:
 
     @torch.no_grad()
     def forward() -> None:
-        march(field, *rays)
+        field.march(*rays)
 
     def both() -> None:
         field.planes.grad = None
-        march_error(field, *rays, colors, weights, background).backward()
+        field.march_error(*rays, colors, weights, background).backward()
 
     def plain() -> None:
         field.planes.grad = None
-        seen, opacity, _ = plain_march(field, *rays)
+        seen, opacity, _ = field.plain_march(*rays)
         over = seen + (1.0 - opacity).unsqueeze(-1) * background
         (weights.unsqueeze(-1) * (over - colors).square()).sum().backward()
 

@@ -19,7 +19,6 @@ from manyfields.compiled import compiled_for, plain_only
 from manyfields.evaluation.record import Record, new_record
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
-from manyfields.rendering.march import march_error
 
 SIDE, FEATURES, HIDDEN, CHANNELS = 64, 32, 64, 4
 PIXELS, SAMPLES = 16, 96
@@ -55,7 +54,7 @@ def forms(compiling: bool = True) -> dict[str, Callable[[], float]]:
         return went_back(render_error(family, first, origins, directions, along, stretches, colors[0], background))
 
     def ours() -> torch.Tensor:
-        return march_error(PlaneField(family, planes), *sampled, colors, scales, background)
+        return PlaneField(family, planes).march_error(*sampled, colors, scales, background)
 
     def plain() -> float:
         with plain_only():

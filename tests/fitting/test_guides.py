@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.fitting.data import load_object
 from manyfields.fitting.guides import FORGET, PARTS, START, Guides
 
@@ -14,7 +14,7 @@ BOXES = torch.tensor([[[-0.5, -0.6, -0.1], [0.2, 0.9, 0.4]], [[-1.0, -0.2, -0.3]
 ROUNDS = 12 * PARTS  # refreshes after which every cell was asked, but for a chance of 1e-5
 
 
-class CellField:
+class CellField(Field):
     """Each cell of the box of object b has a density of its own: `low + step * (cell's number + 1000 b)`."""
 
     def __init__(self, low: float, step: float, row: int | None = None) -> None:

@@ -11,8 +11,7 @@ from manyfields.compiled import plain_only
 from manyfields.families.octree.codes import OctreeCodes
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.tree import Octree
-from manyfields.rendering import fused_cpu
-from manyfields.rendering.march import densities, march, march_error
+from manyfields.rendering import densities
 
 CONFIG = OctreeConfig(first=2, last=4, hidden=32)
 
@@ -41,10 +40,10 @@ def test_pictures_are_those_of_the_plain_march(scene, level):
     family, trees, table, rays = scene
     with torch.no_grad():
         field = family.field(OctreeCodes(trees, table), level)
-        assert fused_cpu.takes(field, *rays)
-        seen = march(field, *rays)
+        assert field.takes(*rays)
+        seen = field.march(*rays)
         with plain_only():
-            expected = march(field, *rays)
+            expected = field.march(*rays)
     assert expected[1].max() > 0.5
     for one, other in zip(seen, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=2e-4, atol=2e-4)
@@ -73,7 +72,7 @@ def test_error_and_gradients_are_those_of_the_plain_march(scene):
         for tensor in learned:
             tensor.grad = None
         with plain_only() if plain else nullcontext():
-            error = march_error(family.field(OctreeCodes(trees, table)), *rays, colors, scales, torch.ones(3))
+            error = family.field(OctreeCodes(trees, table)).march_error(*rays, colors, scales, torch.ones(3))
             error.backward()
         found.append([error.detach(), *(tensor.grad.clone() for tensor in learned)])
     for one, other in zip(*found, strict=True):
@@ -84,8 +83,8 @@ def test_error_and_gradients_are_those_of_the_plain_march(scene):
 def test_a_frozen_network_leaves_its_parameters_without_gradients(scene):
     family, trees, table, rays = scene
     family.requires_grad_(False)
-    error = march_error(
-        family.field(OctreeCodes(trees, table)), *rays, torch.rand(2, 37, 3), torch.ones(2, 37), torch.ones(3)
+    error = family.field(OctreeCodes(trees, table)).march_error(
+        *rays, torch.rand(2, 37, 3), torch.ones(2, 37), torch.ones(3)
     )
     error.backward()
     assert table.grad is not None and table.grad.abs().max() > 0

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
 from manyfields.families.fused_planes.plane_features import plane_features
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.fields.directions import harmonics
-from manyfields.rendering.plain_march import plain_march
-from manyfields.rendering.tiny_decoder import TinyDecoder
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 if not INTERPRETED and not torch.cuda.is_available():
@@ -83,7 +81,7 @@ class Case:
         return PlaneField(family, planes, bounds), rays, gradients
 
 
-class Exact:
+class Exact(Field):
     """A field of planes in the precision of its tensors, written down once more."""
 
     def __init__(self, field: PlaneField) -> None:
@@ -106,11 +104,11 @@ class Exact:
 
 
 def fused(field, *rays, precision="ieee", **options):
-    return fused_march(field.planes, field.bounds, TinyDecoder.of(field), *rays, precision=precision, **options)
+    return fused_march(field.planes, field.bounds, field.tiny_decoder(), *rays, precision=precision, **options)
 
 
 def plain(field, *rays):
-    return plain_march(Exact(field), *rays)
+    return Exact(field).plain_march(*rays)
 
 
 def run(march, case, dtype=torch.float32, gradients=None, **options):
@@ -167,7 +165,7 @@ def test_equals_the_plain_form_whatever_the_sizes(case):
 
 def test_the_plain_form_here_is_that_of_fields():
     field, rays, _ = CASES["degree 2"].tensors()
-    for found, wanted in zip(plain(field, *rays), plain_march(field, *rays), strict=True):
+    for found, wanted in zip(plain(field, *rays), field.plain_march(*rays), strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -231,7 +229,7 @@ def test_two_runs_give_the_same_bits():
 def test_gradients_of_planes_do_not_depend_on_the_order_of_tiles():
     case = replace(CASES["degree 1"], rays=32)
     field, rays, gradients = case.tensors()
-    tile, _ = tile_of(TinyDecoder.of(field), case.features, case.samples, True, "ieee", True)
+    tile, _ = tile_of(field.tiny_decoder(), case.features, case.samples, True, "ieee", True)
     assert case.rays // tile.rays >= 4
     order = torch.arange(case.rays, device=DEVICE).view(-1, tile.rays).flip(0).flatten()
     torch.autograd.backward(fused(field, *rays), gradients)
@@ -276,7 +274,7 @@ def test_takes_planes_in_half_the_bits():
 
 def test_sizes_that_fit_no_tile_are_an_error():
     field, rays, _ = Case(samples=65).tensors()
-    assert not fits(field.planes, TinyDecoder.of(field), 65) and fits(field.planes, TinyDecoder.of(field), 64)
+    assert not fits(field.planes, field.tiny_decoder(), 65) and fits(field.planes, field.tiny_decoder(), 64)
     with pytest.raises(ValueError, match="65 samples a ray"):
         fused(field, *rays)
 

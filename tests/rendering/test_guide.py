@@ -5,9 +5,8 @@ import torch
 from manyfields.families.octree.codes import OctreeCodes
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.tree import Octree
-from manyfields.rendering import guide_of
-from manyfields.rendering.guide import OCTREE_PLACES
-from manyfields.rendering.march import densities
+from manyfields.fields.guide_places import MANY
+from manyfields.rendering import densities, guide_of
 
 CONFIG = OctreeConfig(first=3, last=4, features=8, hidden=16, view_frequencies=1)
 BOX = torch.tensor([[[-0.8, -0.7, -0.9], [0.9, 0.8, 0.7]]])
@@ -29,11 +28,5 @@ def test_cells_of_octrees_have_their_mean_density_and_none_outside_the_hull():
     assert guide.shape == (1, 12, 12, 12) and (guide[hull == 0] == 0).all() and (guide[hull > 0] >= 1e-3).all()
     size = (BOX[0, 1] - BOX[0, 0]) / 12
     for cell in hull[0].nonzero()[::17]:
-        asked = densities(field, (BOX[0, 0] + (cell + OCTREE_PLACES) * size)[None])[0]
+        asked = densities(field, (BOX[0, 0] + (cell + MANY.places) * size)[None])[0]
         torch.testing.assert_close(guide[0][tuple(cell)], asked.mean().clamp(min=1e-3), rtol=1e-4, atol=1e-4)
-
-
-def test_places_fill_a_cell_evenly():
-    assert OCTREE_PLACES.min() >= 0 and OCTREE_PLACES.max() < 1
-    octants = (OCTREE_PLACES > 0.5).int() @ torch.tensor([1, 2, 4], dtype=torch.int32)
-    assert torch.bincount(octants, minlength=8).min() >= 2

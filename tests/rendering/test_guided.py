@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from manyfields.cameras import Rays
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
+from manyfields.fields.compositing import OPAQUE
 from manyfields.rendering import Sampler, guide_of, render
-from manyfields.rendering.compositing import OPAQUE
 from manyfields.rendering.guided import guided_samples
 
 BOUNDS = torch.tensor([[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]], [[-0.2, -0.9, -0.3], [0.3, 0.8, 0.4]]])
@@ -119,7 +119,7 @@ def test_lengths_add_up_to_the_filled_part_of_the_ray():
 
 
 def test_rays_that_meet_nothing_filled_cost_nothing():
-    class Counting:
+    class Counting(Field):
         channels, points = 1, 0
 
         def __call__(self, points, directions=None):

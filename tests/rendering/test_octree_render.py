@@ -7,13 +7,14 @@ from manyfields.cameras import Rays
 from manyfields.compiled import plain_only
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.tree import Octree
+from manyfields.fields import Field
 from manyfields.rendering import Sampler, render
 
 CUBE = torch.tensor([[[-1.0] * 3, [1.0] * 3]])
 WHITE = torch.ones(3)
 
 
-class Watched:
+class Watched(Field):
     """A field that remembers where it was asked."""
 
     def __init__(self, field):

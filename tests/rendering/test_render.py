@@ -9,7 +9,7 @@ import torch
 from manyfields.cameras import Rays
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.rendering import Sampler, color_error, render
 
 BOUNDS = torch.tensor(
@@ -19,7 +19,7 @@ BOUNDS = torch.tensor(
 BACKGROUND = torch.tensor([0.3, -1.2], dtype=torch.float64)
 
 
-class Blobs:
+class Blobs(Field):
     """An analytic field: one soft ball an object, in the channels a position and a direction."""
 
     channels = 2
@@ -42,7 +42,7 @@ class Blobs:
         return Samples(density, torch.stack([first, points[..., 2] + 0.5 * directions[..., 0]], -1))
 
 
-class Slab:
+class Slab(Field):
     """Constant density and channels everywhere."""
 
     channels = 1

@@ -13,7 +13,7 @@ from manyfields.families.fused_planes.field import FusedPlanes
 from manyfields.families.octree.codes import OctreeCodes
 from manyfields.families.octree.field import OctreeConfig, OctreeFamily
 from manyfields.families.octree.tree import Octree
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.rendering import Occupancy, Sampler, guide_of, render
 from manyfields.rendering.walking import next_samples, walk
 
@@ -110,7 +110,7 @@ def test_one_kernel_sees_what_the_plain_walk_sees(made):
         assert float(same.float().mean()) > 0.97
 
 
-class Plate:
+class Plate(Field):
     """A plate thinner than a cell, opaque from everywhere, with air around it."""
 
     channels = 1

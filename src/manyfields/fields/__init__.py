@@ -2,13 +2,16 @@
 
 from manyfields.fields.axes import resolution_of
 from manyfields.fields.codes import Codes, ObjectCodes
+from manyfields.fields.density_first import DensityFirst
 from manyfields.fields.directions import harmonics
 from manyfields.fields.family import Family, FamilyConfig
-from manyfields.fields.samples import Field, Samples
+from manyfields.fields.field import Field
+from manyfields.fields.samples import Samples
 from manyfields.fields.scenes import SceneCodes, SceneField, SceneGrids
 
 __all__ = [
     "Codes",
+    "DensityFirst",
     "Family",
     "FamilyConfig",
     "Field",

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.fields.samples import Field
+from manyfields.fields.field import Field
 
 
 class FamilyConfig(Protocol):

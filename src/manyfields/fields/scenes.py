@@ -8,7 +8,7 @@ features f come from grids. Grids belong to a scene; the network is the shared p
 one scene is that scene's as well.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -18,8 +18,8 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from manyfields.fields.density_first import DensityFirst
 from manyfields.fields.directions import encode_directions
-from manyfields.fields.samples import Samples
 
 
 class SceneGrids(Protocol):
@@ -153,11 +153,8 @@ class SceneFamily(nn.Module):
         return torch.sigmoid(values.to(torch.promote_types(values.dtype, torch.float32)))
 
 
-class SceneField(ABC):
-    """Fields of B scenes: grids of each and one shared network. Empty outside of boxes.
-
-    `density` and `colors` are apart, because a ray needs colours only where something is seen.
-    """
+class SceneField(DensityFirst):
+    """Fields of B scenes: grids of each and one shared network. Empty outside of boxes."""
 
     channels = 3
 
@@ -197,12 +194,6 @@ class SceneField(ABC):
         """
         maps = [grids.map for grids in self.grids if grids.map is not None]
         return torch.stack(maps) if maps else None
-
-    def __call__(self, points: Float[Tensor, "B N 3"], directions: Float[Tensor, "B N 3"] | None = None) -> Samples:
-        """Density and colour at points, seen along `directions` (unit length; zeros when None)."""
-        if directions is None:
-            directions = torch.zeros_like(points)
-        return Samples(self.density(points), self.colors(points, directions))
 
     def density(self, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
         return torch.stack([self._density(grids, own) for grids, own in zip(self.grids, points, strict=True)])

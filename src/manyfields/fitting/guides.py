@@ -9,10 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.families.fused_planes.field import PlaneField
-from manyfields.families.mixture.field import MixtureField
-from manyfields.families.octree.field import OctreeField
-from manyfields.fields import SceneField
+from manyfields.fields.field import ByObject
 from manyfields.fitting.data import FittingObject
 from manyfields.rendering import densities
 
@@ -41,7 +38,7 @@ class Guides:
     @torch.no_grad()
     def refresh(
         self,
-        field: PlaneField | OctreeField | SceneField | MixtureField,
+        field: ByObject,
         bounds: Float[Tensor, "B 2 3"],
         rows: dict[int, int],
         generator: torch.Generator,

@@ -1,7 +1,6 @@
 """Rays through a field to features, opacity and depth."""
 
-from manyfields.rendering.guide import guide_of
-from manyfields.rendering.march import densities
+from manyfields.rendering.guide import densities, guide_of
 from manyfields.rendering.occupancy import Occupancy
 from manyfields.rendering.render import Rendering, color_error, render
 from manyfields.rendering.sampling import Sampler

@@ -4,7 +4,6 @@ import numpy as np
 from numba import njit, prange
 
 from manyfields.compiled import kernel
-from manyfields.families.octree.corner_steps import CORNERS, find_corner_lines
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
     FOUR,
@@ -19,6 +18,7 @@ from manyfields.rendering.fused_steps import (
     output_along,
     values_of,
 )
+from manyfields.rendering.tree_steps import CORNERS, find_corner_lines
 from manyfields.simd import LANES, load, store, total
 
 RAYS_OF_A_JOB = 64
@@ -75,7 +75,7 @@ def march(
 
     Flat: texels (lines, F), of which those of object b begin at line `tables` (B); hidden_weight (F, H), hidden_bias
     (H), or (B, R, H) with `bias_step` H in the place of 0; output_weight (1 + C + D C, H). `levels` of octrees (whose
-    grid, children and corners `octree_steps` explains): then `side` counts cells along the grid; 0 for planes, whose
+    grid, children and corners `tree_steps` explains): then `side` counts cells along the grid; 0 for planes, whose
     texels it counts. `rgb`: whether channels go through a sigmoid; D `harmonics`; the others as in `plain_march`.
     """
     objects, rays, samples = distances.shape

@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit, prange
 
 from manyfields.compiled import kernel
-from manyfields.families.octree.corner_steps import CORNERS, find_corner_lines
 from manyfields.rendering.exponentials import ONE, TWO, ZERO, exponential, sigmoid, softplus
 from manyfields.rendering.fused_steps import (
     FOUR,
@@ -26,6 +25,7 @@ from manyfields.rendering.fused_steps import (
     scatter,
     values_of,
 )
+from manyfields.rendering.tree_steps import CORNERS, find_corner_lines
 from manyfields.simd import LANES, load, multiply_add, splat, store, total, where_positive
 
 

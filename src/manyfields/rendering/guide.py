@@ -4,16 +4,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.families.octree.field import OctreeField
 from manyfields.fields import Field
-from manyfields.rendering.march import densities
 
-PLACES = torch.tensor([(0.5, 0.5, 0.5), (0.25, 0.7, 0.3), (0.75, 0.25, 0.8)])  # where in a cell the field is asked
-# Octrees hold shells that are thinner than a cell: few places miss them, and by the densest of many a cell that a shell
-# only cuts would hide what is behind it. So they are asked in many, and their mean counts.
-OCTREE_PLACES = torch.tensor([(0.5 + n * 0.8191725, 0.5 + n * 0.6710436, 0.5 + n * 0.5497005) for n in range(32)]) % 1
 CELLS_AT_ONCE = 65536
 FAINT = 0.01  # opacity of a cell that is taken for empty
+
+
+@torch.no_grad()
+def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
+    """Densities of a field at points, without gradients: what guides are made of."""
+    return field.density(points)
 
 
 @torch.no_grad()
@@ -33,8 +33,7 @@ def guide_of(
     tensor([0., 0., 9., 9.])
     """
     side = side if hull is None else hull.shape[-1]
-    thin = isinstance(field, OctreeField)
-    places = (OCTREE_PLACES if thin else PLACES).to(bounds.device)
+    places, mean = field.guide_places.places.to(bounds.device), field.guide_places.mean
     cells = torch.arange(side**3, device=bounds.device)
     if hull is not None:
         cells = hull.flatten(1).any(0).nonzero().squeeze(1)
@@ -43,7 +42,7 @@ def guide_of(
     for some in cells.split(CELLS_AT_ONCE):
         corners = torch.stack([some // side**2, some // side % side, some % side], -1)
         asked = torch.stack([densities(field, bounds[:, :1] + (corners + place) * size) for place in places])
-        guide[:, some] = asked.mean(0) if thin else asked.amax(0)
+        guide[:, some] = asked.mean(0) if mean else asked.amax(0)
     guide = guide.view(-1, side, side, side)
     if hull is not None:
         # Inside the hull nothing is 0: what a field leaves empty today may hold something after the next step.

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from manyfields.compiled import compiled_for
+from manyfields.fields.compositing import LEAST, OPAQUE
 from manyfields.rendering.clipping import clip_to_box
-from manyfields.rendering.compositing import LEAST, OPAQUE
 
 
 def guided_samples(

@@ -10,7 +10,7 @@ import triton.language as tl
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from manyfields.rendering.compositing import LEAST, OPAQUE
+from manyfields.fields.compositing import LEAST, OPAQUE
 
 RAYS = 32  # of a program
 

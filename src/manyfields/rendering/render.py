@@ -7,13 +7,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from manyfields.cameras import Rays
-from manyfields.fields import Field, SceneField
+from manyfields.fields import Field
+from manyfields.fields.compositing import composite, compositing_weights, stretch_lengths
 from manyfields.rendering.clipping import clip_to_box, clip_to_sphere
-from manyfields.rendering.compositing import compositing_weights, stretch_lengths
+from manyfields.rendering.guide import densities
 from manyfields.rendering.guided import guided_samples
-from manyfields.rendering.march import densities, is_fused, march, march_error
 from manyfields.rendering.occupancy import Occupancy
-from manyfields.rendering.plain_march import composite
 from manyfields.rendering.sampling import Sampler, bin_edges, by_importance, draw_offsets, stratified
 from manyfields.rendering.walking import walk
 from manyfields.rendering.warping import warped
@@ -85,24 +84,23 @@ def render(
 
 def _as_fields_see(field: Field, rays: Rays) -> Rays:
     """The rays in the space of the field's grids, where its bounds and guide are too: distances are those of there."""
-    maps = field.maps if isinstance(field, SceneField) else None
-    return rays if maps is None else warped(rays, maps)
+    return rays if (maps := field.maps) is None else warped(rays, maps)
 
 
 def _render_guided(
     field: Field, rays: Rays, sampler: Sampler, bounds: Tensor, guide: Tensor, generator: torch.Generator | None
 ) -> Rendering:
     distances, lengths, hits = _guided(rays, sampler, bounds, guide, generator)
-    if is_fused(field, sampler.guided, rays.origins, rays.directions):
+    if field.in_one_go(sampler.guided, rays.origins, rays.directions):
         # Rays that meet nothing have samples of length 0, which cost it less than to sort them out.
-        return Rendering(*march(field, rays.origins, rays.directions, distances, lengths))
+        return Rendering(*field.march(rays.origins, rays.directions, distances, lengths))
     kept = _hits_first(hits)
     if kept.shape[1] == 0:
         return _nothing(field, rays)
     samples = kept.unsqueeze(-1).expand(-1, -1, sampler.guided)
     distances, lengths = distances.gather(1, samples), lengths.gather(1, samples)
     axes = kept.unsqueeze(-1).expand(-1, -1, 3)
-    seen = march(field, rays.origins.gather(1, axes), rays.directions.gather(1, axes), distances, lengths)
+    seen = field.march(rays.origins.gather(1, axes), rays.directions.gather(1, axes), distances, lengths)
     return _all_rays(*seen, kept, rays.origins.shape[1])
 
 
@@ -147,7 +145,7 @@ def color_error(
         return (scales.unsqueeze(-1) * (seen.channels - colors).square()).mean()
     rays = _as_fields_see(field, rays)
     distances, lengths, _ = _guided(rays, sampler, bounds, guide, generator)
-    total = march_error(field, rays.origins, rays.directions, distances, lengths, colors, scales, background)
+    total = field.march_error(rays.origins, rays.directions, distances, lengths, colors, scales, background)
     return total / colors.numel()
 
 
@@ -195,8 +193,8 @@ def _march(
     edges = bin_edges(near, far, sampler.stratified)
     distances = stratified(edges, generator)
     if not sampler.importance:
-        return march(field, origins, directions, distances, stretch_lengths(distances, near, far))
-    in_one_go = is_fused(field, sampler.stratified + sampler.importance, origins)
+        return field.march(origins, directions, distances, stretch_lengths(distances, near, far))
+    in_one_go = field.in_one_go(sampler.stratified + sampler.importance, origins)
     if in_one_go:
         points = origins.unsqueeze(2) + distances.unsqueeze(-1) * directions.unsqueeze(2)
         density = densities(field, points.flatten(1, 2)).view(distances.shape)
@@ -208,7 +206,7 @@ def _march(
     if in_one_go:
         # Asking the fused form for the first samples again costs less than to carry them over.
         distances = torch.sort(torch.cat([distances, more], -1), dim=-1).values
-        return march(field, origins, directions, distances, stretch_lengths(distances, near, far))
+        return field.march(origins, directions, distances, stretch_lengths(distances, near, far))
     more_density, more_channels = _evaluate(field, origins, directions, more)
     distances, order = torch.sort(torch.cat([distances, more], -1), dim=-1)
     density = torch.cat([density, more_density], -1).gather(-1, order)

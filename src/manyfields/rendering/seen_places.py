@@ -8,8 +8,8 @@ from torch import Tensor
 
 from manyfields.cameras import Rays
 from manyfields.fields import SceneField
+from manyfields.fields.compositing import compositing_weights
 from manyfields.fields.scenes import places_of
-from manyfields.rendering.compositing import compositing_weights
 from manyfields.rendering.guided import guided_samples
 from manyfields.rendering.render import SPREAD_AT_REST
 from manyfields.rendering.sampling import Sampler, draw_offsets

@@ -17,9 +17,7 @@ from torch import Tensor
 from manyfields.cameras import Rays
 from manyfields.compiled import compiled_for
 from manyfields.fields import Field
-from manyfields.rendering import fused_cpu
 from manyfields.rendering.clipping import clip_to_box
-from manyfields.rendering.march import march
 from manyfields.rendering.occupancy import Occupancy
 
 SEEN_THROUGH = 1e-3  # transmittance at which a ray ends
@@ -36,8 +34,9 @@ def walk(
     Cells get a whole number of steps, so there may be a few more. Deterministic, and without gradients.
     """
     of_cell = -(-across // occupancy.leaps.shape[-1])
-    if fused_cpu.takes(field, rays.origins, rays.directions):
-        return fused_cpu.walk(field, rays.origins, rays.directions, bounds, occupancy.leaps, of_cell, SEEN_THROUGH)
+    whole = field.walk(rays.origins, rays.directions, bounds, occupancy.leaps, of_cell, SEEN_THROUGH)
+    if whole is not None:
+        return whole
     parts = []
     for first in range(0, rays.origins.shape[1], RAYS_AT_ONCE):
         part = slice(first, first + RAYS_AT_ONCE)
@@ -65,8 +64,8 @@ def _plain(
         kept = kept[:, : int(going.sum(1).max())]
         lengths = lengths * going.unsqueeze(-1)
         axes, samples = kept.unsqueeze(-1).expand(-1, -1, 3), kept.unsqueeze(-1).expand(-1, -1, AT_ONCE)
-        seen, filled, depth = march(
-            field, origins.gather(1, axes), directions.gather(1, axes),
+        seen, filled, depth = field.march(
+            origins.gather(1, axes), directions.gather(1, axes),
             distances.gather(1, samples), lengths.gather(1, samples),
         )  # fmt: skip
         share = passed.gather(1, kept)

@@ -6,11 +6,11 @@ import numpy as np
 from numba import njit, prange
 
 from manyfields.compiled import kernel
-from manyfields.families.octree.corner_steps import CORNERS
 from manyfields.rendering.exponentials import HALF, ONE, ZERO
 from manyfields.rendering.fused_kernels import see_samples
 from manyfields.rendering.fused_steps import FOUR, TEXELS, enter, find_waves, output_along
 from manyfields.rendering.guided_kernel import clip_to_box
+from manyfields.rendering.tree_steps import CORNERS
 from manyfields.simd import LANES
 
 RAYS_OF_A_JOB = 64

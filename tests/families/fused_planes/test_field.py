@@ -384,8 +384,7 @@ def test_planes_that_no_index_can_address_are_refused(resolution):
 
 def test_the_largest_planes_are_read_where_they_should_be():
     """Texels are numbered in float32 by the compiled march: the last ones of the last plane are the hardest."""
-    fused_cpu = pytest.importorskip("manyfields.rendering.fused_cpu")
-
+    pytest.importorskip("numba")
     side = 2048
     config = FusedPlanesConfig(1, 0, 0, resolution=side, hidden=1, channels=3, space="rgb", activation="relu")
     family = FusedPlanes(config)
@@ -395,5 +394,18 @@ def test_the_largest_planes_are_read_where_they_should_be():
     points = torch.tensor([[[0.0, 1.0 - 0.25 * step, 1.0 - 0.75 * step], [0.0, 1.0, 1.0]]])
     with torch.no_grad():
         exact = PlaneField(family.double(), table.double())(points.double())
-        found = fused_cpu.densities(PlaneField(family.float(), table), points)
+        found = PlaneField(family.float(), table).density(points)
     torch.testing.assert_close(found.double(), exact.density, atol=1e-3, rtol=1e-3)
+
+
+def test_a_decoder_is_that_of_the_family():
+    config = FusedPlanesConfig(
+        2, 3, 4, hidden=8, channels=3, space="rgb", activation="relu", view_degree=1, density_gain=3.0
+    )
+    family = FusedPlanes(config)
+    field = family.field(family.new_codes(1))
+    decoder = field.tiny_decoder()
+    assert decoder.hidden_weight is field.family.hidden.weight and decoder.output_bias is field.family.output.bias
+    assert (decoder.channels, decoder.view_degree, decoder.gain) == (3, 1, 3.0)
+    assert (decoder.activation, decoder.space) == ("relu", "rgb")
+    assert len(decoder.output_bias) == 1 + 3 + 3 * 3

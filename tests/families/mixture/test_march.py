@@ -7,8 +7,6 @@ from manyfields.families.mixture import march as mixture_steps
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.rendering import densities
-from manyfields.rendering.march import march, march_error
-from manyfields.rendering.plain_march import plain_march
 
 CONFIG = MixtureConfig(hidden_layers=2, width=8, bases=4, latent=5, w0=6.0)
 
@@ -37,24 +35,24 @@ def test_the_error_in_parts_is_the_error(monkeypatch, at_once):
     def field():
         return family.field(type(family.new_codes(1))({"latent": latents}))
 
-    channels, opacity, _ = plain_march(field(), *rays)
+    channels, opacity, _ = field().plain_march(*rays)
     seen = channels + (1 - opacity).unsqueeze(-1) * background
     plain = (scales.unsqueeze(-1) * (seen - colors).square()).sum()
     learning = [latents, *family.parameters()]
     expected = torch.autograd.grad(2 * plain, learning)
-    found = march_error(field(), *rays, colors, scales, background)
+    found = field().march_error(*rays, colors, scales, background)
     assert torch.allclose(found, plain)
     for mine, theirs in zip(torch.autograd.grad(2 * found, learning), expected, strict=True):
         assert torch.allclose(mine, theirs, atol=1e-12)
     with torch.no_grad():
-        assert torch.allclose(march_error(field(), *rays, colors, scales, background), plain)
+        assert torch.allclose(field().march_error(*rays, colors, scales, background), plain)
 
 
 def test_other_calls_take_the_plain_form():
     family, latents = family_and_codes()
     field = family.field(type(family.new_codes(1))({"latent": latents}))
     rays, _ = rays_and_target()
-    for mine, plain in zip(march(field, *rays), plain_march(field, *rays), strict=True):
+    for mine, plain in zip(field.march(*rays), field.plain_march(*rays), strict=True):
         assert torch.equal(mine, plain)
     points = torch.rand(2, 4, 3).double()
     found = densities(field, points)

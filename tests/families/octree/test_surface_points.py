@@ -7,7 +7,7 @@ import torch
 import manyfields.families.octree.surface_points as surface_points
 from manyfields.errors import ViewError
 from manyfields.families.octree.surface_points import SurfacePoints, one_a_cell, points_of_depths, points_of_field
-from manyfields.fields import Samples
+from manyfields.fields import Field, Samples
 from manyfields.rendering import Sampler
 from manyfields.views import read_views
 
@@ -63,7 +63,7 @@ def test_no_depth_and_bad_depth(ball_with_depth, tiny_views):
         points_of_depths(read_views(folder)[0], [0, 1, 2], 4)
 
 
-class Ball:
+class Ball(Field):
     """A dense ball that is clear outside."""
 
     channels = 3

@@ -21,6 +21,10 @@ from manyfields.families.fused_planes.plane_features import plane_features
 from manyfields.fields.codes import Codes
 from manyfields.fields.directions import harmonics
 from manyfields.fields.samples import Samples
+from manyfields.rendering import fused_triton
+from manyfields.rendering.fused_field import FusedField
+from manyfields.rendering.texels import CUBE, Texels
+from manyfields.rendering.tiny_decoder import TinyDecoder
 
 
 class FusedPlanes(nn.Module):
@@ -179,7 +183,7 @@ class FusedPlanes(nn.Module):
         return Samples(density, channels)
 
 
-class PlaneField:
+class PlaneField(FusedField):
     """Fields of B objects, given by their planes and one shared decoder.
 
     `rows` picks the planes of these objects from a table that holds those of more (all of them when None). `learned`
@@ -230,6 +234,51 @@ class PlaneField:
             low, high = self.bounds[:, :1], self.bounds[:, 1:]
             points = (points - low) * (2.0 / (high - low)) - 1.0
         return self.family.decode(plane_features(self.planes, points), directions)
+
+    @property
+    def is_compiled(self) -> bool:
+        return self.family.config.activation == "relu" and self.table.shape[2] == self.table.shape[3]
+
+    def texels(self) -> Texels:
+        rows = torch.arange(len(self)) if self.rows is None else self.rows
+        bounds = CUBE.expand(len(self), 2, 3) if self.bounds is None else self.bounds
+        side = self.table.shape[2]
+        return Texels(self.table, rows * (3 * side * side), side, bounds)
+
+    def tiny_decoder(self, directions: Float[Tensor, "*rays 3"] | None = None) -> TinyDecoder:
+        """The same for all rays: directions come in after it, by harmonics."""
+        config, hidden, output = self.family.config, self.family.hidden, self.family.output
+        sizes = config.channels, config.view_degree, config.density_gain
+        layers = hidden.weight, hidden.bias, output.weight, output.bias
+        return TinyDecoder(*layers, *sizes, config.activation, config.space)
+
+    @property
+    def learned_texels(self) -> Tensor:
+        """Planes of these objects, from where gradients find their way into the table; its first features if asked."""
+        if self.learned is not None:
+            return self.learned
+        return self.table if self.rows is None else self.planes
+
+    def in_one_go(self, samples: int, *tensors: Tensor) -> bool:
+        return super().in_one_go(samples, *tensors) or self._takes_triton(samples, *tensors)
+
+    def march(
+        self,
+        origins: Float[Tensor, "B R 3"],
+        directions: Float[Tensor, "B R 3"],
+        distances: Float[Tensor, "B R S"],
+        lengths: Float[Tensor, "B R S"],
+    ) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+        rays, samples = (origins, directions, distances, lengths), distances.shape[-1]
+        if super().in_one_go(samples, *rays) or not self._takes_triton(samples, *rays):
+            return super().march(*rays)
+        # Products of rounded factors are exact enough to learn from; what is measured or looked at is not rounded.
+        precision: fused_triton.Precision = "tf32" if torch.is_grad_enabled() else "ieee"
+        return fused_triton.fused_march(self.planes, self.bounds, self.tiny_decoder(), *rays, precision=precision)
+
+    def _takes_triton(self, samples: int, *tensors: Tensor) -> bool:
+        available = fused_triton.available(self.table, *tensors)
+        return available and fused_triton.fits(self.table, self.tiny_decoder(), samples)
 
 
 START_NOISE = 0.1

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from manyfields.errors import ConfigError
 from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.march import error_in_parts
 from manyfields.families.mixture.siren import evaluate, siren_start
+from manyfields.fields import Field
 from manyfields.fields.codes import Codes
 from manyfields.fields.samples import Samples
 
@@ -22,13 +24,7 @@ GREY = 0.5  # colour of a value of 0
 
 
 class MixtureFamily(nn.Module):
-    """The shared part of the family: basis networks, and the projection from latent vectors to coefficients.
-
-    >>> family = MixtureFamily(MixtureConfig(hidden_layers=2, width=8, bases=4, latent=6))
-    >>> field = family.field(family.new_codes(3))
-    >>> field(torch.zeros(3, 5, 3)).density.shape
-    torch.Size([3, 5])
-    """
+    """The shared part of the family: basis networks, and the projection from latent vectors to coefficients."""
 
     start: Tensor
 
@@ -114,14 +110,8 @@ class MixtureFamily(nn.Module):
         return None
 
 
-class MixtureField:
-    """Fields of B scenes, given by the numbers of their networks.
-
-    >>> family = MixtureFamily(MixtureConfig(hidden_layers=2, width=8, bases=4, latent=6))
-    >>> field = MixtureField(family, family.networks(torch.zeros(3, 6)))
-    >>> len(field), len(field[1])
-    (3, 1)
-    """
+class MixtureField(Field):
+    """Fields of B scenes, given by the numbers of their networks."""
 
     channels = 3
 
@@ -147,3 +137,18 @@ class MixtureField:
         values = evaluate(config.sizes, self.networks, points, config.w0)
         raised = config.density_steepness * values[..., 3] - config.density_shift
         return Samples(config.density_gain * (functional.elu(raised) + 1.0), values[..., :3] + GREY)
+
+    def march_error(
+        self,
+        origins: Float[Tensor, "B R 3"],
+        directions: Float[Tensor, "B R 3"],
+        distances: Float[Tensor, "B R S"],
+        lengths: Float[Tensor, "B R S"],
+        colors: Float[Tensor, "B R C"],
+        scales: Float[Tensor, "B R"],
+        background: Float[Tensor, " C"],
+    ) -> Float[Tensor, ""]:
+        rays = (origins, directions, distances, lengths, colors, scales)
+        if not torch.is_grad_enabled():
+            return super().march_error(*rays, background)
+        return error_in_parts(lambda networks: MixtureField(self.family, networks), self.networks, rays, background)

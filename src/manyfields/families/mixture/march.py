@@ -8,37 +8,33 @@ A sample is some hundred numbers in every layer, forth and back; those of all ra
 read again, which takes longer than to compute them. The basis networks get their gradients once, from the sums.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.families.mixture.field import MixtureField
-from manyfields.rendering.plain_march import plain_march
+from manyfields.fields import Field
 
 SAMPLES_AT_ONCE = 16_384  # of all objects together: a layer of them is 2 MB in halves
+FieldOf = Callable[[list[Tensor]], Field]
 
 
-def march_error(
-    field: MixtureField,
-    origins: Float[Tensor, "B R 3"],
-    directions: Float[Tensor, "B R 3"],
-    distances: Float[Tensor, "B R S"],
-    lengths: Float[Tensor, "B R S"],
-    colors: Float[Tensor, "B R C"],
-    scales: Float[Tensor, "B R"],
-    background: Float[Tensor, " C"],
+def error_in_parts(
+    field_of: FieldOf, networks: list[Float[Tensor, "B _"]], rays: tuple[Tensor, ...], background: Float[Tensor, " C"]
 ) -> Float[Tensor, ""]:
-    """`rendering.march.march_error` of mixtures: gradients go to their networks alone."""
-    rays = origins, directions, distances, lengths, colors, scales
-    return _ErrorInParts.apply(field.family, rays, background.detach(), *field.networks)
+    """`Field.march_error` of the field of some networks, with gradients to these alone.
+
+    `rays`: origins, directions, distances, lengths, colours and scales, each (B, R, ...).
+    """
+    return _ErrorInParts.apply(field_of, rays, background.detach(), *networks)
 
 
 class _ErrorInParts(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, family: Any, rays: tuple[Tensor, ...], background: Tensor, *networks: Tensor
+        ctx: Any, field_of: FieldOf, rays: tuple[Tensor, ...], background: Tensor, *networks: Tensor
     ) -> Float[Tensor, ""]:
         objects, _, samples = rays[2].shape
         # Of full precision whatever the networks are: the gradients of many parts are summed.
@@ -47,8 +43,7 @@ class _ErrorInParts(torch.autograd.Function):
         parts = [tensor.split(max(1, SAMPLES_AT_ONCE // (objects * samples)), 1) for tensor in rays]
         for origins, directions, distances, lengths, colors, scales in zip(*parts, strict=True):
             with torch.enable_grad():
-                field = MixtureField(family, leaves)
-                channels, opacity, _ = plain_march(field, origins, directions, distances, lengths)
+                channels, opacity, _ = field_of(leaves).plain_march(origins, directions, distances, lengths)
                 seen = channels + (1.0 - opacity).unsqueeze(-1) * background
                 error = (scales.unsqueeze(-1) * (seen - colors).square()).sum()
             error.backward()

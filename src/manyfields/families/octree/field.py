@@ -22,8 +22,13 @@ from manyfields.families.octree.codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.families.octree.corner_features import Combine, Corners, octree_features
 from manyfields.families.octree.morton import HIGHEST
 from manyfields.families.octree.tree import Octree
+from manyfields.families.octree.walkable import walkable
 from manyfields.fields.directions import encode_directions
+from manyfields.fields.guide_places import MANY
 from manyfields.fields.samples import Samples
+from manyfields.rendering.fused_field import FusedField
+from manyfields.rendering.texels import CUBE, FEATURES, Texels
+from manyfields.rendering.tiny_decoder import TinyDecoder
 
 GUIDE_SIDE = 64
 START_NOISE = 0.01  # of features, as in the paper
@@ -32,11 +37,7 @@ START_DENSITY = 0.1  # before the gain: a ReLU that starts below 0 everywhere wo
 
 @dataclass(frozen=True)
 class OctreeConfig:
-    """Sizes of the family. The defaults are the paper's, but for the gain.
-
-    >>> OctreeConfig(first=2, last=4).layers
-    (('level 2',), ('level 3',), ('level 4',))
-    """
+    """Sizes of the family. The defaults are the paper's, but for the gain."""
 
     first: int = 5
     last: int = 8
@@ -105,13 +106,7 @@ class OctreeConfig:
 
 
 class OctreeFamily(nn.Module):
-    """The shared part of the family: the network from features and directions to density and colour.
-
-    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
-    >>> codes = family.new_codes([Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)])
-    >>> family.field(codes)(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]])).density[0] > 0
-    tensor([ True, False])
-    """
+    """The shared part of the family: the network from features and directions to density and colour."""
 
     def __init__(self, config: OctreeConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -181,15 +176,10 @@ class OctreeFamily(nn.Module):
         return functional.linear(encoded, self.hidden.weight[:, self.config.inputs :], self.hidden.bias)
 
 
-class OctreeField:
-    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels.
+class OctreeField(FusedField):
+    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels."""
 
-    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
-    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)
-    >>> field = OctreeField(family, (tree,), torch.zeros(24, 4))
-    >>> field.features(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]]))[1]
-    tensor([[ True, False]])
-    """
+    guide_places = MANY
 
     def __init__(
         self,
@@ -235,3 +225,19 @@ class OctreeField:
         """What the network gets of points (zeros for levels that are not present), and which lie in any voxel."""
         features, inside = octree_features(self.table, self._corners, points, self.family.config.combine)
         return functional.pad(features, (0, self.family.config.inputs - features.shape[-1])), inside
+
+    @property
+    def is_compiled(self) -> bool:
+        config = self.family.config
+        return config.combine == "sum" and config.density == "softplus" and config.features % FEATURES == 0
+
+    def texels(self) -> Texels:
+        begins, trees = torch.zeros(len(self), dtype=torch.int64), walkable(self.trees)
+        return Texels(self.table, begins, 2**self.family.config.first, CUBE.expand(len(self), 2, 3), trees, self.level)
+
+    def tiny_decoder(self, directions: Float[Tensor, "*rays 3"]) -> TinyDecoder:
+        """The network for rays in these directions, which its hidden layer sees; those of densities alone are 0."""
+        family, config = self.family, self.family.config
+        weight, bias = family.hidden.weight[:, : config.inputs], family.of_view(directions)
+        output = family.output.weight, family.output.bias
+        return TinyDecoder(weight, bias, *output, config.channels, 0, config.density_gain, "relu", "rgb")

@@ -14,8 +14,8 @@ from manyfields.cameras import Cameras
 from manyfields.families.octree.morton import encode
 from manyfields.families.octree.tree import lattice_places
 from manyfields.fields import Field
+from manyfields.fields.compositing import compositing_weights
 from manyfields.rendering import Sampler
-from manyfields.rendering.compositing import compositing_weights
 from manyfields.rendering.guided import guided_samples
 from manyfields.rendering.render import SPREAD, SPREAD_AT_REST
 from manyfields.rendering.sampling import draw_offsets

@@ -16,6 +16,16 @@ def compositing_weights(density: Float[Tensor, "B R S"], lengths: Float[Tensor, 
     return torch.exp(-passed) * (1.0 - torch.exp(-optical))
 
 
+def composite(
+    weights: Float[Tensor, "B R S"], channels: Float[Tensor, "B R S C"], distances: Float[Tensor, "B R S"]
+) -> tuple[Float[Tensor, "B R C"], Float[Tensor, "B R"], Float[Tensor, "B R"]]:
+    """Sums over the samples of rays: channels, opacity, depth."""
+    opacity = weights.sum(-1)
+    with torch.autocast(weights.device.type, enabled=False):
+        seen = (weights.unsqueeze(-2) @ channels).squeeze(-2)
+    return seen, opacity, (weights * distances).sum(-1) / opacity.clamp(min=1e-6)
+
+
 def stretch_lengths(
     distances: Float[Tensor, "B R S"], near: Float[Tensor, "B R"], far: Float[Tensor, "B R"]
 ) -> Float[Tensor, "B R S"]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyfields.rendering.compositing import compositing_weights, stretch_lengths
+from manyfields.fields.compositing import compositing_weights, stretch_lengths
 
 few = settings(max_examples=25, deadline=None)
 

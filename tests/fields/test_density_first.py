@@ -3,8 +3,6 @@ import torch
 from manyfields.cameras import Rays, orbit
 from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.rendering import Sampler, color_error, guide_of, render
-from manyfields.rendering.density_first import density_first_march
-from manyfields.rendering.plain_march import plain_march
 
 
 def some_rays(count: int = 2, samples: int = 9):
@@ -27,9 +25,9 @@ def test_what_is_seen_and_learned_is_that_of_the_plain_form(tensors):
     rays = [tensor.double() for tensor in some_rays()]
     wanted = torch.rand(2, 64, 3, generator=tensors.generator()).double()
     found = []
-    for form in (plain_march, density_first_march):
+    for form in ("plain_march", "march"):
         codes = learning(tensors.random_codes(family, 2, scale=2.0))
-        seen = form(family.field(codes), *rays)
+        seen = getattr(family.field(codes), form)(*rays)
         (seen[0] - wanted).square().sum().backward()
         found.append((seen, [tensor.grad for grids in codes.grids for tensor in grids.tensors]))
     (plain, plain_gradients), (first, gradients) = found
@@ -89,7 +87,7 @@ def test_a_field_that_is_empty_has_no_colour_and_still_learns(tensors):
     family = tensors.new_shared(density_gain=5.0).family
     codes = tensors.random_codes(family, scale=0.01)
     tensor = codes.grids[0].density.planes[0].requires_grad_()
-    channels, opacity, _ = density_first_march(family.field(codes), *(each[:1] for each in some_rays()))
+    channels, opacity, _ = family.field(codes).march(*(each[:1] for each in some_rays()))
     assert float(channels.detach().abs().max()) == 0.0 and float(opacity.detach().max()) < 0.01
     opacity.sum().backward()
     assert float(tensor.grad.abs().max()) > 0

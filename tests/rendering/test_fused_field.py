@@ -1,21 +1,16 @@
-"""The plain march against a loop from the definition, and which form is taken for which field."""
+"""Which form is taken for which field, and that all forms say the same."""
 
-import math
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 
 from manyfields.compiled import compiled_for, plain_only
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes, PlaneField
-from manyfields.fields import Samples
-from manyfields.rendering import fused_cpu
-from manyfields.rendering.march import densities, march, march_error
-from manyfields.rendering.plain_march import plain_march
-from manyfields.rendering.tiny_decoder import TinyDecoder
+from manyfields.fields import Field, Samples
+from manyfields.rendering import densities, fused_cpu
 
 FORMS = ("march", "march_error", "densities")
 
@@ -44,44 +39,13 @@ def some_target(dtype=torch.float32) -> list[torch.Tensor]:
     return [torch.rand(shape, generator=generator, dtype=dtype) for shape in shapes]
 
 
-class Waves:
-    """A field that depends on places, directions and objects."""
-
-    channels = 2
-
-    def __call__(self, points, directions):
-        b = torch.arange(len(points), dtype=points.dtype).view(-1, 1)
-        x, y, z = points.unbind(-1)
-        channels = torch.stack([torch.sin(5 * x) + directions[..., 0], y * z + b], -1)
-        return Samples(6 * torch.sin(3 * x + y).abs() + b, channels)
-
-
-def test_the_plain_march_is_the_sum_over_samples_that_its_description_says():
-    origins, directions, distances, lengths = some_rays(torch.float64)
-    field = Waves()
-    channels, opacity, depth = plain_march(field, origins, directions, distances, lengths)
-    for b, r in np.ndindex(2, 9):
-        passed, filled, reached, seen = 1.0, 0.0, 0.0, np.zeros(2)
-        for s in range(5):
-            point = origins[b, r] + distances[b, r, s] * directions[b, r]
-            found = field(point.expand(2, 1, 3), directions[b, r].expand(2, 1, 3))
-            weight = passed * (1 - math.exp(-float(found.density[b, 0] * lengths[b, r, s])))
-            passed -= weight
-            filled += weight
-            reached += weight * float(distances[b, r, s])
-            seen += weight * found.channels[b, 0].numpy()
-        np.testing.assert_allclose(channels[b, r].numpy(), seen, atol=1e-9)
-        np.testing.assert_allclose(opacity[b, r].item(), filled, atol=1e-9)
-        np.testing.assert_allclose(depth[b, r].item(), reached / max(filled, 1e-6), atol=1e-9)
-
-
 @pytest.fixture
 def taken(monkeypatch) -> list[str]:
     """Names of the compiled forms that were called."""
     names: list[str] = []
 
     def watched(name, real):
-        return lambda *arguments: names.append(name) or real(*arguments)
+        return lambda *arguments, **named: names.append(name) or real(*arguments, **named)
 
     for name in FORMS:
         monkeypatch.setattr(fused_cpu, name, watched(name, getattr(fused_cpu, name)))
@@ -91,8 +55,8 @@ def taken(monkeypatch) -> list[str]:
 def use_all(field, dtype=torch.float32) -> list[torch.Tensor]:
     rays = some_rays(dtype)
     with torch.no_grad():
-        seen = march(field, *rays)
-    return [*seen, march_error(field, *rays, *some_target(dtype)).detach(), densities(field, rays[0] + rays[1] / 2)]
+        seen = field.march(*rays)
+    return [*seen, field.march_error(*rays, *some_target(dtype)).detach(), densities(field, rays[0] + rays[1] / 2)]
 
 
 def test_fields_of_planes_on_a_cpu_take_the_compiled_forms(taken):
@@ -106,7 +70,7 @@ def test_fields_of_planes_on_a_cpu_take_the_compiled_forms(taken):
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
     # With gradients rays are marched in the form that has them.
-    channels, _, _ = march(field, *some_rays())
+    channels, _, _ = field.march(*some_rays())
     assert taken == list(FORMS) and channels.requires_grad
 
 
@@ -114,7 +78,7 @@ OTHERS = {
     "softplus": lambda: (some_field(activation="softplus"), torch.float32),
     "float64": lambda: (some_field(dtype=torch.float64), torch.float64),
     "not square": lambda: (not_square(), torch.float32),
-    "no planes": lambda: (ThreeWaves(), torch.float32),
+    "no planes": lambda: (Waves(), torch.float32),
 }
 
 
@@ -123,12 +87,15 @@ def not_square() -> PlaneField:
     return PlaneField(field.family, field.table.detach()[..., :4, :].contiguous(), field.bounds)
 
 
-class ThreeWaves(Waves):
+class Waves(Field):
+    """A field that has no texels."""
+
     channels = 3
 
     def __call__(self, points, directions=None):
-        found = super().__call__(points, torch.zeros_like(points) if directions is None else directions)
-        return Samples(found.density, torch.cat([found.channels, found.channels[..., :1]], -1))
+        b = torch.arange(len(points), dtype=points.dtype).view(-1, 1)
+        x, y, _ = points.unbind(-1)
+        return Samples(6 * torch.sin(3 * x + y).abs() + b, torch.sin(5 * points))
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -138,7 +105,7 @@ def test_what_the_compiled_forms_cannot_do_is_done_in_the_plain_one(taken, name)
     found = use_all(field, dtype)
     assert taken == []
     with torch.no_grad():
-        channels, opacity, depth = plain_march(field, *rays)
+        channels, opacity, depth = field.plain_march(*rays)
         colors, scales, background = some_target(dtype)
         seen = channels + (1 - opacity)[..., None] * background
         error = (scales[..., None] * (seen - colors) ** 2).sum()
@@ -152,18 +119,9 @@ def test_the_background_of_an_error_does_not_learn_in_any_form(compiled):
     field = some_field(activation="relu" if compiled else "softplus")
     colors, scales, background = some_target()
     background.requires_grad_()
-    march_error(field, *some_rays(), colors, scales, background).backward()
+    field.march_error(*some_rays(), colors, scales, background).backward()
     assert background.grad is None
     assert field.family.output.weight.grad.abs().sum() > 0
-
-
-def test_a_decoder_is_that_of_the_family():
-    field = some_field(view_degree=1, density_gain=3.0)
-    decoder = TinyDecoder.of(field)
-    assert decoder.hidden_weight is field.family.hidden.weight and decoder.output_bias is field.family.output.bias
-    assert (decoder.channels, decoder.view_degree, decoder.gain) == (3, 1, 3.0)
-    assert (decoder.activation, decoder.space) == ("relu", "rgb")
-    assert len(decoder.output_bias) == 1 + 3 + 3 * 3
 
 
 def test_plain_only_ends_with_its_block_and_holds_in_blocks_within():
