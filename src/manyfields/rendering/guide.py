@@ -12,7 +12,17 @@ FAINT = 0.01  # opacity of a cell that is taken for empty
 
 @torch.no_grad()
 def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
-    """Densities of a field at points, without gradients: what guides are made of."""
+    """Densities of a field at points, without gradients: what guides are made of.
+
+    >>> from manyfields.fields.field import Field
+    >>> from manyfields.fields.samples import Samples
+    >>> class Half(Field):
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))
+    >>> densities(Half(), torch.tensor([[[-0.5, 0, 0], [0.5, 0, 0]]]))
+    tensor([[0., 9.]])
+    """
     return field.density(points)
 
 
@@ -24,8 +34,9 @@ def guide_of(
 
     Without a hull (of `side` cells then), cells that the field leaves nearly empty are 0.
 
+    >>> from manyfields.fields.field import Field
     >>> from manyfields.fields.samples import Samples
-    >>> class Half:
+    >>> class Half(Field):
     ...     channels = 3
     ...     def __call__(self, points, directions=None):
     ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))

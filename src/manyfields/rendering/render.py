@@ -55,8 +55,9 @@ def render(
     Behind the object lies `background` (zeros when None). The depth of a ray that sees no object is 0.
 
     >>> from manyfields.cameras import orbit
+    >>> from manyfields.fields.field import Field
     >>> from manyfields.fields.samples import Samples
-    >>> class Ball:
+    >>> class Ball(Field):
     ...     channels = 3
     ...     def __call__(self, points, directions=None):
     ...         inside = points.norm(dim=-1) < 0.5
@@ -129,8 +130,9 @@ def color_error(
     With a guide this takes the fused form. The background does not learn.
 
     >>> from manyfields.cameras import orbit
+    >>> from manyfields.fields.field import Field
     >>> from manyfields.fields.samples import Samples
-    >>> class Empty:
+    >>> class Empty(Field):
     ...     channels = 3
     ...     def __call__(self, points, directions=None):
     ...         return Samples(torch.zeros_like(points[..., 0]), torch.zeros_like(points))

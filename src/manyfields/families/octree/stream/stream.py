@@ -147,7 +147,7 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
     with `whole_levels`, levels from the first one that is cut short or damaged on are left out instead.
 
     >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
-    >>> data = encode_vq(VqObject(1, (level, VqLevel(torch.tensor([0]), level.indices, level.codebook)), torch.zeros(3)))
+    >>> data = encode_vq(VqObject(1, (level, level), torch.zeros(3)))
     >>> len(decode_vq(data).levels), len(decode_vq(data[:-1], whole_levels=True).levels)
     (2, 1)
     """
