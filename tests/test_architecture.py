@@ -96,19 +96,21 @@ def test_only_these_import_what_is_in_a_family(plan, architecture, lists):
     holds_but_for(found, lists.OUTSIDE_OF_FAMILIES, "OUTSIDE_OF_FAMILIES", advice)
 
 
-def test_the_registry_alone_imports_families(plan, architecture):
+def test_the_registry_alone_imports_families(plan, architecture, lists):
     wrong = []
     for file, targets in plan.arrows.items():
         for target in filter(architecture.family_of, targets):
             own = architecture.family_of(file) == architecture.family_of(target)
             front = target.endswith("/family.py")
-            if file == "families/registry.py":
-                wrong += [] if front else [f"{file} imports {target}: the family.py beside it says all that it needs"]
-            elif not own and architecture.family_of(file):
-                wrong.append(f"{file} imports {target}: put what both need above families/, or into each")
-            elif front and file.startswith("families/"):
-                wrong.append(f"{file} imports {target}: only registry.py may")
-    holds(wrong, "Families know nothing of each other, and only the registry knows them.")
+            if file == "families/registry.py" and front or own and not front:
+                continue
+            if file.startswith("families/"):
+                wrong.append(f"{file} -> {target}")
+    advice = (
+        "Families know nothing of each other, and only registry.py knows them, by their family.py. Put what two need "
+        "above families/, or into each."
+    )
+    holds_but_for(wrong, lists.BETWEEN_FAMILIES, "BETWEEN_FAMILIES", advice)
 
 
 def test_nobody_asks_whether_something_is_of_a_family(plan, architecture, lists):
@@ -122,33 +124,28 @@ def test_nobody_asks_whether_something_is_of_a_family(plan, architecture, lists)
     holds_but_for(found, lists.ASKED_FOR, "ASKED_FOR", advice)
 
 
-def test_the_registry_names_the_folders(plan, architecture):
+def test_the_registry_names_the_folders(plan, lists):
+    """A row's name, which files and commands use, is that of the folder that its network is defined in."""
     from manyfields.families.registry import FAMILIES
 
-    names = {name.replace("-", "_") for name in FAMILIES}
-    assert names == set(plan.families), "A family is a folder of families/ and a row of its registry, by one name."
-    wanted = [
-        place
-        for name in plan.families
-        for place in (
-            f"src/manyfields/families/{name}/family.py",
-            f"src/manyfields/families/{name}/README.md",
-            f"tests/families/{name}",
-        )
-    ]
-    holds([place for place in wanted if not (architecture.ROOT / place).exists()], "Each family needs these.")
+    folders = {row.network.__module__.split(".")[2]: name for name, row in FAMILIES.items()}
+    assert set(folders) == set(plan.families), "A family is a folder of families/ and a row of its registry."
+    other = [folder for folder, name in folders.items() if name.replace("-", "_") != folder]
+    holds_but_for(other, lists.OTHER_NAMES, "OTHER_NAMES", "Call the folder as the registry calls the family.")
 
 
-def test_readmes_of_families_name_their_files(plan, architecture):
-    missing = []
+def test_families_have_what_each_has(plan, architecture, lists):
+    """A front (family.py), tests, and a README that names its files in the order to read them in."""
+    lacking = []
     for name in plan.families:
-        readme = (plan.package / "families" / name / "README.md").read_text(encoding="utf-8")
-        own = [file.split("/", 2)[2] for file in plan.files if architecture.family_of(file) == name]
-        missing += [f"families/{name}/README.md: {each}" for each in own if each.rpartition("/")[2] not in readme]
-    holds(
-        [each for each in missing if not each.endswith("__init__.py")],
-        "The README of a family names its files in the order to read them in. These are not named.",
-    )
+        folder = plan.package / "families" / name
+        readme = (folder / "README.md").read_text(encoding="utf-8") if (folder / "README.md").is_file() else ""
+        own = [file for file in plan.files if architecture.family_of(file) == name and not file.endswith("__init__.py")]
+        lacking += [f"{name}/README.md: {each}" for each in own if each.rpartition("/")[2] not in readme]
+        lacking += [] if (folder / "family.py").is_file() else [f"{name}/family.py"]
+        lacking += [] if (architecture.TESTS / "families" / name).is_dir() else [f"tests/families/{name}"]
+    advice = "Each family has family.py, tests, and a README.md that names its files. These are not there, or not named."
+    holds_but_for(lacking, lists.LACKING, "LACKING", advice)
 
 
 # 5: sizes

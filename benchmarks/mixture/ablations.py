@@ -25,8 +25,8 @@ from benchmarks.mixture.ablation_tables import PARTS, TRAININGS, Training, summa
 from benchmarks.places import RESULTS
 from manyfields._io import write_atomic
 from manyfields.errors import RunError
-from manyfields.evaluation.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
+from manyfields.families.mixture.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter

@@ -7,9 +7,10 @@ import pytest
 
 from manyfields.errors import RunError
 from manyfields.generation import PriorSettings
-from manyfields.runs import RunRecord, add, compare, compress, demo, fit, train_prior
-from manyfields.runs.compare_codecs import compare_codecs
-from manyfields.runs.compare_families import compare_families
+from manyfields.runs import RunRecord, add, compress, demo, fit, train_prior
+from manyfields.runs.comparing import variants as compare
+from manyfields.runs.comparing.codecs import compare_codecs
+from manyfields.runs.comparing.families import compare_families
 from manyfields.runs.lock import only_process
 
 

@@ -5,7 +5,6 @@ codes ──► parts whose means are objects ──► coordinates in a linear 
 new objects ◄── codes ◄── parts ◄──────────────────────────────────────── drawn coordinates
 """
 
-from manyfields.families.fused_planes.parts import FusedParts
 from manyfields.families.parts import CodeParts, ObjectParts
 from manyfields.families.registry import parts_of
 from manyfields.generation.learning import PriorLearner
@@ -17,7 +16,6 @@ from manyfields.generation.settings import PriorSettings
 __all__ = [
     "WAYS",
     "CodeParts",
-    "FusedParts",
     "PriorLearner",
     "LinearSpace",
     "ObjectParts",

@@ -13,7 +13,7 @@ from manyfields.errors import ConfigError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.comparing import fit_seconds, named, quality
+from manyfields.runs.comparing.common import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.lock import only_process

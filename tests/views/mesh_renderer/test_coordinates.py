@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("vtkmodules", reason="the extra meshes is not installed")
 
 from manyfields.views.mesh import Material, Mesh, Surface, TextureSampler
-from manyfields.views.mesh_light import Light
-from manyfields.views.mesh_renderer import MeshRenderer
+from manyfields.views.mesh_renderer.light import Light
+from manyfields.views.mesh_renderer.renderer import MeshRenderer
 
 SIZE = 64
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)

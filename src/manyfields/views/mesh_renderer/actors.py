@@ -14,10 +14,10 @@ from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
 
 from manyfields.views.mesh import Material, Surface, TextureSampler, linear_to_srgb, srgb_to_linear
-from manyfields.views.mesh_coordinates import add_coordinates, array_name, lay, set_sampler, upward
-from manyfields.views.mesh_light import Light
-from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
-from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
+from manyfields.views.mesh_renderer.coordinates import add_coordinates, array_name, lay, set_sampler, upward
+from manyfields.views.mesh_renderer.light import Light
+from manyfields.views.mesh_renderer.shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
+from manyfields.views.mesh_renderer.textures import by_sharpness, coverage, reduced, reductions
 
 _ROLES = ("base", "metallic_roughness", "emissive", "normal")
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from manyfields.evaluation.basis_similarity import basis_similarity, mean_similarity, similarity_picture
+from manyfields.families.mixture.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
 
