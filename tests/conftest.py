@@ -190,3 +190,9 @@ def micros():
 def factors():
     """The module `_factors.py`: tiny factor fields."""
     return _load("_factors")
+
+
+@pytest.fixture(scope="session")
+def twelve():
+    """The module `_twelve.py`: twelve objects of tiny fused planes with hulls."""
+    return _load("_twelve")

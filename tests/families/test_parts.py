@@ -10,6 +10,22 @@ from manyfields.families.parts import CodeParts
 from manyfields.families.parts import boxes as boxes_of
 from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
+from manyfields.shared_part import SharedPart
+
+
+@pytest.fixture
+def shared(twelve) -> SharedPart:
+    return twelve.shared()
+
+
+@pytest.fixture
+def codes(twelve, shared) -> Codes:
+    return twelve.codes(shared)
+
+
+@pytest.fixture
+def boxes(twelve) -> torch.Tensor:
+    return twelve.boxes()
 
 
 def test_fused_planes_come_back(shared, codes, boxes):

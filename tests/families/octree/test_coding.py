@@ -62,7 +62,7 @@ def test_objects_that_are_added_get_indices_too(small, new_data, tmp_path):
 
 
 def test_an_interrupted_compression_goes_on(run, tmp_path, monkeypatch):
-    waves = importlib.import_module("manyfields.runs.compress")
+    waves = importlib.import_module("manyfields.runs.compression_waves")
     monkeypatch.setattr(waves, "OBJECTS_AT_ONCE", 1)
     out, given = tmp_path / "out", {"bits": (2,), "steps": 3, "report": False}
 

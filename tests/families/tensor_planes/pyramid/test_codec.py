@@ -54,7 +54,7 @@ def test_scenes_come_back(pyramids, changes):
 def test_another_process_decodes_the_same_bits(pyramids, tmp_path, threads):
     made = pyramids.scene(own_network=True)
     (tmp_path / "scene").write_bytes(encode_scene(made))
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[3]
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(threads), str(tmp_path / "scene"), str(tests)],
         capture_output=True,
