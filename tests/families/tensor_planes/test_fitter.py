@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from manyfields.cameras import orbit
-from manyfields.families.tensor_planes.fitter import TensorFitter
+from manyfields.families.tensor_planes.fitter import TensorFitter, magnitude, variation
+from manyfields.families.tensor_planes.grids import Factors
 from manyfields.families.tensor_planes.schedule import TensorSchedule
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
@@ -76,3 +78,12 @@ def test_an_optimizer_is_rebuilt_when_grids_grow(tensors):
     assert fitter.scenes[0].grids.resolution == (12, 12, 12)
     moments = [entry["exp_avg"].shape for entry in fitter.scenes[0].optimizer.state.values()]
     assert moments == [tensor.shape for tensor in fitter.scenes[0].grids.tensors]
+
+
+def test_regularities_are_what_they_say():
+    plane = torch.tensor([[0.0, 1.0], [2.0, -5.0]])[..., None]
+    factors = Factors((plane, plane, plane), (torch.tensor([[1.0], [-3.0]]),) * 3)
+    assert float(magnitude(factors)) == pytest.approx(3 * 2.0 + 3 * 2.0)
+    rows, columns = (4.0 + 36.0) / 2, (1.0 + 49.0) / 2
+    assert float(variation(factors)) == pytest.approx(0.02 * 3 * (rows + columns))
+    assert float(variation(Factors((), factors.vectors))) == 0.0

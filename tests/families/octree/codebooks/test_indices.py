@@ -2,8 +2,10 @@
 
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from manyfields.compiled import plain_only
 from manyfields.errors import ConfigError
@@ -182,3 +184,24 @@ def test_indices_from_noise_are_on_all_levels():
     code = indices_from_noise(tree, 16, IndexOptions(3), seeded())
     assert [level.pace for level in levels_of_indices(code)] == [1.0] * 3
     assert all(len(part.unique(dim=0)) <= 8 for part in code.parts) and code.table.detach().std() < 0.02
+
+
+def test_noise_has_gumbels_distribution_and_no_two_draws_agree():
+    rows = torch.arange(500)
+    first, second = (gumbel_noise(rows, torch.full((500, 1), draw), 16).flatten().numpy() for draw in (1, 2))
+    assert stats.kstest(first, "gumbel_r").pvalue > 0.01
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+    assert len(np.unique(np.concatenate([first, second]))) > 15_900
+
+
+def test_the_same_row_draw_and_entry_have_the_same_noise_in_any_company():
+    whole = gumbel_noise(torch.arange(50), torch.arange(50).unsqueeze(1), 8)
+    rows = torch.tensor([40, 3, 7])
+    assert torch.equal(gumbel_noise(rows, rows.unsqueeze(1), 8), whole[rows])
+
+
+def test_the_largest_with_noise_is_drawn_by_the_softmax():
+    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
+    drawn = (logits + gumbel_noise(torch.arange(20_000), torch.ones(20_000, 1, dtype=torch.int64), 4)).argmax(-1)
+    shares = torch.bincount(drawn, minlength=4) / 20_000
+    torch.testing.assert_close(shares, logits.softmax(-1), atol=0.015, rtol=0.0)
