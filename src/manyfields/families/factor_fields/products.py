@@ -1,6 +1,6 @@
 """What factor fields make of a point: the numbers of repeating basis grids times those of coefficients.
 
-The plain form is the reference; numba's twin (`factor_kernels.py`) reads all grids in one walk over the points.
+The plain form is the reference; numba's twin (`product_kernels.py`) reads all grids in one walk over the points.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Products of planes and vectors at points: what the features of tensor fields are made of.
 
-The plain forms are the reference; numba's twin (`tensor_kernels.py`) reads 16 components at once and keeps nothing in
+The plain forms are the reference; numba's twin (`product_kernels.py`) reads 16 components at once and keeps nothing in
 between.
 """
 

@@ -1,6 +1,6 @@
 """Pictures of one mesh with vtk, without display or GPU.
 
-Physically based materials under a soft studio, or another light (`mesh_light.py`). Every picture is rendered at four
+Physically based materials under a soft studio, or another light (`light.py`). Every picture is rendered at four
 times its size without antialiasing and box-filtered with premultiplied alpha.
 """
 
