@@ -141,7 +141,7 @@ def test_families_have_what_each_has(plan, architecture, lists):
         folder = plan.package / "families" / name
         readme = (folder / "README.md").read_text(encoding="utf-8") if (folder / "README.md").is_file() else ""
         own = [file for file in plan.files if architecture.family_of(file) == name and not file.endswith("__init__.py")]
-        lacking += [f"{name}/README.md: {each}" for each in own if each.rpartition("/")[2] not in readme]
+        lacking += [f"{name}/README.md: {each}" for each in own if f"`{each.split('/', 2)[2]}`" not in readme]
         lacking += [] if (folder / "family.py").is_file() else [f"{name}/family.py"]
         lacking += [] if (architecture.TESTS / "families" / name).is_dir() else [f"tests/families/{name}"]
     advice = "Each family has family.py, tests, and a README.md that names its files. These are missing, or not named."
