@@ -84,12 +84,17 @@ def help_of(words: list[str]) -> str:
     """What `manyfields WORDS --help` prints, in lines as long as they need to be."""
     from manyfields.commands import main
 
+    return printed_by(lambda: main([*words, "--help"]))
+
+
+def printed_by(say: Callable[[], Any]) -> str:
+    """What a call prints, in lines as long as they need to be."""
     # In UTF-8, for only then the help has the boxes that `boxes` reads.
     printed, before = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "2000"
     try:
         with redirect_stdout(printed):
-            main([*words, "--help"])
+            say()
     finally:
         os.environ.pop("COLUMNS")
         if before is not None:
@@ -148,6 +153,24 @@ def commands() -> str:
     return "\n".join(line for name in COMMANDS for line in described([name]))
 
 
+def codecs() -> str:
+    """The settings of each codec of each family, from `compress --codec NAME --help`."""
+    from manyfields.commands._codec_flags import print_settings
+    from manyfields.commands.compress import Compress, choices
+
+    lines: list[str] = []
+    for choice in choices():
+        text = printed_by(lambda choice=choice: print_settings(Compress, choice))
+        lines += [
+            f"### --codec {choice.name}, of {choice.family}\n",
+            text.split("╭")[0].strip().split("\n\n")[1] + "\n",
+        ]
+        for entry in boxes(text)["options"]:
+            if not entry.name.startswith("-h,"):
+                lines += entry.lines()
+    return "\n".join(lines)
+
+
 def settings() -> str:
     """The settings of a fit, and what presets set."""
     return ""
@@ -177,4 +200,4 @@ def api(package: str = "manyfields") -> str:
     return "\n".join(lines)
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": commands, "settings": settings, "api": api}
+PARTS: dict[str, Callable[[], str]] = {"commands": commands, "codecs": codecs, "settings": settings, "api": api}

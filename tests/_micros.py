@@ -2,9 +2,9 @@
 
 import torch
 
-from manyfields.compression.latent_contexts import PyramidTables
+from manyfields.compression.latent_contexts import LatentTables
 from manyfields.compression.latent_pyramid import WholePyramid, bilinear_kernel, latents_that_count, nearest_latents
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 from manyfields.families.fused_planes.stored_texels import texels_that_count
 from manyfields.fields import Codes
 
@@ -32,7 +32,7 @@ def codes(count: int = 4, seed: int = 0, layers=LAYERS) -> Codes:
     return Codes({name: tensors[name] for names in layers for name in names})
 
 
-def codec(learned_from: Codes, layers=LAYERS, levels: int = LEVELS, seed: int = 0) -> TransformMicroCodec:
+def codec(learned_from: Codes, layers=LAYERS, levels: int = LEVELS, seed: int = 0) -> TransformMicroLayers:
     """A pyramid with fine steps that nothing has trained, and what is counted of some objects."""
     draw = torch.Generator().manual_seed(seed)
     turn = torch.linalg.qr(torch.randn(FEATURES, FEATURES, generator=draw))[0]
@@ -47,5 +47,5 @@ def codec(learned_from: Codes, layers=LAYERS, levels: int = LEVELS, seed: int = 
         latents = nearest_latents(micro, texels, *whole.floats())
         masks = latents_that_count(texels, levels)
         objects.append(([own.numpy() for own in latents], [here.numpy() for here in masks]))
-    tables = PyramidTables.learn(objects, 40)
-    return TransformMicroCodec.learn(learned_from, layers, SHAPES, whole, tables)
+    tables = LatentTables.learn(objects, 40)
+    return TransformMicroLayers.of_codes(learned_from, layers, SHAPES, whole, tables)

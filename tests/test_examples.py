@@ -1,4 +1,4 @@
-"""The scripts in examples/ compile, explain themselves, and the one that needs no data runs."""
+"""The scripts in examples/ compile, explain themselves, and those that need no data of one's own run."""
 
 import os
 import runpy
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import manyfields
+from manyfields.collection import open_collection
+from manyfields.families import registry
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -33,3 +35,16 @@ def test_compose_the_parts_learns_a_ball(capsys):
     before, after = main(size=12, views=6, steps=60, rays_a_step=96)
     assert after > before + 3, "sixty steps should already show the ball to a camera that was not seen"
     assert "unseen camera" in capsys.readouterr().out
+
+
+def test_a_new_codec_stores_renders_and_is_measured(tmp_path, rgb_run, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
+    module = runpy.run_path(str(EXAMPLES / "new_codec.py"))
+    kept = module["main"](rgb_run, tmp_path, values=(3, 8))
+    few, more = kept["curves"]["few-bits"]["points"]
+    assert few["bytes"] < more["bytes"] < kept["uncompressed"]["bytes"]
+    assert abs(more["psnr"] - kept["uncompressed"]["psnr"]) < 0.2
+    assert "renders from them" in capsys.readouterr().out
+    again = open_collection(tmp_path / "collection")
+    assert again.verify() == [] and again.codec.describe() == "Numbers are stored in 6 bits, deflated."
+    assert again.properties["compressed"]["few-bits"] == {"bits": 6}

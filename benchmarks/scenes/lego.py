@@ -24,7 +24,7 @@ from manyfields import runs
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.tensor_planes.transform.coding import VARIANTS
+from manyfields.fitting.transform.settings import VARIANTS
 from manyfields.runs import RunRecord, presets
 
 LEGO = SHARED / "data" / "captures" / "lego"

@@ -23,15 +23,14 @@ import torch
 
 from benchmarks.places import RESULTS
 from manyfields.collection import open_collection
-from manyfields.collection.objects import VQ_MICRO
 from manyfields.collection.tensors import write_part
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.fused_planes.codebooks.distil import Distillation, distil
+from manyfields.families.fused_planes.codebooks.settings import BITS, STEPS
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_object
 from manyfields.runs import RunRecord
-from manyfields.runs.compress import BITS, STEPS
 from manyfields.runs.measuring import measure_codes
 from manyfields.views import read_views
 
@@ -68,7 +67,7 @@ class Bench:
         for half in self.halves:
             seen = [name for name in self.codes if name not in half]
             codes = Codes.concatenate([self.codes[name] for name in seen])
-            yield VqMicroCodec.learn(codes, family.layers, family.code_shapes(), bits, groups=groups), seen, half
+            yield VqMicroCodec.of_codes(codes, family.layers, family.code_shapes(), bits, groups=groups), seen, half
 
     def measure(self, bits: tuple[int, ...], groups: int, settings: Distillation) -> Figures:
         sizes, codecs, stored, seconds = [], [], {}, 0.0
@@ -82,7 +81,7 @@ class Bench:
                 began = time.perf_counter()
                 code = self._fitted(codec, name, settings)
                 seconds += time.perf_counter() - began
-                layers = codec.encode(code, codec.gains(self.codes[name]))
+                layers = codec.layers_of(code, codec.gains(self.codes[name]))
                 sizes.append(len(layers[0][-1]))
                 stored[name] = codec.decode(layers)
         count = len(self.measured)
@@ -125,7 +124,9 @@ class Bench:
 def file_bytes(codec: VqMicroCodec) -> int:
     """Of the codec's file, as a collection has it."""
     with tempfile.TemporaryDirectory() as folder:
-        return write_part(Path(folder), "codec", codec.tensors(), {**codec.config(), "codec": VQ_MICRO}).bytes
+        return write_part(
+            Path(folder), "codec", codec.tensors(), {**codec.file_config(), "codec": codec.stored_as}
+        ).bytes
 
 
 def record_rows(bench: Bench, bits: tuple[int, ...], groups: int, settings: Distillation) -> list[Record]:

@@ -23,10 +23,9 @@ import torch
 
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
-from manyfields.collection.objects import TRANSFORM_MICRO
 from manyfields.compression.base_planes import code_shared
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.fused_planes.latents.coding import set_settings
+from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 from manyfields.families.fused_planes.latents.fitter import learn_codec
 from manyfields.families.fused_planes.latents.settings import SetSettings
 from manyfields.families.fused_planes.plane_loss import PlaneLoss
@@ -34,7 +33,7 @@ from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject, load_object
 from manyfields.runs import RunRecord
 from manyfields.runs.measuring import measure_codes, measure_layers
-from manyfields.runs.storing import set_coded
+from manyfields.runs.originals import fitted_objects
 from manyfields.views import read_views
 
 ROWS = RESULTS / "sets.json"
@@ -94,20 +93,21 @@ class Bench:
                 shared=shared,
                 config=config,
                 properties={**self.source.properties, "compressed": shape, "seconds_of_learning": seconds},
-                codec=(codec.tensors(), {**codec.config(), "codec": TRANSFORM_MICRO}),
+                codec=(codec.tensors(), {**codec.file_config(), "codec": TransformMicroCodec.stored_as}),
             )
             print(f"codec from {len(losses)} objects: {seconds:.0f} s", flush=True)
         target = open_collection(folder)
         for name in self.measured:
             if name not in target:
-                target.append([self._stored(target, name, shape)])
+                target.append([self._stored(target, name)])
                 print(name, target.entry(name).metrics, flush=True)
         return target
 
-    def _stored(self, target: Collection, name: str, shape: dict[str, Any]) -> ObjectRecord:
+    def _stored(self, target: Collection, name: str) -> ObjectRecord:
         entry, item = self.source.entry(name), self.item(name)
         began = time.perf_counter()
-        (layers,) = set_coded(target, [item], self.code(name), self.record, shape)
+        objects = fitted_objects(target.shared_part, [item], self.record)
+        (layers,) = target.codec.encode(self.code(name), objects)
         seconds = time.perf_counter() - began
         box = torch.as_tensor(entry.bounds)
         metrics = measure_layers(target, layers, box, item.source, item.test, self.record.size)
@@ -217,8 +217,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     bench = Bench(arguments.work, arguments.objects, arguments.learn_from)
+    asked = {"steps": arguments.steps, "visits": arguments.visits}
+    given = {name: value for name, value in asked.items() if value is not None}
     for price in arguments.lambdas:
-        settings = set_settings(price, arguments.steps, {"visits": arguments.visits})
+        settings = SetSettings(price=price, **given)
         if arguments.step == "float16":
             value = bench.float16_psnr(settings)
             made = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from manyfields.errors import ConfigError
 
@@ -123,3 +123,16 @@ class NewFile:
 
 
 Rule = Bounds | NewFolder | NewFile
+
+
+def check_annotated(values: Any, dashes: bool = False) -> None:
+    """Hold the members of a dataclass to the rules in their annotations; raises ConfigError that names the flag.
+
+    `dashes`: flags are named as on the command line.
+    """
+    for name, hint in get_type_hints(type(values), include_extras=True).items():
+        rules = getattr(hint, "__metadata__", ())
+        flag = next((rule.name for rule in rules if getattr(rule, "name", None)), name)
+        for rule in rules:
+            if isinstance(rule, Rule):
+                rule.check(flag.replace("_", "-") if dashes else flag, getattr(values, name))

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from manyfields.cameras import Cameras, Rays
 from manyfields.errors import ConfigError
-from manyfields.fields import Family, Field
+from manyfields.fields import FamilyNetwork, Field
 from manyfields.fields.codes import ObjectCodes
 from manyfields.latents.autoencoder import Autoencoder
 from manyfields.rendering import Occupancy, Rendering, Sampler, guide_of, render
 
-FamilyT = TypeVar("FamilyT", bound=Family)
+FamilyT = TypeVar("FamilyT", bound=FamilyNetwork)
 
 
 @dataclass(frozen=True)

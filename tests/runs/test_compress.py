@@ -11,7 +11,6 @@ from manyfields.collection import create_collection, open_collection
 from manyfields.commands import main
 from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, RunError
 from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
-from manyfields.families.fused_planes.codebooks.coding import MicroWaves
 from manyfields.families.registry import codec_of
 from manyfields.runs import RunRecord, add, compress, compression_waves, evaluate, fit
 
@@ -87,7 +86,7 @@ def test_the_same_call_twice_gives_the_same_bytes_and_goes_on(rgb_run, small, tm
     compress(rgb_run, small, **CHOICES)
     assert hashes(small) == stored
     monkeypatch.setattr(compression_waves, "OBJECTS_AT_ONCE", 3)
-    made, calls = MicroWaves.layers_of, []
+    made, calls = compression_waves.Waves.layers_of, []
 
     def once(self, ids):
         calls.append(ids)
@@ -95,7 +94,7 @@ def test_the_same_call_twice_gives_the_same_bytes_and_goes_on(rgb_run, small, tm
             raise KeyboardInterrupt
         return made(self, ids)
 
-    monkeypatch.setattr(MicroWaves, "layers_of", once)
+    monkeypatch.setattr(compression_waves.Waves, "layers_of", once)
     with pytest.raises(KeyboardInterrupt):
         compress(rgb_run, tmp_path / "cut", **CHOICES)
     assert len(open_collection(tmp_path / "cut")) == 3
@@ -131,7 +130,7 @@ def test_a_latent_family_takes_the_nearest_entries(run, tmp_path):
 @pytest.mark.parametrize(
     ("choices", "kind", "message"),
     [
-        ({"codec": "zip"}, ConfigError, "codec 'zip': one of vq"),
+        ({"codec": "zip"}, ConfigError, "codec 'zip': of the family fused-planes one of transform, vq"),
         ({"groups": 2}, ConfigError, "groups 2 does not divide the 3 features of micro planes"),
         ({"bits": (13,)}, ConfigError, r"bits \[13\]: one number a stage, from 1 to 12 each"),
         ({"bits": ()}, ConfigError, r"bits \[\]: one number a stage"),

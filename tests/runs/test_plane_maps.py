@@ -2,7 +2,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from manyfields.families.tensor_planes.transform.pictures import save_importance, side_by_side
+from manyfields.families.codec import Fitted
+from manyfields.families.tensor_planes.transform.pictures import importance_picture, side_by_side
+from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
+from manyfields.runs.plane_maps import keeping_pictures
 
 
 def test_planes_stand_side_by_side_on_white():
@@ -14,7 +18,10 @@ def test_planes_stand_side_by_side_on_white():
 
 def test_importance_is_kept_as_a_picture(tmp_path):
     planes = [torch.rand(5, 4), torch.ones(3, 4), torch.zeros(3, 5)]
-    save_importance(tmp_path, "truck", planes)
+    objects = keeping_pictures(tmp_path, Fitted([], None, Sampler(), Phase("p", 1, rgb=1.0)))
+    objects.note("truck", "importance", lambda: importance_picture(planes))
+    objects.note("truck", "estimated bytes", lambda: 1 / 0)
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["truck.png"]
     seen = np.asarray(Image.open(tmp_path / "importance" / "truck.png"))
     assert seen.shape == (5, 4 + 4 + 4 + 4 + 5)
     assert (seen[:3, 8:12] == 255).all() and not seen[:3, 16:].any()

@@ -9,18 +9,9 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras
 from manyfields.collection.shared_file import stored_sampler
-from manyfields.compression import Codec
-from manyfields.errors import CollectionError
-from manyfields.families.factor_fields.field import FactorFamily
-from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
-from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
-from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
-from manyfields.families.registry import codec_of
-from manyfields.families.tensor_planes.field import TensorFamily
-from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
-from manyfields.families.tensor_planes.transform.codec import TransformCodec
-from manyfields.families.tensor_planes.transform.scene import CommonTransform
+from manyfields.errors import CollectionError, ConfigError
+from manyfields.families import registry
+from manyfields.families.codec import Codec, StoredCodec
 from manyfields.fields.codes import ObjectCodes
 from manyfields.rendering import Occupancy, Sampler
 from manyfields.shared_part import Pictures, render_code
@@ -29,65 +20,20 @@ if TYPE_CHECKING:
     from manyfields.collection.reader import Collection
     from manyfields.collection.records import ObjectEntry
 
-CODEC = "float16"
-VQ_MICRO = "vq-micro"
-PYRAMID = PyramidCodec.name
-TRANSFORM = TransformCodec.name
-TRANSFORM_MICRO = TransformMicroCodec.name
 
-
-def open_codec(collection: Collection) -> Codec:
-    """The codec of a collection: that of its codec file, else the plain one. Raises CollectionError."""
-    config = {"codec": CODEC} if collection.codec_config is None else collection.codec_config
-    name = config.get("codec")
-    opener = CODECS.get(name) if isinstance(name, str) else None
-    if opener is None:
+def open_codec(collection: Collection) -> Codec[Any]:
+    """The codec of a collection: that of its codec file, else the first of its family. Raises CollectionError."""
+    config = collection.codec_config
+    stored = StoredCodec(config or {}, collection.properties.get("compressed", {}), collection.encoder)
+    name = None if config is None else config.get("codec")
+    if config is not None and not isinstance(name, str):
         raise CollectionError(f"{collection.path}: codec {name!r} is not known here; use a newer version")
     try:
-        return opener(collection, config)
+        return registry.open_codec(collection.shared_part, name, collection.codec_tensors(), stored)
+    except ConfigError as error:
+        raise CollectionError(f"{collection.path}: {error}") from error
     except (CollectionError, ValueError) as error:
         raise CollectionError(f"{collection.path}: the codec cannot be built from its file ({error})") from error
-
-
-def _open_plain(collection: Collection, config: dict[str, Any]) -> Codec:
-    return codec_of(collection.shared_part)
-
-
-def _open_vq_micro(collection: Collection, config: dict[str, Any]) -> Codec:
-    family = collection.shared_part.family.config
-    return VqMicroCodec.from_tensors(family.layers, family.code_shapes(), collection.codec_tensors(), config)
-
-
-def _open_transform_micro(collection: Collection, config: dict[str, Any]) -> Codec:
-    if not isinstance(family := collection.shared_part.family, FusedPlanes):
-        raise ValueError("its family is not that of fused planes")
-    layers, shapes = family.config.layers, family.config.code_shapes()
-    return TransformMicroCodec.from_tensors(layers, shapes, collection.codec_tensors(), config)
-
-
-def _open_transform(collection: Collection, config: dict[str, Any]) -> Codec:
-    family = collection.shared_part.family
-    if isinstance(family, FactorFamily):
-        return FactorTransformCodec(family.config)
-    if not isinstance(family, TensorFamily):
-        raise ValueError("its family is not that of tensor fields, nor of factor fields")
-    tensors = collection.codec_tensors()
-    return TransformCodec(family.config, CommonTransform.from_tensors(tensors, config) if tensors else None)
-
-
-def _open_pyramid(collection: Collection, config: dict[str, Any]) -> Codec:
-    if not isinstance(family := collection.shared_part.family, TensorFamily):
-        raise ValueError("its family is not that of tensor fields")
-    return PyramidCodec(family.config)
-
-
-CODECS = {
-    PYRAMID: _open_pyramid,
-    CODEC: _open_plain,
-    VQ_MICRO: _open_vq_micro,
-    TRANSFORM: _open_transform,
-    TRANSFORM_MICRO: _open_transform_micro,
-}
 
 
 class StoredObject:

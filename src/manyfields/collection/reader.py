@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from manyfields.collection.objects import StoredObject
-    from manyfields.compression import Codec
+    from manyfields.families.codec import Codec
     from manyfields.shared_part import SharedPart
 
 
@@ -82,7 +82,7 @@ class Collection:
         self._loaded_index: Index | None = None
         self._config: dict[str, Any] | None = None
         self._shared_part: SharedPart | None = None
-        self._codec: Codec | None = None
+        self._codec: Codec[Any] | None = None
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r}, {len(self)} objects, shared {self.shared_hash[:16]})"
@@ -112,7 +112,7 @@ class Collection:
         return self._shared_part
 
     @property
-    def codec(self) -> Codec:
+    def codec(self) -> Codec[Any]:
         """What turns codes into layers and back, built once. Raises CollectionError where its file does not fit."""
         if self._codec is None:
             from manyfields.collection.objects import open_codec
@@ -205,19 +205,13 @@ class Collection:
                 if record.id in self._index:
                     raise CollectionError(f"{self.path}: object {record.id!r} is stored already; ids are unique")
             index = self._index
-            self._manifest, table = writer.write_wave(self.path, self._manifest, records, self._minor_of(records))
+            minor = 0 if self._manifest.codec is None else self.codec.minor(record.layers for record in records)
+            self._manifest, table = writer.write_wave(self.path, self._manifest, records, minor)
             index.add(table)
 
     def refusal(self, record: ObjectRecord) -> str | None:
         """Why `append` would refuse an object; None where it would not."""
         return f"{self.path}: it is stored already" if record.id in self else writer.refusal(record)
-
-    def _minor_of(self, records: Sequence[ObjectRecord]) -> int:
-        """The minor version of the format that holds these objects: 0 where any does."""
-        if (self.codec_config or {}).get("codec") != "transform-micro":
-            return 0
-        codec: Any = self.codec
-        return 2 if any(codec.has_escapes(record.layers) for record in records) else 0
 
     def verify(self) -> list[str]:
         """Problems of the files as they are now on disk; [] means sound. See `verify_collection`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,27 +45,33 @@ def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
 def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
     """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
     config = collection.config
-    tensors = decoded_shared(collection.shared(), config)
     encoder = collection.encoder() if with_encoder else None
     if with_encoder and encoder is None and config.get("autoencoder") is not None:
         raise CollectionError(f"{collection.path}: has no encoder, which fitting needs; fetch its encoder file")
+    return decoded_shared_part(collection.shared(), config, collection.path, encoder)
+
+
+def decoded_shared_part(
+    stored: dict[str, Tensor], config: dict[str, Any], path: Path, encoder: dict[str, Tensor] | None = None
+) -> SharedPart:
+    """The shared part that tensors and config of a shared file decode to, without `encoder` one that renders alone.
+
+    Raises CollectionError, naming `path`, where they do not fit.
+    """
+    tensors = decoded_shared(stored, config)
     try:
         autoencoder = None if config["autoencoder"] is None else autoencoder_from_config(config["autoencoder"])
         shared: SharedPart = SharedPart(family_from_config(config["family"]), autoencoder)
         if config["codec"] != codec_of(shared).name:
-            raise CollectionError(
-                f"{collection.path}: codec {config['codec']!r} is not known here; use a newer version"
-            )
+            raise CollectionError(f"{path}: codec {config['codec']!r} is not known here; use a newer version")
         state = {name: tensor.float() for name, tensor in {**tensors, **(encoder or {})}.items()}
         missing, unexpected = shared.load_state_dict(state, strict=False)
         absent = [name for name in missing if encoder is not None or not name.startswith(ENCODER)]
         if absent or unexpected:
-            raise CollectionError(f"{collection.path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
+            raise CollectionError(f"{path}: shared part lacks or has too much: {(absent + unexpected)[0]}")
     except (ConfigError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise CollectionError(
-            f"{collection.path}: the shared part cannot be built from its config ({error})"
-        ) from error
-    if autoencoder is not None and not with_encoder:
+        raise CollectionError(f"{path}: the shared part cannot be built from its config ({error})") from error
+    if autoencoder is not None and encoder is None:
         autoencoder.encoder = torch.nn.Identity()
     return shared.eval().requires_grad_(False)
 

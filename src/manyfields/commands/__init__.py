@@ -88,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = parse(words)
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    except ManyfieldsError as mistake:  # settings judge their own numbers
+        print(f"error: {_one_line(mistake)}", file=sys.stderr)
+        return 1
     try:
         with _remarks_in_a_line():
             command.check()
@@ -111,8 +114,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(words: Sequence[str]) -> Command:
     """The command that a command line names. Raises SystemExit (0 for help, 2 for wrong usage)."""
+    commands = dict(COMMANDS)
+    if words and words[0] in commands:
+        commands[words[0]] = commands[words[0]].of_words(words[1:])
     choices: Any = Union[  # noqa: UP007 - the members come from the table, so they cannot be written with |
-        tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in COMMANDS.items())
+        tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())
     ]
     return tyro.cli(
         choices,

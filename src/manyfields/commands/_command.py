@@ -4,13 +4,14 @@ A command module imports nothing heavy at its top, so that `manyfields --help` i
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 import tyro
 
-from manyfields._checks import COUNT, NATURAL, PIXELS, POSITIVE, SEED, THREADS, NewFile, NewFolder, Rule
+from manyfields._checks import COUNT, NATURAL, PIXELS, POSITIVE, SEED, THREADS, NewFile, NewFolder, check_annotated
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,12 @@ class Command(ABC):
 
     def check(self) -> None:
         """Judge numbers and places of flags, before anything is imported or read. Raises ConfigError."""
-        for name, hint in get_type_hints(type(self), include_extras=True).items():
-            rules = getattr(hint, "__metadata__", ())
-            flag = next((rule.name for rule in rules if getattr(rule, "name", None)), name.replace("_", "-"))
-            for rule in rules:
-                if isinstance(rule, Rule):
-                    rule.check(flag, getattr(self, name))
+        check_annotated(self, dashes=True)
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> "type[Command]":
+        """The command with the flags that `words` ask for, where these depend on them."""
+        return cls
 
     @abstractmethod
     def run(self) -> int:
@@ -48,6 +49,7 @@ OptionalCount = Annotated[int | None, tyro.conf.arg(metavar="INT"), COUNT]
 OptionalSteps = Annotated[int | None, tyro.conf.arg(metavar="INT"), NATURAL]
 OptionalSeed = Annotated[int | None, tyro.conf.arg(metavar="INT"), SEED]
 Threads = Annotated[int | None, tyro.conf.arg(metavar="INT"), THREADS]
+OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 OptionalFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 OptionalNewFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), NewFile()]
 

@@ -1,18 +1,19 @@
 """`manyfields rd`: rate-distortion curves of codecs on a run, and Bjontegaard deltas between them."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from manyfields._checks import NATURAL
+from manyfields.commands._codec_flags import Choice, given, with_codec
 from manyfields.commands._command import (
     Command,
     MovedViews,
     OptionalCount,
-    OptionalSteps,
+    OptionalName,
     OutFolder,
     RunFolder,
     Seed,
@@ -20,8 +21,6 @@ from manyfields.commands._command import (
 )
 from manyfields.commands._progress import progress
 from manyfields.commands._tables import print_table
-
-OptionalLabel = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -36,25 +35,19 @@ class Rd(Command):
     """Run folder that `manyfields fit` made."""
     out: OutFolder
     """Folder for the curves, and the files of their points."""
-    codec: str = "vq-tensorf"
-    """vq-tensorf: planes pruned by importance and vector-quantised (the knob: bits of a codebook). re-tensorf: planes
-    pruned by removing and re-including texels (the knob: share of texels left). pyramid: latents in steps that suit
-    what pictures are sensitive to, in seconds (the knob: the step). transform: latents, an entropy model
-    and a decoder of each scene (the knob: lambda); transform-VARIANT: the same with a variant of `compress`, such as
-    transform-no-mask; transform-vectors-network: with both that go on learning, as those of the others do;
-    transform-pretrained: by a codec that is learned from other scenes."""
+    codec: Annotated[str, tyro.conf.arg(metavar="NAME")] = "vq-tensorf"
+    """A codec of the run's family, whose knob is varied: transform (lambda), pyramid (the step), vq (bits). What it can
+    be told besides is listed by `manyfields rd --codec NAME --help`. transform-VARIANT: with a variant of `compress`,
+    such as transform-no-mask; transform-vectors-network: with both that go on learning. Of tensor planes alone:
+    transform-pretrained, learned from other scenes; vq-tensorf, planes pruned by importance and vector-quantised (bits
+    of a codebook; vq-tensorf-kept: share of importance kept); re-tensorf, planes pruned by removing and re-including
+    texels (share of texels left)."""
     values: Annotated[tuple[float, ...], NATURAL] = ()
     """Values of the codec's knob, one for each point; a sweep of its own if not given."""
-    label: OptionalLabel = None
+    label: OptionalName = None
     """Name of the curve; that of the codec if not given."""
     objects: tuple[str, ...] = ()
     """Objects to take; all of them if not given."""
-    learn_from: tuple[Path, ...] = ()
-    """transform-pretrained: runs of other scenes, from whose planes a codec is learned at each point."""
-    learn_steps: OptionalCount = None
-    """transform-pretrained: steps of that; 1000 if not given."""
-    steps: OptionalSteps = None
-    """Steps of learning for each point and object; the codec's own number if not given."""
     views: OptionalCount = None
     """Held-out views of each object to measure on, evenly spread; all of them if not given."""
     data: MovedViews = ()
@@ -65,6 +58,11 @@ class Rd(Command):
     """Of the points of this curve."""
     threads: Threads = None
     """CPU threads; one per core that this process may use, if not given."""
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> type[Command]:
+        """With the settings of the codec that they name."""
+        return with_codec(cls, words, choices, cls.codec)
 
     def run(self) -> int:
         from manyfields import runs
@@ -82,14 +80,12 @@ class Rd(Command):
                 values=self.values,
                 label=self.label,
                 objects=self.objects,
-                learn_from=self.learn_from,
-                learn_steps=self.learn_steps,
-                steps=self.steps,
                 views=self.views,
                 data=self.data,
                 seed=self.seed,
                 method=self.method,
                 progress=report,
+                **given(self),
             )
         whole = kept["uncompressed"]
         rows = [["uncompressed", None, format_bytes(whole["bytes"]), 1.0, whole["psnr"], 0.0, whole["ssim"], None]]
@@ -105,3 +101,12 @@ class Rd(Command):
 
     def resume_hint(self) -> str:
         return f"run the same command again: {shlex.join(['manyfields', 'rd', str(self.folder), str(self.out)])} ..."
+
+
+def choices() -> list[Choice]:
+    """The curves that a run may have, family by family."""
+    from manyfields.families.registry import FAMILIES
+    from manyfields.runs.rd.codecs import curve_kinds
+
+    rows = [(row.name, name, kind) for row in FAMILIES.values() for name, kind in curve_kinds(row.codecs).items()]
+    return [Choice(family, name, kind.codec.settings) for family, name, kind in rows]

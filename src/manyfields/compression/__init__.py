@@ -5,7 +5,6 @@ One idea a file: `bits`, `halves` and `eight_bits` pack numbers, `ans` and `entr
 planes; `transform/` holds what transform coders share; `raw` is the plain codec of tensors of one shape.
 """
 
-from manyfields.compression.codec import Codec
 from manyfields.compression.raw import RawCodec
 
-__all__ = ["Codec", "RawCodec"]
+__all__ = ["RawCodec"]

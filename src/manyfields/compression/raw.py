@@ -5,6 +5,7 @@ What every other codec is compared with.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class RawCodec:
     ([8, 12], tensor([[1., 1., 1., 1.]]))
     """
 
-    name = "float16"
+    name: ClassVar[str] = "float16"
 
     def __init__(self, layers: Sequence[Sequence[str]], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.layers = [tuple(names) for names in layers]

@@ -4,14 +4,16 @@ Codes + box ──► {"weights": (B, n), "micro": (B, n), "shape": (B, n), "box
 """
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields.errors import ConfigError
 from manyfields.fields import Codes
 from manyfields.fields.codes import ObjectCodes
+from manyfields.shared_part import SharedPart
 
 Parts = Mapping[str, Tensor]
 
@@ -72,3 +74,16 @@ def boxes(values: Float[Tensor, "B 6"]) -> Float[Tensor, "B 2 3"]:
     middle = corners.mean(1).clamp(THINNEST - 1, 1 - THINNEST)
     half = (0.5 * (corners[:, 1] - corners[:, 0])).clamp(min=0.5 * THINNEST)
     return torch.stack([middle - half, middle + half], 1).clamp(-1.0, 1.0)
+
+
+def whole_codes(shared: SharedPart, level: int | None = None) -> CodeParts:
+    """The parts of a family whose codes have one shape, and one layer. Raises ConfigError for any other level."""
+    config: Any = shared.family.config
+    if level not in (None, len(config.layers)):
+        raise ConfigError(f"level {level}: a code of this family is drawn whole")
+    return CodeParts(config.code_shapes())
+
+
+def no_parts(shared: SharedPart, level: int | None = None) -> ObjectParts:
+    """Of families whose objects have codes of different shapes. Raises ConfigError."""
+    raise ConfigError("a prior needs codes of one shape for all objects: octrees and scenes of grids have none")

@@ -1,37 +1,46 @@
 """The one table of families, for opening files: nothing else maps a stored name to code."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, cast
 
-from manyfields.compression.codec import Codec
-from manyfields.compression.raw import RawCodec
+from torch import Tensor
+
 from manyfields.errors import ConfigError
-from manyfields.families.factor_fields.codec import FactorCodec
-from manyfields.families.factor_fields.field import FactorConfig, FactorFamily
-from manyfields.families.fused_planes.config import FusedPlanesConfig
-from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.parts import FusedParts
-from manyfields.families.mixture.config import MixtureConfig
-from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.octree.field import OctreeConfig, OctreeFamily
-from manyfields.families.octree.stream.codec import OctreeCodec
-from manyfields.families.parts import CodeParts, ObjectParts
-from manyfields.families.tensor_planes.codec import TensorCodec
-from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
-from manyfields.fields.family import Family
+from manyfields.families.codec import Codec, StoredCodec, name_in_file
+from manyfields.families.factor_fields import family as factor_fields
+from manyfields.families.family import Family
+from manyfields.families.fused_planes import family as fused_planes
+from manyfields.families.mixture import family as mixture
+from manyfields.families.octree import family as octree
+from manyfields.families.parts import ObjectParts
+from manyfields.families.tensor_planes import family as tensor_planes
+from manyfields.fields.family import FamilyNetwork
 from manyfields.shared_part import SharedPart
 
-FAMILIES: dict[str, tuple[type, type]] = {
-    "fused-planes": (FusedPlanesConfig, FusedPlanes),
-    "octree": (OctreeConfig, OctreeFamily),
-    "tensorf": (TensorConfig, TensorFamily),
-    "factor-fields": (FactorConfig, FactorFamily),
-    "mixture": (MixtureConfig, MixtureFamily),
+FAMILIES: dict[str, Family] = {
+    row.name: row
+    for row in (fused_planes.FAMILY, octree.FAMILY, tensor_planes.FAMILY, factor_fields.FAMILY, mixture.FAMILY)
 }
 
 
+def register(row: Family) -> None:
+    """Add a family, or put a row in the place of the one of its name: with more codecs, for instance.
+
+    >>> from dataclasses import replace
+    >>> row = FAMILIES["octree"]
+    >>> register(replace(row, codecs=(*row.codecs,)))
+    """
+    FAMILIES[row.name] = row
+
+
+def family_of(shared: SharedPart) -> Family:
+    """The row of a shared part's family."""
+    return _row_of(shared.family)
+
+
 def family_from_config(stored: dict[str, Any]) -> Any:
-    """A `Family` with untrained parameters, from `{"family": name, ...sizes}`.
+    """A network with untrained parameters, from `{"family": name, ...sizes}`.
 
     Raises ConfigError on what is not known.
     """
@@ -41,31 +50,40 @@ def family_from_config(stored: dict[str, Any]) -> Any:
         raise ConfigError(
             f"family {name!r} is not known here: known are {', '.join(FAMILIES)}; a newer version may read it"
         )
-    config_type, family_type = FAMILIES[name]
-    known = {field.name for field in dataclasses.fields(config_type)}
+    row = FAMILIES[name]
+    known = {field.name for field in dataclasses.fields(row.config)}
     if unknown := sorted(set(sizes) - known):
         raise ConfigError(f"family {name!r} has no setting {unknown[0]!r}: a newer version may read it")
     try:
-        return family_type(config_type(**sizes))
+        return row.network(row.config(**sizes))
     except (TypeError, RuntimeError) as error:
         raise ConfigError(f"family {name!r}: settings of the wrong kind ({error})") from error
 
 
-def family_config(family: Family) -> dict[str, Any]:
+def family_config(network: FamilyNetwork) -> dict[str, Any]:
     """The stored form of a family's config; `family_from_config` inverts it."""
-    name = next(name for name, (config_type, _) in FAMILIES.items() if isinstance(family.config, config_type))
-    return {"family": name, **dataclasses.asdict(cast(Any, family.config))}
+    return {"family": _row_of(network).name, **dataclasses.asdict(cast(Any, network.config))}
 
 
-def codec_of(shared: SharedPart) -> Codec:
-    """The plain codec of a shared part's codes."""
-    if isinstance(shared.family, OctreeFamily):
-        return OctreeCodec(shared.family.config)
-    if isinstance(shared.family, TensorFamily):
-        return TensorCodec(shared.family.config)
-    if isinstance(shared.family, FactorFamily):
-        return FactorCodec(shared.family.config)
-    return RawCodec(shared.family.config.layers, shared.family.config.code_shapes())
+def codec_of(shared: SharedPart) -> Codec[Any]:
+    """The first codec of a shared part's family: it stores float16."""
+    return family_of(shared).codecs[0].open(shared.family.config, {}, StoredCodec())
+
+
+def open_codec(shared: SharedPart, name: str | None, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Codec[Any]:
+    """The codec that a collection's objects are stored by. `name`: what its file calls it; None where there is no file.
+
+    Raises ConfigError for a name that the family has no codec of, CollectionError or ValueError for a damaged file.
+    """
+    config, (first, *others) = shared.family.config, family_of(shared).codecs
+    if name is None:
+        # Compressed, and yet no file: its layers are such as the first codec reads.
+        fitting = [codec for codec in others if name_in_file(codec) is None] if stored.plan else []
+        return (fitting[0] if fitting else first).open(config, tensors, stored)
+    found = next((codec for codec in others if name_in_file(codec) == name), None)
+    if found is None:
+        raise ConfigError(f"codec {name!r} is not known here; use a newer version")
+    return found.open(config, tensors, stored)
 
 
 def parts_of(shared: SharedPart, level: int | None = None) -> ObjectParts:
@@ -73,11 +91,8 @@ def parts_of(shared: SharedPart, level: int | None = None) -> ObjectParts:
 
     Raises ConfigError for families whose objects have codes of different shapes, and for a level that shows nothing.
     """
-    if isinstance(shared.family, FusedPlanes):
-        return FusedParts(shared, level)
-    shapes = getattr(shared.family.config, "code_shapes", None)
-    if shapes is None:
-        raise ConfigError("a prior needs codes of one shape for all objects: octrees and scenes of grids have none")
-    if level not in (None, len(shared.family.config.layers)):
-        raise ConfigError(f"level {level}: a code of this family is drawn whole")
-    return CodeParts(shapes())
+    return family_of(shared).parts(shared, level)
+
+
+def _row_of(network: FamilyNetwork) -> Family:
+    return next(row for row in FAMILIES.values() if isinstance(network, row.network))

@@ -4,7 +4,7 @@ from manyfields.fields.axes import resolution_of
 from manyfields.fields.codes import Codes, ObjectCodes
 from manyfields.fields.density_first import DensityFirst
 from manyfields.fields.directions import harmonics
-from manyfields.fields.family import Family, FamilyConfig
+from manyfields.fields.family import FamilyConfig, FamilyNetwork
 from manyfields.fields.field import Field
 from manyfields.fields.samples import Samples
 from manyfields.fields.scenes import SceneCodes, SceneField, SceneGrids
@@ -12,8 +12,8 @@ from manyfields.fields.scenes import SceneCodes, SceneField, SceneGrids
 __all__ = [
     "Codes",
     "DensityFirst",
-    "Family",
     "FamilyConfig",
+    "FamilyNetwork",
     "Field",
     "ObjectCodes",
     "Samples",

@@ -31,7 +31,7 @@ class FamilyConfig(Protocol):
         ...
 
 
-class Family(Protocol):
+class FamilyNetwork(Protocol):
     """A family of fields, as shared parts need it; besides, it is a module."""
 
     @property

@@ -65,6 +65,10 @@ class SceneCodes(Generic[G]):
 
     grids: tuple[G, ...]
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        return cls(tuple(grids for part in parts for grids in part.grids))
+
     def __len__(self) -> int:
         return len(self.grids)
 

@@ -10,10 +10,11 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import device, new_wave_fitter
+from manyfields.runs.building import device, new_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
@@ -22,7 +23,7 @@ from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, can
 from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import add_signals
-from manyfields.runs.trainer import StageFitter, seconds_per_step
+from manyfields.runs.trainer import seconds_per_step
 from manyfields.views import read_views, usable_views
 
 
@@ -133,7 +134,7 @@ def _plan(
 
     def fitter() -> StageFitter:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-        return new_wave_fitter(record, shared, data)
+        return new_fitter(record.settings, shared, data, average=True)
 
     progress("pilot", 0, 2)
     times = seconds_per_step(fitter, phases)

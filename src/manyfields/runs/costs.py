@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from manyfields.evaluation.lpips import load_lpips
+from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.plateaus import CHECKS
 from manyfields.runs.measuring import render_held_out
 from manyfields.runs.probe import held_out_probe, looks_at_once
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import PROBES_OF_A_PHASE, Clock, StageFitter
+from manyfields.runs.trainer import PROBES_OF_A_PHASE, Clock
 
 PICTURES_OF_ACCOUNT = 40
 """Pictures that the report's account of costs renders."""

@@ -10,17 +10,12 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import (
-    device,
-    new_fitter,
-    new_shared,
-    new_single_fitter,
-    new_wave_fitter,
-)
+from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.loading import load_objects
 from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import found_again
@@ -32,7 +27,7 @@ from manyfields.runs.settings import chosen_settings, read_config
 from manyfields.runs.signals import fit_signals, resume_signals
 from manyfields.runs.starting import recorded_views, start
 from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Clock, StageFitter, StageTrainer
+from manyfields.runs.trainer import Clock, StageTrainer
 from manyfields.views import ObjectViews, read_views
 
 
@@ -162,7 +157,7 @@ def _fit_stages(
     settings = record.settings
     if settings.alone:
         return _fit_alone(run, record, first, progress, say)
-    fitter = new_fitter(record, new_shared(settings, first), FittingData(first, device(record.settings)), average=False)
+    fitter = new_fitter(settings, new_shared(settings, first), FittingData(first, device(settings)), average=False)
     times = record.step_seconds.get("stage1", [])
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, step_seconds=times)
     note_stage(record, run, "stage1", trainer)
@@ -193,7 +188,8 @@ def _fit_alone(
 ) -> Collection:
     """One stage: every object on its own octree or grids, and the network that all share."""
     began = time.monotonic()
-    fitter = new_single_fitter(record, FittingData(objects, device(record.settings)), progress=progress)
+    settings, data = record.settings, FittingData(objects, device(record.settings))
+    fitter = new_fitter(settings, new_shared(settings, objects), data, average=False, progress=progress)
     spent = {"before steps": time.monotonic() - began}
     trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, spent)
     note_stage(record, run, "stage1", trainer)
@@ -216,7 +212,8 @@ def fit_wave(
     if not objects:
         return
     shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-    fitter = new_wave_fitter(record, shared, FittingData(objects, device(record.settings)))
+    data = FittingData(objects, device(record.settings))
+    fitter = new_fitter(record.settings, shared, data, average=True)
     trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress, say)
     note_stage(record, run, name, trainer)
     _store(record, collection, fitter, 2, progress)
@@ -232,7 +229,8 @@ def _finish_jointly(
     say: Callable[[str], None],
 ) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
-    together = new_fitter(record, fitter.shared, FittingData(objects, device(record.settings)), average=True)
+    data = FittingData(objects, device(record.settings))
+    together = new_fitter(record.settings, fitter.shared, data, average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
     if together.guides is not None and fitter.guides is not None:

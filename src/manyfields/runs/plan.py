@@ -12,13 +12,14 @@ from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.evaluation.units import format_seconds
 from manyfields.families.registry import codec_of
 from manyfields.fitting.data import FittingData, FittingObject
+from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.memory import available_memory
-from manyfields.runs.building import device, new_fitter, new_shared, new_single_fitter
+from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import Clock, StageFitter, seconds_per_step
+from manyfields.runs.trainer import Clock, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
 """Of the minutes asked for, where they are for fitting alone; the rest is for what cannot be foreseen."""
@@ -93,7 +94,7 @@ def plan_steps(
         progress("pilot", 1, parts)
         drawn = FittingData(stage1[: len(waves[0])], device(record.settings))
         times += seconds_per_step(
-            lambda: new_fitter(record, new_shared(settings, stage1), drawn, average=True), record.phases2, clock=clock
+            lambda: new_fitter(settings, new_shared(settings, stage1), drawn, average=True), record.phases2, clock=clock
         )
     progress("pilot", parts - 1, parts)
     costs = costs_of(pilot, record, clock)
@@ -125,7 +126,7 @@ def plan_steps(
 
 def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
     """A fitter of stage 1 as it begins."""
-    return new_fitter(record, new_shared(record.settings, stage1), data, average=False)
+    return new_fitter(record.settings, new_shared(record.settings, stage1), data, average=False)
 
 
 def _pilot_alone(record: RunRecord, objects: list[FittingObject], clock: Clock) -> tuple[StageFitter, float]:
@@ -134,7 +135,8 @@ def _pilot_alone(record: RunRecord, objects: list[FittingObject], clock: Clock) 
     for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]:
         began = clock()
         # A copy: fitters of own fields move the boxes and hulls of what they are given.
-        fitter = new_single_fitter(record, FittingData([replace(item)], device(record.settings)))
+        one = FittingData([replace(item)], device(record.settings))
+        fitter = new_fitter(record.settings, new_shared(record.settings, one.objects), one, average=False)
         spent = clock() - began
     return fitter, spent
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 import torch
 
 from manyfields.fitting.data import load_views, stable_seed
+from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.runs.loading import split_views
 from manyfields.runs.record import RunRecord
-from manyfields.runs.trainer import StageFitter
 from manyfields.views import ObjectViews, composite
 
 OBJECTS_OF_A_PROBE = 4

@@ -28,7 +28,6 @@ from manyfields.evaluation.report import (
     write_report,
 )
 from manyfields.evaluation.scores import Scores, mean_scores
-from manyfields.families.factor_fields.field import FactorFamily
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.evaluate import held_out_views
 from manyfields.runs.measuring import HeldOut, as_bytes
@@ -221,27 +220,8 @@ def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) 
 
 def _notes(collection: Collection) -> tuple[str, ...]:
     notes = ("All figures are measured on held-out views, from the bytes stored in the collection.",)
-    made = collection.properties.get("compressed")
-    if made is None:
-        return notes
-    if settings := made.get("transform"):
-        sizes = f"{settings['latent']} channels of latents, {settings['hidden']} hidden"
-        price = f"lambda {settings['price']:g}, {settings['steps']} steps"
-        what = "Basis grids" if isinstance(collection.shared_part.family, FactorFamily) else "Tensor planes"
-        return (*notes, f"{what} are stored by transform coding: {sizes}, {price}; each scene has its decoder.")
-    if settings := made.get("pyramid"):
-        what = f"pyramids of {settings['levels']} levels of latents, steps of {settings['price']:g}"
-        return (*notes, f"Tensor planes are stored by {what}, in directions that pictures are sensitive to.")
-    if settings := made.get("set"):
-        what = f"one decoder of {settings['levels']} levels and one set of tables for the whole set"
-        how = f"lambda {settings['price']:g}, {settings['steps']} steps of each object's latents"
-        return (*notes, f"Micro planes are stored by transform coding: {what}; {how}.")
-    how = f"fitted to views in {made['steps']} steps" if made["steps"] else "the nearest entries"
-    if "groups" in made:
-        books = f"{made['groups']} groups of features, {' + '.join(map(str, made['bits']))} bits"
-        return (*notes, f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}.")
-    books = f"a codebook of {made['bits']} bits for each level of each object"
-    return (*notes, f"Features of octrees are stored by {books}; indices: {how}.")
+    stored = collection.codec.describe() if "compressed" in collection.properties else ""
+    return (*notes, stored) if stored else notes
 
 
 def _summary(record: RunRecord) -> str:

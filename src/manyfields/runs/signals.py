@@ -21,14 +21,12 @@ from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
-from manyfields.families.mixture.principal_start import principal_coordinates
 from manyfields.families.mixture.scores import instance_scores
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
-from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.building import device, new_shared, takes_half
+from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.loading import tell_problems
 from manyfields.runs.moved_views import check_at_hand
 from manyfields.runs.publishing import note_stage, publish
@@ -37,7 +35,6 @@ from manyfields.runs.settings import FitSettings
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import append_sound
 from manyfields.runs.trainer import StageTrainer, seconds_per_step
-from manyfields.shared_part import SharedPart
 from manyfields.views.signals import SignalSet, picked, read_images
 from manyfields.views.voxels import read_voxels
 
@@ -97,7 +94,7 @@ def go_on(run: Path, record: RunRecord, found: SignalSet, progress: Progress) ->
     collection = open_collection(run) if (run / "collection.json").exists() else None
     if collection is None or any(name not in collection for name in record.stage1):
         data = _of(found, record.stage1, record)
-        fitter = new_signal_fitter(record, new_shared(record.settings, []), data)
+        fitter = new_fitter(record.settings, new_shared(record.settings, []), data, average=False)
         _train(run, record, fitter, record.phases1, "stage 1", progress)
         if not meta_learned(record):  # meta-learning starts from 0, also what it has never seen
             fitter.shared.family.remember_average(fitter.store.all())
@@ -153,7 +150,7 @@ def add_instances(
         wave = [each for each in found.ids[start : start + size] if each not in collection]
         if not wave:
             continue
-        fitter = new_signal_fitter(record, open_shared_part(collection), _of(found, wave, record), average=True)
+        fitter = new_fitter(record.settings, open_shared_part(collection), _of(found, wave, record), average=True)
         if kept is not None:
             fitter.store = CodeStore(kept[[row_of[name] for name in wave]])
         phases = phases_of_wave(record, len(wave)) if kept is None or settings.refine else []
@@ -184,25 +181,6 @@ def evaluate_signals(run: Path, record: RunRecord, progress: Progress = silent) 
             stages[f"stage{stage}"] = {"objects": len(of_stage), **_mean(of_stage)}
     notes = [f"stage {number} ({'seen' if number == '1' else 'unseen'}): {values}" for number, values in _lines(stages)]
     return {"mean": _mean(list(scores.values())), "objects": scores, "stages": stages, "level": None, "notes": notes}
-
-
-def new_signal_fitter(record: RunRecord, shared: SharedPart, data: SignalData, average: bool = False) -> SignalFitter:
-    """A fitter with new codes: random ones or principal coordinates, or those of the average instance."""
-    settings = record.settings
-    assert settings.signals is not None
-    generator = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
-    family = shared.family
-    if average:
-        codes = family.average_codes(len(data))
-    elif settings.signals.adaptation == "principal":
-        codes = family.codes_at(principal_coordinates(data.values, family.config.code_size, generator))
-    else:
-        codes = family.new_codes(len(data), generator)
-    half = takes_half(settings, data.device)
-    store = CodeStore(codes.to(data.device))
-    return SignalFitter(
-        shared.to(data.device), data, store, settings.sampler, settings.seed, half, settings=settings.signals
-    )
 
 
 def store_instances(collection: Collection, fitter: SignalFitter, record: RunRecord, stage: int) -> None:
@@ -261,7 +239,7 @@ def _scale(record: RunRecord, found: SignalSet, minutes: float, progress: Progre
     data, seconds = _of(found, record.stage1, record), 60 * minutes * SHARE_FOR_FITTING
 
     def fitter(data: SignalData, average: bool = False) -> SignalFitter:
-        return new_signal_fitter(record, new_shared(record.settings, []), data, average)
+        return new_fitter(record.settings, new_shared(record.settings, []), data, average)
 
     learning = _seconds_of(lambda: fitter(data), record.phases1)
     progress("pilot", 1, 2)

@@ -5,84 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, Protocol
+from typing import Any
 
-from torch import Tensor
-
-from manyfields.cameras import Cameras
-from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
-from manyfields.fitting.data import FittingData
+from manyfields.fitting.fitters import TrainedFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.plateaus import CHECKS, brings_nothing, ended
 from manyfields.fitting.progress import Progress, silent
-from manyfields.rendering import Sampler
-from manyfields.shared_part import Pictures, SharedPart
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 8
 Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
-
-
-class NamedObject(Protocol):
-    """An object of a stage, by the name that it is stored under."""
-
-    @property
-    def id(self) -> str: ...
-
-
-class NamedData(Protocol):
-    @property
-    def objects(self) -> Sequence[NamedObject]: ...
-
-
-class TrainedFitter(Protocol):
-    """What a trainer needs to know of what it runs."""
-
-    @property
-    def data(self) -> NamedData: ...
-    def begin(self, phase: Phase) -> None:
-        """Prepare for a phase."""
-        ...
-
-    def step(self, phase: Phase, index: int) -> dict[str, float]:
-        """One optimisation step; returns its losses."""
-        ...
-
-    def run(
-        self, phase: Phase, start: int = 0, after_step: Callable[[int, dict[str, float]], bool | None] | None = None
-    ) -> None:
-        """Steps `start` to the end of a phase that has begun, or until `after_step` says that it is enough."""
-        ...
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, besides the seed and the step's number."""
-        ...
-
-    def load_shared(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `begin` depends on."""
-        ...
-
-    def load(self, tensors: dict[str, Tensor], optimizer: bool = True) -> None:
-        """Restore `state`, after `begin`; without `optimizer` where it is that of a phase done."""
-        ...
-
-
-class StageFitter(TrainedFitter, Protocol):
-    """What fits objects to their views: `fitting.Fitter`, that of mixtures, and that of octrees."""
-
-    @property
-    def shared(self) -> SharedPart: ...
-    @property
-    def data(self) -> FittingData: ...
-    def codes_of(self, rows: Sequence[int]) -> ObjectCodes:
-        """The codes of some objects as they are now: what is stored."""
-        ...
-
-    def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
-        """Views (V,) of one object as it is now: a quick look."""
-        ...
 
 
 @dataclass

@@ -121,10 +121,9 @@ def test_wrong_settings_are_named(preset, changes, message):
 @pytest.mark.parametrize("start", ["principal", "average"])
 def test_where_latent_vectors_of_stage_1_start(data, config, start):
     settings = chosen_settings("mixture", json.loads(config.read_text()), {"start": start})
-    record = RunRecord(settings, data=[], size=(16, 16), stage1=[], stage2=[], held_out={})
     objects = FittingData([load_object(item, (16, 16), seed=0, hull=8) for item in read_views(data)])
-    found = new_fitter(record, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
-    again = new_fitter(record, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
+    found = new_fitter(settings, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
+    again = new_fitter(settings, new_shared(settings, objects.objects), objects, average=False).store.codes["latent"]
     assert torch.equal(found, again) and found.shape == (len(objects), 4)
     # Principal components have no correlation; random numbers do.
     products = found.T @ found / len(objects)

@@ -1,14 +1,12 @@
 """Runs of octrees with features, compressed to indices."""
 
-import importlib
-
 import pytest
 
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.octree.codes import OctreeCodes, QuantisedOctreeCodes
-from manyfields.runs import add, compress, evaluate, fit
+from manyfields.runs import add, compress, compression_waves, evaluate, fit
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +19,7 @@ def run(tmp_path_factory, data, octree_settings):
 @pytest.fixture(scope="session")
 def small(tmp_path_factory, run):
     out = tmp_path_factory.mktemp("octrees") / "small"
-    compress(run, out, bits=(3,), steps=8)
+    compress(run, out, bits=3, steps=8)
     return out
 
 
@@ -41,7 +39,7 @@ def test_features_become_indices_and_the_run_stays(run, small):
 
 
 def test_without_steps_every_corner_has_its_nearest_entry(run, tmp_path):
-    out = compress(run, tmp_path / "out", bits=(2,), steps=0, report=False)
+    out = compress(run, tmp_path / "out", bits=2, steps=0, report=False)
     for name in out:
         code, plain = out[name].code(), open_collection(run)[name].code()
         for level, features in zip(code.levels[0], plain.features.split(plain.trees[0].corner_counts), strict=True):
@@ -62,9 +60,8 @@ def test_objects_that_are_added_get_indices_too(small, new_data, tmp_path):
 
 
 def test_an_interrupted_compression_goes_on(run, tmp_path, monkeypatch):
-    waves = importlib.import_module("manyfields.runs.compression_waves")
-    monkeypatch.setattr(waves, "OBJECTS_AT_ONCE", 1)
-    out, given = tmp_path / "out", {"bits": (2,), "steps": 3, "report": False}
+    monkeypatch.setattr(compression_waves, "OBJECTS_AT_ONCE", 1)
+    out, given = tmp_path / "out", {"bits": 2, "steps": 3, "report": False}
 
     def stop(phase, done, total, **figures):
         if phase == "compressing" and done == 2:
@@ -79,11 +76,12 @@ def test_an_interrupted_compression_goes_on(run, tmp_path, monkeypatch):
 
 def test_choices_that_do_not_fit_octrees(run, small, tmp_path, capsys):
     out = tmp_path / "out"
-    with pytest.raises(ConfigError, match="one number of bits, and no groups"):
-        compress(run, out, bits=(4, 4))
+    with pytest.raises(ConfigError, match="codec 'vq' has no setting 'groups': it has bits, steps"):
+        compress(run, out, groups=2)
     with pytest.raises(ConfigError, match="bits 12: an index takes from 1 to 10"):
-        compress(run, out, bits=(12,))
+        compress(run, out, bits=12)
     with pytest.raises(RunError, match="is compressed already"):
         compress(small, out)
-    assert main(["compress", str(run), str(out), "--groups", "2"]) == 1 and not out.exists()
-    assert "no groups" in capsys.readouterr().err
+    words = ["compress", str(run), str(out), "--codec", "vq", "--groups", "2"]
+    assert main(words) == 2 and not out.exists()
+    assert "--groups is no setting of codec vq" in capsys.readouterr().err

@@ -21,9 +21,9 @@ MIXTURE = {
     "stage2": [{**PHASE, "name": "mixture", "codes_rate": 0.05}],
 }
 CODING = {
-    "fused-planes": {"steps": 4, "transform": {"visits": 3, "rays": 64}},
-    "octree": {"steps": 4, "bits": (3,)},
-    "tensorf": {"transform": {"rays": 64}},
+    "fused-planes": {"steps": 4, "visits": 3, "rays": 64},
+    "octree": {"steps": 4, "bits": 3},
+    "tensorf": {"rays": 64},
 }
 FORMS = {"fused-planes": "transform", "octree": "vq", "tensorf": "pyramid"}
 OBJECTS = ("ball_red", "box_flat", "box_tall")

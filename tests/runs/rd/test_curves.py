@@ -8,11 +8,11 @@ import pytest
 
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError
-from manyfields.families.tensor_planes.baselines import coding as rd_tensor_files
+from manyfields.families.tensor_planes.baselines.codec import VqTensorCodec
 from manyfields.families.tensor_planes.baselines.vq_file import decode_scene
 from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.runs import fit, rd
-from manyfields.runs.rd.codecs import CODECS
+from manyfields.runs.rd import sweep
 from manyfields.runs.rd.curves import deltas
 from manyfields.runs.rd.report import delta_line
 from manyfields.runs.rd.source import RdSource
@@ -112,7 +112,7 @@ def test_a_curve_over_what_is_kept(folder):
 
 
 def test_seconds_are_those_of_compressing(fitted, tmp_path, monkeypatch):
-    now, encode, scores = [0.0], rd_tensor_files.TensorFileSweep._encode, RdSource.scores
+    now, encode, scores = [0.0], VqTensorCodec.encode, RdSource.scores
 
     def encoded(*given):
         now[0] += 3.0
@@ -122,10 +122,11 @@ def test_seconds_are_those_of_compressing(fitted, tmp_path, monkeypatch):
         now[0] += 100.0
         return scores(*given)
 
-    monkeypatch.setattr(rd_tensor_files, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(rd_tensor_files.TensorFileSweep, "_encode", encoded)
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(VqTensorCodec, "encode", encoded)
     monkeypatch.setattr(RdSource, "scores", scored)
-    point = CODECS["vq-tensorf"](RdSource.open(fitted / "run"), 1, 0).point(2.0, tmp_path, lambda *_, **__: None)
+    made = sweep.Sweep(RdSource.open(fitted / "run"), "vq-tensorf", {"steps": 1})
+    point = made.point(2.0, tmp_path, lambda *_, **__: None)
     assert point.seconds == 3.0
 
 
@@ -144,7 +145,9 @@ def test_some_of_the_views(fitted, tmp_path):
 def test_what_does_not_fit_is_refused(folder):
     with pytest.raises(RunError, match="a curve 'vq-tensorf' that was made otherwise"):
         rd(folder / "run", folder / "rd", values=[2], steps=3)
-    with pytest.raises(ConfigError, match="codec 'zip': one of pyramid, transform, .*, vq-tensorf, .*re-tensorf"):
+    with pytest.raises(
+        ConfigError, match="codec 'zip': of the family tensorf one of pyramid, transform, .*, vq-tensorf, .*re-tensorf"
+    ):
         rd(folder / "run", folder / "rd", codec="zip")
     with pytest.raises(ConfigError, match="no object 'cat'"):
         rd(folder / "run", folder / "rd", objects=["cat"])
@@ -160,7 +163,7 @@ def test_what_does_not_fit_is_refused(folder):
 
 
 def test_a_run_of_other_fields_is_refused(run, tmp_path):
-    with pytest.raises(ConfigError, match="this codec is for tensor fields of kind 'vm'"):
+    with pytest.raises(ConfigError, match="codec 'vq-tensorf': of the family fused-planes one of transform, vq"):
         rd(run, tmp_path / "rd")
 
 

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError
-from manyfields.families.tensor_planes.transform.coding import VARIANTS
+from manyfields.families.registry import FAMILIES
 from manyfields.families.tensor_planes.transform.stream import part_sizes
+from manyfields.fitting.progress import silent
+from manyfields.fitting.transform.settings import VARIANTS, TransformSettings
 from manyfields.runs import fit, rd
-from manyfields.runs.rd.codecs import CODECS
+from manyfields.runs.rd.codecs import curve_kinds
+from manyfields.runs.rd.network import as_stored
 from manyfields.runs.rd.source import RdSource
-from manyfields.runs.rd.transform import TransformSweep, as_stored
+from manyfields.runs.rd.sweep import Sweep
 
 PHASE = {"name": "tensors", "steps": 6, "rgb": 1.0, "codes_rate": 0.05, "fields_rate": 0.01, "rays_per_object": 64}
 SETTINGS = {
@@ -44,8 +47,8 @@ def test_points_are_those_of_the_files(run, tmp_path):
     assert point["parts"] == {**part_sizes(data), "network": len(network)}
     assert point["estimated"] >= 0.0 and point["seconds"] > 0.0
     source = RdSource.open(run)
-    sweep = TransformSweep(source, 2, 0)
-    codes = sweep.codec.decode([[data]])
+    sweep = Sweep(source, "transform", {"steps": 2})
+    codes = sweep.codec_at(0.001, silent).decode([[data]])
     scores = source.scores(OBJECT, sweep.shared, codes, codes.grids[0].box)
     assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)
 
@@ -86,10 +89,8 @@ def test_a_codec_that_is_learned_from_another_run(run, tmp_path, shapes):
     rd(run, tmp_path / "rd", values=[0.001], learn_from=[tmp_path / "other"], label="steps", steps=2, **choices)
     with pytest.raises(RunError, match="made otherwise"):
         rd(run, tmp_path / "rd", values=[1], learn_from=[tmp_path / "other"], **{**choices, "learn_steps": 4})
-    with pytest.raises(ConfigError, match="learn_from: for the codec 'transform-pretrained', which needs it"):
+    with pytest.raises(ConfigError, match="learn_from: the codec 'transform-pretrained' needs runs of other scenes"):
         rd(run, tmp_path / "rd", codec="transform-pretrained")
-    with pytest.raises(ConfigError, match="learn_from: for the codec 'transform-pretrained'"):
-        rd(run, tmp_path / "rd", codec="transform", learn_from=[tmp_path / "other"])
 
 
 def test_the_network_is_that_of_the_run_in_8_bits(run):
@@ -106,7 +107,7 @@ def test_the_network_is_that_of_the_run_in_8_bits(run):
 def test_both_sides_of_the_comparison_count_the_same(run, tmp_path):
     """All that planes are not: mask, vectors and network, of 8 bits."""
     ours, theirs = (
-        CODECS[name](RdSource.open(run), 1, 0).point(value, tmp_path / name, lambda *_, **__: None).parts
+        Sweep(RdSource.open(run), name, {"steps": 1}).point(value, tmp_path / name, silent).parts
         for name, value in (("transform", 0.001), ("vq-tensorf", 2.0))
     )
     assert ours["alpha mask"] == theirs["mask"]
@@ -117,10 +118,15 @@ def test_both_sides_of_the_comparison_count_the_same(run, tmp_path):
 
 
 def test_variants_and_values(run, tmp_path):
-    assert {f"transform-{name}" for name in VARIANTS} < set(CODECS)
-    assert CODECS["transform-gaussian"](RdSource.open(run), 2, 0).settings.start == "gaussian"
-    assert CODECS["transform-no-mask"](RdSource.open(run), 2, 0).settings.mask is False
-    assert CODECS["transform-no-importance"](RdSource.open(run), 2, 0).settings.importance is False
-    assert CODECS["transform-hyperprior"](RdSource.open(run), 2, 0).settings.hyperprior is True
+    assert {f"transform-{name}" for name in VARIANTS} < set(curve_kinds(FAMILIES["tensorf"].codecs))
+
+    def settings(name: str) -> TransformSettings:
+        codec = Sweep(RdSource.open(run), name, {"steps": 2}).codec_at(0.001, silent)
+        return TransformSettings(**codec.made["transform"])
+
+    assert settings("transform-gaussian").start == "gaussian"
+    assert settings("transform-no-mask").mask is False
+    assert settings("transform-no-importance").importance is False
+    assert settings("transform-hyperprior").hyperprior is True
     with pytest.raises(ConfigError, match="values: a number of at least 0, not -1.0"):
         rd(run, tmp_path / "rd", codec="transform", values=[-1.0], steps=2)

@@ -6,7 +6,8 @@ factor-fields").
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,23 +17,32 @@ from torch import Tensor
 from manyfields.compression.halves import from_halves, to_halves
 from manyfields.compression.hull import decode_hull, encode_hull
 from manyfields.errors import CollectionError
+from manyfields.families.codec import Codec, Fitted, StoredCodec
 from manyfields.families.factor_fields.field import LONGEST, FactorConfig
 from manyfields.families.factor_fields.grids import FactorCodes, FactorGrids
 from manyfields.fields.axes import Resolution
+from manyfields.fitting.progress import Progress, silent
 
 START = struct.Struct("<4HI6f")
 MOST_COEFFICIENTS = 1 << 26  # what a few bytes may claim
 
 
-class FactorCodec:
+class FactorCodec(Codec[FactorCodes]):
     """Codes of a family of factor fields to one layer each."""
 
-    name = "factor-fields"
+    name: ClassVar[str] = "factor-fields"
+    stored_as: ClassVar[str | None] = None
 
     def __init__(self, config: FactorConfig) -> None:
         self.config = config
 
-    def encode(self, codes: FactorCodes) -> list[list[bytes]]:
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        return cls(config)
+
+    def encode(
+        self, codes: FactorCodes, objects: Fitted | None = None, progress: Progress = silent
+    ) -> list[list[bytes]]:
         """Per object its layer. Values beyond float16's range are clamped to it; NaN raises CollectionError."""
         return [[self._encode(grids)] for grids in codes.grids]
 

@@ -29,6 +29,11 @@ class OctreeCodes:
     trees: tuple[Octree, ...]
     features: Float[Tensor, "M F"]
 
+    @staticmethod
+    def concatenate(parts: Sequence["OctreeCodes"]) -> "OctreeCodes":
+        features = parts[0].features if len(parts) == 1 else torch.cat([part.features for part in parts])
+        return OctreeCodes(tuple(tree for part in parts for tree in part.trees), features)
+
     def __len__(self) -> int:
         return len(self.trees)
 

@@ -9,31 +9,42 @@ What every transform codec of planes is compared with.
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from manyfields.compression.halves import from_halves, to_halves
 from manyfields.compression.hull import decode_hull, encode_hull
 from manyfields.errors import CollectionError
+from manyfields.families.codec import Codec, Fitted, StoredCodec
 from manyfields.families.tensor_planes.field import TensorConfig
 from manyfields.families.tensor_planes.grids import Factors, TensorCodes, TensorGrids
 from manyfields.fields.axes import COLUMN_AXES, ROW_AXES, VECTOR_AXES, Resolution
+from manyfields.fitting.progress import Progress, silent
 
 START = struct.Struct("<4HI22f")
 MOST_TEXELS = 4096
 
 
-class TensorCodec:
+class TensorCodec(Codec[TensorCodes]):
     """Codes of a family of tensor fields to one layer each."""
 
-    name = "tensorf"
+    name: ClassVar[str] = "tensorf"
+    stored_as: ClassVar[str | None] = None
 
     def __init__(self, config: TensorConfig) -> None:
         self.config = config
 
-    def encode(self, codes: TensorCodes) -> list[list[bytes]]:
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        return cls(config)
+
+    def encode(
+        self, codes: TensorCodes, objects: Fitted | None = None, progress: Progress = silent
+    ) -> list[list[bytes]]:
         """Per object its layer. Values beyond float16's range are clamped to it.
 
         Raises CollectionError for NaN, and for a scene with a network of its own.

@@ -1,9 +1,12 @@
 """Sizes, rates and variants of transform coding of one scene."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
-from manyfields._checks import check_numbers
+import tyro
+
+from manyfields._checks import NATURAL, check_annotated, check_numbers
 from manyfields.compression.network_bytes import BITS as NUMBER_BITS
 from manyfields.compression.transform.decoder import DECODER_BITS, MOST_CHANNELS
 from manyfields.errors import ConfigError
@@ -100,6 +103,12 @@ class TransformSettings:
     def network_learns(self) -> bool:
         return self.network or self.end_to_end
 
+    @property
+    def words(self) -> str:
+        """The most important of them, for reports."""
+        sizes = f"{self.latent} channels of latents, {self.hidden} hidden"
+        return f"{sizes}, lambda {self.price:g}, {self.steps} steps"
+
     def rate_factor(self, step: int) -> float:
         return self.final_rate ** (step / self.steps)
 
@@ -125,3 +134,57 @@ SIZES = {
     "H": replace(PAPER_L, latent=192, hidden=96, hyper_latent=24, hyper_hidden=24),
     "L": PAPER_L,
 }
+
+Size = Literal["S", "H", "L"]
+Variant = Literal["no-mask", "no-importance", "gaussian", "encoder", "hyperprior", "vectors", "network", "end-to-end"]
+VARIANTS: dict[str, dict[str, Any]] = {
+    "no-mask": {"mask": False},
+    "no-importance": {"importance": False},
+    "gaussian": {"start": "gaussian"},
+    "encoder": {"encoder": True},
+    "hyperprior": {"hyperprior": True},
+    "vectors": {"vectors": True},
+    "network": {"network": True},
+    "end-to-end": {"end_to_end": True},
+}
+"""What the paper compares its codec with."""
+
+
+@dataclass(frozen=True)
+class TransformChoices:
+    """Latents, an entropy model and a light decoder of each scene."""
+
+    size: Size = "S"
+    """Channels of latents and of the decoder's hidden layer: 64 and 48, for CPUs, or the paper's H (192 and 96) and L
+    (384 and 192)."""
+    price: Annotated[float | None, tyro.conf.arg(name="lambda", metavar="FLOAT"), NATURAL] = None
+    """What a bit for each number that is coded is worth, in squared error of colours; more: smaller and worse. 0.001 if
+    not given."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="INT"), NATURAL] = None
+    """Of each object; 1000 (size S) or the paper's 30000 if not given."""
+    variants: tuple[Variant, ...] = ()
+    """What the paper compares with: all latents coded (no-mask), errors that count alike everywhere (no-importance),
+    latents that start at noise (gaussian), that an encoder makes, or that are coded by widths which hyper-latents tell
+    (hyperprior); vectors, or the network, that go on learning beside latents; a single stage in which all of that
+    starts anew (end-to-end). A network that learns is stored with each scene."""
+    changes: Annotated[Mapping[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
+    """Other members of `TransformSettings`, from Python."""
+
+    def __post_init__(self) -> None:
+        check_annotated(self)
+
+    def resolved(self, steps: int | None) -> TransformSettings:
+        """All settings, with so many steps (those of the size when None). Raises ConfigError for what is not known."""
+        if self.size not in SIZES:
+            raise ConfigError(f"size {self.size!r}: one of {', '.join(SIZES)}")
+        found = SIZES[self.size]
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise ConfigError(f"variant {name!r}: of {', '.join(VARIANTS)}")
+            found = replace(found, **VARIANTS[name])
+        try:
+            found = replace(found, **self.changes)
+        except TypeError as error:
+            raise ConfigError(f"transform {dict(self.changes)}: {error}") from error
+        named: dict[str, Any] = {"price": self.price, "steps": steps}
+        return replace(found, **{name: value for name, value in named.items() if value is not None})

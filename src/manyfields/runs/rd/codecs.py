@@ -1,26 +1,44 @@
-"""The codecs that `rd` can sweep, one row each: what their knob is, and what makes one point of a curve."""
+"""Which curves a run may have: one for every codec of its family that has a knob, and those that codecs add."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from manyfields.families.tensor_planes.baselines.coding import ReTensorSweep, VqKeptSweep, VqTensorSweep
-from manyfields.families.tensor_planes.transform.coding import VARIANTS
-from manyfields.runs.rd.pretrained import PretrainedSweep
-from manyfields.runs.rd.pyramid import PyramidSweep
-from manyfields.runs.rd.source import RdSource
-from manyfields.runs.rd.sweep import Sweep
-from manyfields.runs.rd.transform import TransformSweep
+from manyfields.collection import Collection
+from manyfields.errors import ConfigError
+from manyfields.families.codec import Codec
+from manyfields.families.registry import family_of
 
-PRETRAINED = "transform-pretrained"
 
-CODECS: dict[str, Callable[[RdSource, int | None, int], Sweep]] = {
-    "pyramid": PyramidSweep,
-    "transform": TransformSweep,
-    **{f"transform-{name}": partial(TransformSweep, variants=(name,)) for name in VARIANTS},
-    # Both, as the baselines fine-tune them.
-    "transform-vectors-network": partial(TransformSweep, variants=("vectors", "network")),
-    PRETRAINED: PretrainedSweep,
-    "vq-tensorf": VqTensorSweep,
-    "vq-tensorf-kept": VqKeptSweep,
-    "re-tensorf": ReTensorSweep,
-}
+@dataclass(frozen=True)
+class CurveKind:
+    """A codec, and the settings that all points of its curve have."""
+
+    codec: type[Codec[Any]]
+    settings: Mapping[str, Any]
+
+    @property
+    def knob(self) -> str:
+        """What the values of a curve are, in words."""
+        return self.codec.knob_name or self.codec.knob.replace("_", " ")
+
+
+def curve_kinds(codecs: tuple[type[Codec[Any]], ...]) -> dict[str, CurveKind]:
+    """By name, of some codecs."""
+    found = {}
+    for codec in codecs:
+        if codec.knob:
+            found[codec.name] = CurveKind(codec, codec.curve_settings)
+            for name, settings in codec.curves.items():
+                found[name] = CurveKind(codec, {**codec.curve_settings, **settings})
+    return found
+
+
+def curve_named(source: Collection, name: str) -> CurveKind:
+    """Raises ConfigError where the run's family has no such curve."""
+    row = family_of(source.shared_part)
+    kinds = curve_kinds(row.codecs)
+    if name not in kinds:
+        what = f"one of {', '.join(kinds)}" if kinds else "none of its codecs has a knob"
+        raise ConfigError(f"{source.path}: codec {name!r}: of the family {row.name} {what}")
+    return kinds[name]

@@ -12,9 +12,10 @@ from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overla
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.lock import only_process
-from manyfields.runs.rd.codecs import CODECS, PRETRAINED
+from manyfields.runs.originals import RunObjects
 from manyfields.runs.rd.report import write_rd_report
 from manyfields.runs.rd.source import RdSource
+from manyfields.runs.rd.sweep import Sweep
 
 FILE = "rd.json"
 UNCOMPRESSED = "uncompressed"
@@ -28,49 +29,42 @@ def rd(
     values: Sequence[float] = (),
     label: str | None = None,
     objects: Sequence[str] = (),
-    learn_from: Sequence[Path | str] = (),
-    learn_steps: int | None = None,
-    steps: int | None = None,
     views: int | None = None,
     data: Sequence[Path | str] = (),
     seed: int = 0,
     method: Method = "cubic",
     progress: Progress = silent,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Measure a codec at several values of its knob (its own when none are given), as the curve `label` of `out`.
 
+    `codec`: one of the run's family, or a curve that such a codec adds: see `runs.rd.codecs.curve_kinds`.
+
     Every point is measured on the held-out views of `objects` (all when none are named; `views` of each, evenly
     spread, when given), from files that stay in `out`. `data`: where views are now, if they have moved since the fit.
-    `learn_from`: runs of other scenes, from which the codec 'transform-pretrained' is learned for each point, in
-    `learn_steps`. Points that are in rd.json of `out` already are not made again; other calls add other curves, and
-    deltas are those of all pairs of curves. Returns what rd.json holds. Raises ConfigError for a codec or a value
-    without meaning, RunError where `out` holds curves of another run, objects or views, or one of that label made
-    otherwise.
+    `settings`: those of the codec but for its knob, as `compress` takes them; 'transform-pretrained' needs
+    `learn_from`, runs of other scenes from which it is learned for each point. Points that are in rd.json of `out`
+    already are not made again; other calls add other curves, and deltas are those of all pairs of curves. Returns
+    what rd.json holds. Raises ConfigError for a codec or a value without meaning, RunError where `out` holds curves
+    of another run, objects or views, or one of that label made otherwise.
     """
     NATURAL.check("values", tuple(values))
-    for each, number in (("steps", steps), ("learn_steps", learn_steps)):
-        NATURAL.check(each, number)
     COUNT.check("views", views)
     SEED.check("seed", seed)
-    if codec not in CODECS:
-        raise ConfigError(f"codec {codec!r}: one of {', '.join(CODECS)}")
     source, folder, name = RdSource.open(Path(run), tuple(objects), views, data), Path(out), label or codec
-    if bool(learn_from) != (codec == PRETRAINED):
-        raise ConfigError(f"learn_from: for the codec {PRETRAINED!r}, which needs it; not for others")
-    source.others, source.learn_steps = tuple(Path(other) for other in learn_from), learn_steps
-    sweep = CODECS[codec](source, steps, seed)
+    sweep = Sweep(source, codec, settings, seed)
     if name == UNCOMPRESSED or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise ConfigError(f"label {name!r}: letters, digits, '-', '_' and '.', and not {UNCOMPRESSED!r}")
     folder.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     with only_process(folder):
         kept = _kept(folder, source)
-        made = {"codec": codec, "knob": sweep.knob, "steps": steps, "seed": seed, **sweep.made_of()}
+        made = {"codec": codec, "knob": sweep.kind.knob, "seed": seed, **_made_of(settings, sweep.originals)}
         curve = kept["curves"].setdefault(name, {**made, "points": []})
         if {key: curve.get(key) for key in made} != made:
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
-        for value in sorted({float(value) for value in values or sweep.values} - done):
+        for value in sorted({float(value) for value in values or sweep.kind.codec.values} - done):
             point = sweep.point(value, folder / name / f"{value:g}", progress)
             made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
             curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})
@@ -79,6 +73,16 @@ def rd(
         _save(folder, kept, method)
         write_rd_report(folder / "report.html", kept)
     return kept
+
+
+def _made_of(settings: dict[str, Any], originals: RunObjects) -> dict[str, Any]:
+    """What a curve is made of besides codec and seed (JSON): points of other things do not belong to it."""
+    made = {"steps": settings.get("steps")}
+    if originals.others:
+        made["learned_from"] = [other.shared_hash[:16] for other in originals.others]
+        made["learn_steps"] = settings.get("learn_steps")
+    more = {name: each for name, each in settings.items() if name not in ("steps", "learn_from", "learn_steps")}
+    return {**made, "settings": more} if more else made
 
 
 def _kept(folder: Path, source: RdSource) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from manyfields.fitting.data import FittingObject
 from manyfields.runs.loading import load_objects
 from manyfields.runs.measuring import render_held_out
 from manyfields.runs.moved_views import check_at_hand, found_again
+from manyfields.runs.originals import RunObjects
 from manyfields.runs.record import RunRecord
 from manyfields.shared_part import SharedPart
 from manyfields.views import ObjectViews, read_views, usable_views
@@ -32,10 +33,6 @@ class RdSource:
     objects: list[str]
     views_measured: int | None = None
     """Of each object; None: all that are held out."""
-    others: tuple[Path, ...] = ()
-    """Runs of other scenes, for codecs that are learned from such."""
-    learn_steps: int | None = None
-    """Of that; the codec's own number when None."""
     _views: dict[str, dict[str, ObjectViews]] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -79,6 +76,14 @@ class RdSource:
         if name not in self._views[folder]:
             raise ViewError(f"{folder}: object {name} is no longer there or no longer usable")
         return self._views[folder][name]
+
+    def originals(self, others: Sequence[Path | str]) -> RunObjects:
+        """All objects of the run as a codec finds them. `others`: runs of other scenes, to learn a codec from."""
+        folders = {self.record.held_out[name]["source"] for name in self.objects}
+        held_out = self.record.held_out
+        seen = [name for name in self.collection if held_out.get(name, {}).get("source") in folders]
+        views = {name: self.views(name) for name in seen}
+        return RunObjects(self.collection, self.record, views, [RunObjects(open_collection(other)) for other in others])
 
     def measured_views(self, name: str) -> list[str]:
         """Names of the held-out views that an object is measured on."""

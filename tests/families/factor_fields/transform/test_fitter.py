@@ -8,8 +8,8 @@ import torch
 from manyfields.cameras import orbit
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.factor_fields.importance import basis_importance
-from manyfields.families.factor_fields.transform.codec import encode_factors, factor_part_sizes
 from manyfields.families.factor_fields.transform.fitter import FactorTransformFitter
+from manyfields.families.factor_fields.transform.stream import encode_factors, factor_part_sizes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform.settings import TransformSettings
 from manyfields.rendering import Sampler

@@ -5,8 +5,8 @@ import torch
 
 from manyfields.cameras import orbit
 from manyfields.errors import RunError
-from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.fused_planes.codebooks.distil import Distillation, distil
+from manyfields.families.fused_planes.codebooks.layers import VqMicroLayers
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
 from manyfields.fields import Codes
@@ -37,7 +37,7 @@ def scene():
     seen = pictures(shared, codes[0], cameras)
     images = (255 * seen.images[0].clamp(0, 1)).round().to(torch.uint8)
     item = FittingObject("thing", images, cameras, BOUNDS[0], None, list(range(6)), [], hull[0])
-    codec = VqMicroCodec.learn(codes, CONFIG.layers, CONFIG.code_shapes(), (3,), groups=2)
+    codec = VqMicroLayers.of_codes(codes, CONFIG.layers, CONFIG.code_shapes(), (3,), groups=2)
     return shared, codes, item, codec
 
 
@@ -55,9 +55,9 @@ def test_fitted_indices_render_better_than_nearest_ones():
     )
     assert [step for step, _ in losses] == list(range(1, 61))
     gains = codec.gains(codes[0])
-    stored = codec.decode(codec.encode(fitted, gains))
+    stored = codec.decode(codec.layers_of(fitted, gains))
     torch.testing.assert_close(stored.tensors["micro"], fitted.tensors["micro"])  # what was fitted is what is stored
-    nearest = codec.decode(codec.encode(codes[0]))
+    nearest = codec.decode(codec.layers_of(codes[0]))
     assert error_of(shared, stored, item) < 0.8 * error_of(shared, nearest, item)
     again = distil(shared, codec, item, codes[0], SAMPLER, settings)
     assert torch.equal(again.tensors["micro"], fitted.tensors["micro"])
@@ -68,14 +68,14 @@ def test_a_price_saves_bytes():
     sizes = []
     for price in (0.0, 2.0):
         fitted = distil(shared, codec, item, codes[0], SAMPLER, Distillation(steps=20, rays=64, price=price))
-        sizes.append(len(codec.encode(fitted, codec.gains(codes[0]))[0][-1]))
+        sizes.append(len(codec.layers_of(fitted, codec.gains(codes[0]))[0][-1]))
     assert sizes[1] < 0.9 * sizes[0]
 
 
 def test_no_steps_are_the_nearest_entries():
     shared, codes, item, codec = scene()
     fitted = distil(shared, codec, item, codes[0], SAMPLER, Distillation(steps=0))
-    assert codec.encode(fitted, codec.gains(codes[0])) == codec.encode(codes[0])
+    assert codec.layers_of(fitted, codec.gains(codes[0])) == codec.layers_of(codes[0])
 
 
 def test_what_has_diverged_is_named():

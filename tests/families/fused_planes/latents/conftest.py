@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 from manyfields.fields import Codes
 
 
@@ -12,10 +12,10 @@ def codes(micros) -> Codes:
 
 
 @pytest.fixture(scope="session")
-def codec(micros, codes) -> TransformMicroCodec:
+def codec(micros, codes) -> TransformMicroLayers:
     return micros.codec(codes)
 
 
 @pytest.fixture(scope="session")
 def encoded(codec, codes):
-    return codec.encode(codes)
+    return codec.layers_of(codes)

@@ -72,7 +72,7 @@ def _learned():
 def error_of(things: Set, codec, row: int, latents=None) -> float:
     """Of what the bytes of an object decode to, on rays that no step has drawn."""
     code = things.codes[row]
-    stored = codec.decode(codec.encode(code, None if latents is None else [latents]))
+    stored = codec.decode(codec.layers_of(code, None if latents is None else [latents]))
     with torch.no_grad():
         return sum(float(things.loss(row)(stored.tensors["micro"][0], "test", draw)) for draw in range(6)) / 6
 
@@ -118,7 +118,7 @@ def test_coarse_steps_make_the_first_levels_worth_showing(things, _learned):
     for every in (0, 3):
         settings = replace(TINY, coarse_every=every)
         latents = fit_latents(things.loss(2), _learned, code, settings, lambda step, found: told.append((step, *found)))
-        coarse = _learned.decode([_learned.encode(code, [latents])[0][:-1]]).tensors["micro"][0]
+        coarse = _learned.decode([_learned.layers_of(code, [latents])[0][:-1]]).tensors["micro"][0]
         with torch.no_grad():
             errors.append(sum(float(things.loss(2)(coarse, "test", draw)) for draw in range(6)))
     assert errors[1] < 0.9 * errors[0]
@@ -135,7 +135,7 @@ def test_a_higher_price_takes_fewer_bytes(things, _learned):
     sizes, errors = [], []
     for price in (0.0, 0.3, 30.0):
         latents = fit_latents(things.loss(2), _learned, things.codes[2], replace(TINY, price=price))
-        sizes.append(sum(map(len, _learned.encode(things.codes[2], [latents])[0][2:])))
+        sizes.append(sum(map(len, _learned.layers_of(things.codes[2], [latents])[0][2:])))
         errors.append(error_of(things, _learned, 2, latents))
     assert sizes == sorted(sizes, reverse=True) and sizes[2] < 0.6 * sizes[0]
     assert errors[0] < 0.7 * errors[2]
@@ -151,7 +151,7 @@ def test_objects_without_a_texel(things, _learned):
     codec = things.codec(replace(TINY, visits=2))
     latents = fit_latents(things.loss(1), codec, things.codes[1], replace(TINY, steps=2))
     assert not any(own.any() for own in latents)
-    assert codec.encode(things.codes[1], [latents])[0][2:] == [b"", b""]
+    assert codec.layers_of(things.codes[1], [latents])[0][2:] == [b"", b""]
     with pytest.raises(ConfigError, match="none of the objects has a texel to learn a codec from"):
         things.codec(rows=(1,))
 

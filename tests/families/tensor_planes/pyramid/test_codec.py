@@ -1,114 +1,82 @@
-"""The bytes of scenes by pyramids of latents."""
+"""Runs of tensor fields as pyramids of latents: what tensor planes are compressed to when nothing else is asked for."""
 
-import hashlib
-import os
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
+import json
 
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from manyfields.compression.checked_parts import join_parts, split_parts
-from manyfields.errors import CollectionError
-from manyfields.families.tensor_planes.pyramid.codec import (
-    PARTS,
-    START,
-    PyramidCodec,
-    decode_scene,
-    encode_scene,
-    part_sizes,
-)
-
-SCRIPT = """
-import sys, hashlib, torch
-torch.set_num_threads(int(sys.argv[1]))
-sys.path.insert(0, sys.argv[3])
-from _pyramids import CONFIG
+from manyfields.cameras import orbit
+from manyfields.collection import open_collection
+from manyfields.commands import main
+from manyfields.errors import ConfigError
 from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
-(grids,) = PyramidCodec(CONFIG).decode([[open(sys.argv[2], "rb").read()]]).grids
-print(hashlib.sha256(b"".join(t.contiguous().numpy().tobytes() for t in grids.tensors)).hexdigest())
-"""
+from manyfields.runs import RunRecord, add, compress, evaluate, fit, rd, size_breakdown
+
+PHASE = {"name": "tensors", "steps": 90, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 256}
+SETTINGS = {
+    "tensorf": {"density_components": 4, "appearance_components": 4, "features": 6, "hidden": 16, "first": 16,
+                "last": 24, "upsample_at": [0.5], "mask_at": []},
+    "hull": 16,
+    "sampler": {"guided": 8, "bins": 16},
+    "final_sampler": {"guided": 8, "bins": 16},
+    "stage1": [PHASE],
+    "stage2": [{**PHASE, "fields_rate": 0.0}],
+}  # fmt: skip
+SMALL = {"draws": 2, "rays": 64, "levels": 2, "price": 0.05}
 
 
-@pytest.mark.parametrize("changes", [{}, {"own_network": True}, {"levels": 2, "gain_power": 0.0}, {"price": 5.0}])
-def test_scenes_come_back(pyramids, changes):
-    made = pyramids.scene(**changes)
-    data = encode_scene(made)
-    again = decode_scene(data, pyramids.CONFIG)
-    assert encode_scene(again) == data
-    assert sum(part_sizes(data).values()) == len(data)
-    one, two = made.grids(pyramids.CONFIG.numbers), again.grids(pyramids.CONFIG.numbers)
-    assert one.resolution == two.resolution == pyramids.RESOLUTION
-    assert all(torch.equal(a, b) for a, b in zip(one.tensors, two.tensors, strict=True))
-    assert (one.network is None) == ("own_network" not in changes)
-    if one.network is not None:
-        assert torch.equal(one.network, two.network) and len(two.network) == pyramids.CONFIG.numbers
-    assert [tuple(plane.shape[:2]) for plane in two.density.planes] == pyramids.SIZES
+@pytest.fixture(scope="module")
+def seen_run(tmp_path_factory, shapes):
+    """A fit that has got so far that something is seen."""
+    folder = tmp_path_factory.mktemp("pyramid")
+    data = shapes.write_set(folder / "views", ["ball_red"])
+    (folder / "tiny.json").write_text(json.dumps(SETTINGS))
+    fit(data, folder / "run", report=False, config=folder / "tiny.json", preset="tensorf")
+    return folder / "run"
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_another_process_decodes_the_same_bits(pyramids, tmp_path, threads):
-    made = pyramids.scene(own_network=True)
-    (tmp_path / "scene").write_bytes(encode_scene(made))
-    tests = Path(__file__).parents[3]
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(threads), str(tmp_path / "scene"), str(tests)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"MANYFIELDS_COMPILED": "0" if threads == 3 else "1"},
-        check=False,
+def test_a_run_is_compressed_measured_and_added_to(seen_run, new_data, tmp_path):
+    told = []
+    made = compress(seen_run, tmp_path / "out", **SMALL, progress=lambda *what, **_: told.append(what))
+    views = sum(len(each["views"]) for each in RunRecord.load(seen_run).held_out.values())
+    measured = [what for what in told if what[0] == "measuring held-out views"]
+    assert measured == [("measuring held-out views", number + 1, views) for number in range(views)] and views > 0
+    assert isinstance(made.codec, PyramidCodec) and made.properties["compressed"]["pyramid"]["price"] == 0.05
+    before = open_collection(seen_run)
+    assert made.shared_hash == before.shared_hash
+    for name in before.ids:
+        assert made.entry(name).bytes < 0.4 * before.entry(name).bytes
+        assert sum(size_breakdown(made).values()) > 0
+        one, two = (each[name].render(orbit(1, width=16, height=16)).images for each in (before, made))
+        assert float((one - two).square().mean()) < 0.01
+    assert made.entry(before.ids[0]).metrics["psnr"] > before.entry(before.ids[0]).metrics["psnr"] - 3
+    again = compress(seen_run, tmp_path / "out", **SMALL)
+    assert again.ids == made.ids
+    evaluate(tmp_path / "out")
+    assert "pyramids of 2 levels of latents, steps of 0.05" in (tmp_path / "out" / "report.html").read_text()
+    larger = add(tmp_path / "out", new_data)
+    assert len(larger) > len(made) and isinstance(larger.codec, PyramidCodec)
+    assert RunRecord.load(tmp_path / "out").finished
+
+
+def test_the_command_tells_the_parts(seen_run, tmp_path, capsys):
+    assert main(["compress", str(seen_run), str(tmp_path / "out"), "--codec", "pyramid", "--lambda", "0.02"]) == 0
+    told = capsys.readouterr().out
+    assert "bytes of a scene: header" in told and "gains" in told and "mixes" in told
+
+
+def test_a_curve_is_measured_from_files(seen_run, tmp_path):
+    kept = rd(seen_run, tmp_path / "rd", codec="pyramid", values=[0.002, 0.05], views=1)
+    first, second = kept["curves"]["pyramid"]["points"]
+    assert first["bytes"] > second["bytes"] and first["psnr"] > second["psnr"] - 0.2
+    (name,) = kept["of"]["objects"][:1]
+    file = tmp_path / "rd" / "pyramid" / "0.002" / f"{name}.mftp"
+    assert sum(size for part, size in first["parts"].items() if part != "config") == pytest.approx(
+        sum(each.stat().st_size for each in file.parent.glob("*.mftp")) / len(kept["of"]["objects"])
     )
-    assert run.returncode == 0, run.stderr
-    own = b"".join(tensor.contiguous().numpy().tobytes() for tensor in made.grids(pyramids.CONFIG.numbers).tensors)
-    assert run.stdout.strip() == hashlib.sha256(own).hexdigest()
 
 
-def test_every_damaged_byte_and_every_cut_is_refused(pyramids):
-    data = encode_scene(pyramids.scene(own_network=True))
-    for at in range(0, len(data), 3):
-        damaged = bytearray(data)
-        damaged[at] ^= 0x41
-        with pytest.raises(CollectionError):
-            PyramidCodec(pyramids.CONFIG).decode([[bytes(damaged)]])
-        with pytest.raises(CollectionError):
-            PyramidCodec(pyramids.CONFIG).decode([[data[:at]]])
-    with pytest.raises(CollectionError, match="after the last part"):
-        PyramidCodec(pyramids.CONFIG).decode([[data + b"x"]])
-
-
-@settings(max_examples=300, deadline=None)
-@given(part=st.sampled_from(PARTS), choice=st.data())
-def test_parts_with_right_checksums_and_other_bytes_never_crash(pyramids, part, choice):
-    """Whoever can write checksums can write anything: decoding refuses it, or gives a scene of the right sizes."""
-    data = encode_scene(pyramids.scene())
-    parts = split_parts(data, START.size, PARTS)
-    body = bytearray(parts[part])
-    for _ in range(choice.draw(st.integers(1, 4))):
-        body[choice.draw(st.integers(0, len(body) - 1))] = choice.draw(st.integers(0, 255))
-    parts[part] = bytes(body)
-    try:
-        (grids,) = PyramidCodec(pyramids.CONFIG).decode([[join_parts(data[: START.size], parts)]]).grids
-    except CollectionError:
-        return
-    assert grids.resolution == pyramids.RESOLUTION
-    assert all(bool(tensor.isfinite().all()) for tensor in grids.tensors)
-
-
-def test_a_forward_facing_scene_keeps_its_map(pyramids):
-    made = replace(pyramids.scene(), map=torch.arange(16.0).view(4, 4))
-    found = decode_scene(encode_scene(made), pyramids.CONFIG)
-    assert torch.equal(found.map, made.map) and torch.equal(found.grids(0).map, made.map)
-
-
-def test_other_files_and_families_are_named(pyramids):
-    data = encode_scene(pyramids.scene())
-    with pytest.raises(CollectionError, match="does not start with MFTP"):
-        PyramidCodec(pyramids.CONFIG).decode([[b"MFTC" + data[4:]]])
-    with pytest.raises(CollectionError, match="version 9"):
-        PyramidCodec(pyramids.CONFIG).decode([[data[:4] + b"\x09" + data[5:]]])
-    with pytest.raises(CollectionError, match="2 layers"):
-        PyramidCodec(pyramids.CONFIG).decode([[data, data]])
+def test_what_does_not_fit_is_named(seen_run, tmp_path):
+    with pytest.raises(ConfigError, match="codec 'pyramid' has no setting 'steps': it has price, levels"):
+        rd(seen_run, tmp_path / "rd", codec="pyramid", steps=5)
+    with pytest.raises(ConfigError, match="step 1e-09: latents of up to"):
+        compress(seen_run, tmp_path / "out", price=1e-9)

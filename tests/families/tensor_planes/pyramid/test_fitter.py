@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.families.tensor_planes.pyramid.codec import encode_scene
 from manyfields.families.tensor_planes.pyramid.fitter import scene_of
 from manyfields.families.tensor_planes.pyramid.scene import texels_read
 from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
+from manyfields.families.tensor_planes.pyramid.stream import encode_scene
 from manyfields.families.tensor_planes.stacked_planes import stacked_planes
 
 

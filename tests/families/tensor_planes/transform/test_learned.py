@@ -10,11 +10,10 @@ import torch
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
-from manyfields.families.tensor_planes.transform.coding import size_breakdown
 from manyfields.families.tensor_planes.transform.stream import part_sizes
-from manyfields.runs import RunRecord, add, compress, evaluate, fit
+from manyfields.runs import RunRecord, add, compress, evaluate, fit, size_breakdown
 
-LEARNED = {"codec": "transform", "learn_steps": 8, "transform": {"latent": 6, "hidden": 5, "rays": 32}}
+LEARNED = {"codec": "transform", "learn_steps": 8, "changes": {"latent": 6, "hidden": 5, "rays": 32}}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_a_codec_that_is_learned_from_other_scenes(tensor_run, others, tmp_path,
 
 
 def test_latents_learn_against_a_codec_that_is_given(tensor_run, others, tmp_path):
-    fast = {**LEARNED, "variants": ("no-mask",), "transform": {**LEARNED["transform"], "latent_rate": 2.0}}
+    fast = {**LEARNED, "variants": ("no-mask",), "changes": {**LEARNED["changes"], "latent_rate": 2.0}}
     once = compress(tensor_run, tmp_path / "once", report=False, learn_from=[others], **fast)
     learn_from = [tmp_path / "once"]
     some = compress(tensor_run, tmp_path / "some", report=False, learn_from=learn_from, **{**fast, "steps": 3})
@@ -77,7 +76,7 @@ def test_scenes_that_cannot_be_learned_from(tensor_run, others, tensor_settings,
     attempt("end_to_end: not with a codec", variants=("end-to-end",))
     attempt("starts at its encoder", variants=("gaussian",))
     attempt("steps: a number of at least 0, not -1", steps=-1)
-    attempt("learn_from: for codec 'transform', not 'vq'", codec="vq")
+    attempt("codec 'vq': of the family tensorf", codec="vq")
     wide = json.loads(tensor_settings.read_text())
     wide["tensorf"] |= {"density_components": 2, "mask_at": []}
     (tmp_path / "wide.json").write_text(json.dumps(wide))
@@ -97,6 +96,6 @@ def test_the_command_learns_from_other_runs(tensor_run, others, tmp_path, capsys
 def test_fused_planes_have_no_codec_to_learn_from_others(others, tmp_path, data, rgb_settings):
     fit(data, tmp_path / "planes", config=rgb_settings, stage1_objects=2, report=False)
     for codec in (None, "transform"):
-        with pytest.raises(ConfigError, match="planes: its fields have no tensor planes .* from other scenes is for"):
+        with pytest.raises(ConfigError, match="codec 'transform' has no setting 'learn_from': it has price"):
             compress(tmp_path / "planes", tmp_path / "out", codec=codec, learn_from=[others])
     assert not (tmp_path / "out").exists()

@@ -23,7 +23,7 @@ def common(scene) -> CommonTransform:
 
 def test_layers_hold_neither_decoder_nor_tables(scene, common, scenes):
     codec = TransformCodec(scenes.CONFIG, common)
-    ((data,),) = codec.encode([scene])
+    ((data,),) = codec.layers_of([scene])
     assert (data[4], data[7]) == (2, 4)
     assert list(part_sizes(data)) == ["header", "alpha mask", "vectors", "masks", "latents"]
     assert part_sizes(data)["header"] == 144 and sum(part_sizes(data).values()) == len(data)

@@ -219,7 +219,7 @@ def test_another_process_with_more_threads_decodes_the_same_bits(scenes, tmp_pat
 def test_the_codec(scenes):
     codec = TransformCodec(scenes.CONFIG)
     pair = [scenes.scene(seed=1), scenes.scene(seed=2)]
-    encoded = codec.encode(pair)
+    encoded = codec.layers_of(pair)
     codes = codec.decode(encoded)
     assert len(codes) == 2 and torch.equal(codes.grids[1].mask, pair[1].alpha)
     with pytest.raises(CollectionError, match="2 layers"):

@@ -1,150 +1,89 @@
-"""The bytes of a scene of factor fields in transform coding.
+"""Scenes of factor fields by latents, an entropy model and a light decoder of each: their codec `transform`."""
 
-docs/reference/format.md, "Factor fields in the codec transform", says what they mean.
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Self, get_args
 
-    | header | alpha mask | scales | coefficients | decoder | tables | masks | latents |
-
-Latents are coded by the integers in `tables`, channel after channel, where masks have them; nothing that is read
-depends on a float.
-"""
-
-import struct
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 
-from manyfields.compression.checked_parts import join_parts, sizes_of_parts, split_parts
-from manyfields.compression.halves import from_halves, to_halves
-from manyfields.compression.hull import decode_hull, encode_hull
-from manyfields.compression.network_bytes import BITS as COEFFICIENT_BITS
-from manyfields.compression.network_bytes import decode_network, encode_network, network_bytes
-from manyfields.compression.transform.decoder import (
-    DECODER_BITS,
-    MOST_CHANNELS,
-    MOST_NUMBERS,
-    decode_decoder,
-    encode_decoder,
-)
-from manyfields.compression.transform.latents import LatentTables, kept_latents
-from manyfields.compression.transform.masks import decode_masks, encode_masks
-from manyfields.errors import CollectionError
-from manyfields.families.factor_fields.codec import check_scene, only_layers, read_box
+from manyfields.errors import RunError
+from manyfields.families.codec import Codec, Fitted, Originals, Say, StoredCodec, check_views
+from manyfields.families.factor_fields.codec import only_layers
 from manyfields.families.factor_fields.field import FactorConfig
 from manyfields.families.factor_fields.grids import FactorCodes
-from manyfields.families.factor_fields.transform.scene import CodedFactors, latent_cubes
-from manyfields.families.tensor_planes.transform.codec import TransformCodec
+from manyfields.families.factor_fields.transform.fitter import FactorTransformFitter, check_settings
+from manyfields.families.factor_fields.transform.scene import CodedFactors
+from manyfields.families.factor_fields.transform.stream import decode_factors, encode_factors, factor_part_sizes
+from manyfields.fitting.progress import Progress, silent
+from manyfields.fitting.transform.settings import TransformChoices, TransformSettings
 
-PARTS = ("alpha mask", "scales", "coefficients", "decoder", "tables", "masks", "latents")
-MAGIC, VERSION = b"MFTF", 1
-START = struct.Struct("<4s4B6H6f")
+BasisVariant = Literal["no-mask", "no-importance", "gaussian", "vectors"]
 
 
-def encode_factors(scene: CodedFactors) -> bytes:
-    """The bytes of a scene. Raises CollectionError for NaN, ValueError for what the format cannot say."""
-    hidden, latent = scene.decoder.second.weights.shape[0], scene.decoder.first.weights.shape[0]
-    bits = scene.decoder.bits, scene.coefficient_bits
-    _check_sizes(scene.sides, scene.widths, latent, hidden, *bits)
-    parts = {
-        "alpha mask": encode_hull(scene.alpha.cpu().numpy()),
-        "scales": to_halves(scene.scales, "scales"),
-        "coefficients": encode_network(scene.coefficients.flatten(), scene.coefficient_bits),
-        "decoder": encode_decoder(scene.decoder),
-        "tables": scene.tables.to_bytes(),
-        # A row is a slab, so that the bit above is that of the texel below in the volume.
-        "masks": encode_masks([mask.flatten(1).numpy() for mask in scene.masks]),
-        "latents": scene.tables.encode(kept_latents(scene.latents, scene.masks)),
+@dataclass(frozen=True)
+class BasisChoices(TransformChoices):
+    """Basis grids by latents, an entropy model and a light decoder of each scene."""
+
+    variants: tuple[BasisVariant, ...] = ()
+    """What the paper compares with: all latents coded (no-mask), errors that count alike everywhere (no-importance),
+    latents that start at noise (gaussian), coefficients that go on learning beside latents (vectors)."""
+
+
+class FactorTransformCodec(Codec[FactorCodes]):
+    """Scenes as `FactorTransformFitter` makes them, to bytes; bytes to codes of a family of factor fields."""
+
+    name: ClassVar[str] = "transform"
+    settings: ClassVar[type[Any]] = BasisChoices
+    knob: ClassVar[str] = "price"
+    knob_name: ClassVar[str] = "lambda"
+    values: ClassVar[tuple[float, ...]] = (0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01, 0.02)
+    curves: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        f"transform-{name}": {"variants": (name,)} for name in get_args(BasisVariant)
     }
-    z, y, x, _ = scene.coefficients.shape
-    box = scene.box.flatten().tolist()
-    return join_parts(START.pack(MAGIC, VERSION, *bits, 0, len(scene.alpha), x, y, z, latent, hidden, *box), parts)
+    one_by_one: ClassVar[bool] = True
 
-
-def decode_factors(data: bytes, config: FactorConfig) -> CodedFactors:
-    """The scene in the bytes of `encode_factors`. Raises CollectionError, naming the part that is damaged."""
-    _check_start(data)
-    parts = split_parts(data, START.size, PARTS)
-    _, _, bits, coefficient_bits, zero, cells, x, y, z, latent, hidden, *placed = START.unpack_from(data)
-    try:
-        _check_sizes(config.sides, config.widths, latent, hidden, bits, coefficient_bits)
-        check_scene(config, cells, (x, y, z))
-        box = read_box(placed)
-    except (ValueError, CollectionError) as error:
-        raise CollectionError(f"the header: {error}") from error
-    if zero:
-        raise CollectionError(f"the header: flags {zero} are not known here; use a newer version")
-    cubes = latent_cubes(config.sides)
-    flat = decode_masks(parts["masks"], [(deep, high * wide) for deep, high, wide in cubes])
-    masks = tuple(torch.from_numpy(mask.copy()).view(cube) for mask, cube in zip(flat, cubes, strict=True))
-    tables = LatentTables.read(parts["tables"], latent, "tables")
-    return CodedFactors(
-        box,
-        torch.from_numpy(decode_hull(parts["alpha mask"], (cells,) * 3)),
-        config.sides,
-        config.widths,
-        _decode_scales(parts["scales"], len(config.sides)),
-        _decode_coefficients(parts["coefficients"], (z, y, x, sum(config.widths)), coefficient_bits),
-        coefficient_bits,
-        decode_decoder(parts["decoder"], latent, hidden, max(config.widths), bits, dimensions=3),
-        masks,
-        tables.decode(parts["latents"], masks, latent, "latents"),
-        tables,
-    )
-
-
-def factor_part_sizes(data: bytes) -> dict[str, int]:
-    """Bytes of the header and of each part. Raises CollectionError for a damaged header."""
-    _check_start(data)
-    return sizes_of_parts(data, START.size, PARTS)
-
-
-def _check_start(data: bytes) -> None:
-    if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise CollectionError("not a scene of factor fields in transform coding: it does not start with MFTF")
-    if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
-        raise CollectionError(
-            f"a scene of version {data[len(MAGIC)]}; this manyfields reads {VERSION}, use a newer one"
-        )
-
-
-def _check_sizes(
-    sides: tuple[int, ...], widths: tuple[int, ...], latent: int, hidden: int, bits: int, coefficient_bits: int
-) -> None:
-    """ValueError for sizes that no scene of this format has."""
-    if not (1 <= latent <= MOST_CHANNELS and 1 <= hidden <= MOST_CHANNELS):
-        raise ValueError(f"{latent} latents and {hidden} hidden channels: too few or too many")
-    # What decoding needs memory for: grids, a hidden layer of an eighth of their texels, latents of an eighth of that.
-    texels = sum(side**3 for side in sides)
-    if texels * (max(widths) + hidden / 8 + latent / 64) > MOST_NUMBERS:
-        raise ValueError(f"{texels} texels with {hidden} hidden channels: more than {MOST_NUMBERS} numbers to decode")
-    if bits not in DECODER_BITS or coefficient_bits not in COEFFICIENT_BITS:
-        raise ValueError(f"a decoder of {bits} bits and coefficients of {coefficient_bits}: not known here")
-
-
-def _decode_scales(data: bytes, levels: int) -> Tensor:
-    scales = torch.from_numpy(from_halves(data, "scales"))
-    if len(scales) != levels or float(scales.min()) <= 0:
-        raise CollectionError(f"scales: {len(data)} bytes are not {levels} numbers above 0")
-    return scales
-
-
-def _decode_coefficients(data: bytes, shape: tuple[int, ...], bits: int) -> Tensor:
-    count = shape[0] * shape[1] * shape[2] * shape[3]
-    expected = network_bytes(count, bits)
-    if len(data) != expected:
-        raise CollectionError(f"coefficients: {len(data)} bytes where {expected} are due")
-    return decode_network(data, count, bits).view(shape)
-
-
-class FactorTransformCodec:
-    """Scenes as `factor_fields.transform.fitter` makes them, to bytes; bytes to codes of a family of factor fields."""
-
-    name = TransformCodec.name
-
-    def __init__(self, config: FactorConfig) -> None:
+    def __init__(self, config: FactorConfig, stored: StoredCodec | None = None) -> None:
         self.config = config
+        self.made = (stored or StoredCodec()).plan
 
-    def encode(self, scenes: Sequence[CodedFactors]) -> list[list[bytes]]:
+    @classmethod
+    def plan(cls, settings: BasisChoices, originals: Originals[FactorCodes], seed: int, say: Say) -> dict[str, Any]:
+        found = settings.resolved(settings.steps)
+        check_settings(found)
+        check_views(originals, "codec 'transform' learns from")
+        return {"seed": seed, "steps": found.steps, "transform": asdict(found)}
+
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        return cls(config, stored)
+
+    @property
+    def looks_at_views(self) -> bool:
+        return True
+
+    def encode(
+        self, codes: FactorCodes, objects: Fitted | None = None, progress: Progress = silent
+    ) -> list[list[bytes]]:
+        """Per scene its layer, learned from its views. Raises CollectionError for NaN."""
+        if objects is None:
+            raise RunError("codec 'transform' learns from the views that objects were fitted to, and there are none")
+        settings, sampler, seed = (
+            TransformSettings(**self.made["transform"]),
+            objects.sampler.at(1.0),
+            self.made["seed"],
+        )
+        scenes = []
+        for item, grids in zip(objects.objects, codes.grids, strict=True):
+            fitter = FactorTransformFitter(objects.shared, item, grids, sampler, settings, seed, half=objects.half)
+
+            def tell(step: int, losses: dict[str, float], name: str = item.id) -> None:
+                progress(f"coding {name}", step, settings.steps, **losses)
+
+            scenes.append(fitter.run(tell))
+            objects.note(item.id, "estimated bytes", fitter.estimated_bytes)
+        return self.layers_of(scenes)
+
+    def layers_of(self, scenes: Sequence[CodedFactors]) -> list[list[bytes]]:
         """Per scene its layer. Raises CollectionError for numbers that are NaN."""
         return [[encode_factors(scene)] for scene in scenes]
 
@@ -156,6 +95,9 @@ class FactorTransformCodec:
         """Codes (B), the same bits in every process on a machine. Raises CollectionError as `scenes`."""
         return FactorCodes(tuple(scene.grids() for scene in self.scenes(objects)))
 
-    def part_sizes(self, layer: bytes) -> dict[str, int]:
-        """Bytes by what they are for. Raises CollectionError for a damaged header."""
-        return factor_part_sizes(layer)
+    def part_sizes(self, layers: Sequence[bytes]) -> dict[str, int]:
+        return factor_part_sizes(layers[0])
+
+    def describe(self) -> str:
+        settings = TransformSettings(**self.made["transform"])
+        return f"Basis grids are stored by transform coding: {settings.words}; each scene has its decoder."

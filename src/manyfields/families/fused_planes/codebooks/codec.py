@@ -1,190 +1,112 @@
-"""Micro planes of a set by codebooks that all its objects share; all other tensors as the plain codec stores them.
-
-                    a texel's features / the object's gain ── codebooks ──► indices ── shared tables ──► bytes
-
-    layer of micro planes:  | gain: a float16 | words of the entropy coder |
-
-Codebooks and tables of frequencies are the codec's: an object has no bytes but its gain and its indices. The gain makes
-objects that are louder than those the codebooks were learned from fit these. Texels that no point of the object's hull
-reads are left out: the hull comes first, so a decoder knows them; they decode to zeros.
-"""
+"""Micro planes of a run by codebooks that all of its objects share: the codec `vq` of fused planes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from manyfields.compression.context_classes import BITS
-from manyfields.compression.context_tables import ABSENT, ContextTables
-from manyfields.compression.halves import as_halves, from_halves, to_halves
-from manyfields.compression.raw import RawCodec
-from manyfields.compression.vector_codebooks import Codebooks
-from manyfields.errors import CollectionError
-from manyfields.families.fused_planes.stored_texels import MICRO, texels_that_count
+from manyfields.errors import ConfigError
+from manyfields.families.codec import Codec, Fitted, Originals, Say, StoredCodec, whole
+from manyfields.families.fused_planes.codebooks.distil import Distillation, distil
+from manyfields.families.fused_planes.codebooks.layers import VqMicroLayers
+from manyfields.families.fused_planes.codebooks.settings import CodebookSettings
 from manyfields.fields import Codes
+from manyfields.fitting.progress import Progress, silent
 
-FAINTEST = 2.0**-14  # gains are at least this: the smallest normal float16
-WHAT = "the layer of micro planes"
+LEARN_FROM = 256  # objects that codebooks are learned from, at most
 
 
-class VqMicroCodec:
-    """The codec of one set. `layers` and `shapes` as for RawCodec; micro planes are the last layer, alone in it."""
+class VqMicroCodec(VqMicroLayers, Codec[Codes]):
+    """The codec is stored with the first wave, whose indices its tables of frequencies are learned from."""
 
-    name = "vq-micro"
+    name: ClassVar[str] = "vq"
+    stored_as: ClassVar[str | None] = "vq-micro"
+    settings: ClassVar[type[Any]] = CodebookSettings
+    knob: ClassVar[str] = "bits"
+    network_in_8_bits: ClassVar[bool] = False
+    values: ClassVar[tuple[float, ...]] = (2, 4, 6, 8)
+    without_views: ClassVar[str] = ", or compress with steps 0, which needs none"
+    learns_from_first_wave: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        layers: Sequence[Sequence[str]],
-        shapes: Mapping[str, tuple[int, ...]],
-        codebooks: Codebooks,
-        tables: ContextTables,
-    ) -> None:
-        self.layers = [tuple(names) for names in layers]
-        if self.layers[-1:] != [MICRO] or codebooks.width != shapes["micro"][-1]:
-            raise ValueError("the last layer must be the micro planes, of as many features as the codebooks have")
-        self.shapes = dict(shapes)
-        self.codebooks = codebooks
-        self.tables = tables
-        self._others = RawCodec(self.layers[:-1], self.shapes)
+    @classmethod
+    def at(cls, settings: Any, value: float) -> Any:
+        return replace(settings, bits=(whole(value, "bits"),))
 
-    @staticmethod
-    def learn(
-        codes: Codes,
-        layers: Sequence[Sequence[str]],
-        shapes: Mapping[str, tuple[int, ...]],
-        bits: Sequence[int],
-        *,
-        groups: int = 1,
-        seed: int = 0,
-    ) -> "VqMicroCodec":
-        """Codebooks of `bits` (one a stage, see Codebooks.learn) and their tables from the codes of some objects.
+    @classmethod
+    def plan(cls, settings: CodebookSettings, originals: Originals[Codes], seed: int, say: Say) -> dict[str, Any]:
+        shape = dict(originals.shared.family.config.code_shapes()).get("micro")
+        if shape is None:
+            raise ConfigError(f"{originals.path}: its family has no micro planes, which codec 'vq' is for")
+        features, groups, bits, steps = shape[-1], settings.groups, settings.bits, settings.steps
+        if groups is None:
+            groups = features // 2 if features % 2 == 0 else features
+        if features % groups:
+            raise ConfigError(f"groups {groups} does not divide the {features} features of micro planes")
+        if not bits or not all(1 <= width <= 12 for width in bits):
+            raise ConfigError(f"bits {list(bits)}: one number a stage, from 1 to 12 each")
+        if steps and not originals.with_views:
+            say("no fitting to views: their folder is not at hand, or the collection is not in a run folder")
+            steps = 0
+        elif steps and originals.shared.autoencoder is not None:
+            say("no fitting to views: fields in a latent space take the nearest entries")
+            steps = 0
+        return {"bits": list(bits), "groups": groups, "seed": seed, "steps": steps}
 
-        Raises ValueError where codes have no texels, or `groups` does not divide their features.
-        """
-        micro, masks = _texels(codes)
-        if not bool(masks.any()):
-            raise ValueError("none of the objects has a texel to learn codebooks from")
-        rows = [planes[mask] for planes, mask in zip(micro, masks, strict=True)]
-        rows = [row / gain_of(row) for row in rows]
-        books = Codebooks.learn(torch.cat(rows), bits, groups=groups, seed=seed)
-        planes = [_planes(books.indices(row), mask) for row, mask in zip(rows, masks, strict=True)]
-        return VqMicroCodec(layers, shapes, books, ContextTables.learn(planes, [1 << width for width in books.bits]))
-
-    def with_tables_of(self, codes: Codes, gains: Float[Tensor, " B"]) -> "VqMicroCodec":
-        """The same codebooks with tables learned anew, from codes (with their gains) as they will be stored."""
-        planes = [
-            _planes(self.codebooks.indices(texels[mask] / gain), mask)
-            for texels, mask, gain in zip(*_texels(codes), gains, strict=True)
-        ]
-        tables = ContextTables.learn(planes, [1 << width for width in self.codebooks.bits])
-        return VqMicroCodec(self.layers, self.shapes, self.codebooks, tables)
-
-    def shared_bytes(self) -> int:
-        """Bytes of codebooks and tables, which all objects share."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
-
-    def encode(self, codes: Codes, gains: Float[Tensor, " B"] | None = None) -> list[list[bytes]]:
-        """Per object its layers. `gains`: see `gains`, which gives them when None. Raises CollectionError for NaN."""
-        encoded = self._others.encode(codes) if self._others.layers else [[] for _ in range(len(codes))]
-        used = self.gains(codes) if gains is None else as_halves(gains)
-        for layers, planes, mask, gain in zip(encoded, *_texels(codes), used.clamp(min=FAINTEST), strict=True):
-            if bool(planes.isnan().any()):
-                raise CollectionError("a code holds NaN in micro: its fit has diverged, lower the rates")
-            indices = _planes(self.codebooks.indices(planes[mask] / gain), mask)
-            layers.append(to_halves(gain[None], "micro planes") + self.tables.encode(indices))
-        return encoded
-
-    def decode(self, objects: Sequence[Sequence[bytes]]) -> Codes:
-        """Codes (B, ...) from the layers of each object; absent layers as RawCodec. Raises CollectionError."""
-        count = len(self._others.layers)
-        for layers in objects:
-            if not 1 <= len(layers) <= count + 1:
-                raise CollectionError(f"an object has {len(layers)} layers, its family {count + 1}")
-        micro = torch.zeros(len(objects), *self.shapes["micro"])
-        others = dict(self._others.decode([layers[:count] for layers in objects]).tensors) if count else {}
-        codes = Codes({**others, "micro": micro})
-        for row, (layers, mask) in enumerate(zip(objects, texels_that_count(codes), strict=True)):
-            if len(layers) > count:
-                micro[row][mask] = self._decode_texels(layers[count], mask)
-        return codes
-
-    def gains(self, codes: Codes) -> Float[Tensor, " B"]:
-        """How loud the micro planes of each object are: the root of their mean square over texels that count."""
-        return torch.stack([gain_of(planes[mask]) for planes, mask in zip(*_texels(codes), strict=True)])
-
-    def costs(self, indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> list[Float[Tensor, "m _"]]:
-        """What each entry of each codebook would cost at each texel, in bits, below the neighbours `indices`."""
-        planes = _planes(indices, mask)
-        above = np.full_like(planes, ABSENT)
-        above[:, :, 1:] = planes[:, :, :-1]
-        return [torch.from_numpy(self.tables.bits(n, own[mask.numpy()])) for n, own in enumerate(above)]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What to store of the codec: codebooks in float16, classes, and frequencies less 1 in 16 bits."""
-        frequencies = np.concatenate([rows.flatten() for rows in self.tables.frequencies]) - 1
-        books = torch.cat([book.flatten() for stages in self.codebooks.books for book in stages])
-        return {
-            "classes": torch.from_numpy(np.concatenate(self.tables.classes).astype(np.uint8)),
-            "codebooks": books.half(),
-            "frequencies": torch.from_numpy(frequencies.astype(np.uint16)),
-        }
-
-    def config(self) -> dict[str, Any]:
-        """JSON that `from_tensors` needs."""
-        stages = self.codebooks.books[0]
-        bits = [(len(book) - 1).bit_length() for book in stages]
-        return {"bits": bits, "classes": len(self.tables.frequencies[0]), "groups": len(self.codebooks.books)}
-
-    @staticmethod
-    def from_tensors(
-        layers: Sequence[Sequence[str]],
-        shapes: Mapping[str, tuple[int, ...]],
-        tensors: Mapping[str, Tensor],
-        config: Mapping[str, Any],
-    ) -> "VqMicroCodec":
-        """The inverse of `tensors` and `config`. Raises CollectionError where they do not fit together."""
-        try:
-            data = to_halves(tensors["codebooks"].float(), "codebooks")
-            books = Codebooks.from_bytes(data, shapes["micro"][-1], config["bits"], config["groups"])
-            widths, count = [1 << bits for bits in books.bits], config["classes"]
-            values = tensors["frequencies"].numpy().astype(np.int64) + 1
-            *tables, rest = np.split(values, np.cumsum([count * width for width in widths]))
-            *classes, more = np.split(tensors["classes"].numpy().astype(np.int64), np.cumsum(np.add(widths, 1)))
-            tables = [table.reshape(count, width) for table, width in zip(tables, widths, strict=True)]
-            codec = VqMicroCodec(layers, shapes, books, ContextTables(tuple(classes), tuple(tables)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CollectionError(f"the codec's codebooks do not fit its config ({error})") from error
-        if len(rest) or any((table.sum(1) != 1 << BITS).any() for table in tables):
-            raise CollectionError(f"the codec's frequencies do not sum to 2^{BITS} for each class")
-        if len(more) or any(len(own) != width + 1 for own, width in zip(classes, widths, strict=True)):
-            raise CollectionError("the codec has another number of classes of indices than its codebooks have")
-        if any((own >= count).any() for own in classes):
-            raise CollectionError(f"the codec names a class that it has no table of, of {count}")
+    @classmethod
+    def learn(cls, originals: Originals[Codes], plan: Mapping[str, Any], progress: Progress = silent) -> Self:
+        ids = originals.ids
+        rows = np.unique(np.linspace(0, len(ids) - 1, min(LEARN_FROM, len(ids))).round().astype(int))
+        family = originals.shared.family.config
+        codes = Codes.concatenate(originals.codes([ids[row] for row in rows]))
+        progress("learning codebooks", 0, 1)
+        layers, shapes = family.layers, family.code_shapes()
+        codec = cls.of_codes(codes, layers, shapes, plan["bits"], groups=plan["groups"], seed=plan["seed"])
+        codec.made = plan
+        progress("learning codebooks", 1, 1)
         return codec
 
-    def _decode_texels(self, data: bytes, mask: Bool[Tensor, "3 H W"]) -> Float[Tensor, "m F"]:
-        if len(data) < 2:
-            raise CollectionError(f"{WHAT} has {len(data)} bytes, too few for its gain")
-        gain = float(from_halves(data[:2], WHAT)[0])
-        planes = self.tables.decode(data[2:], mask.numpy(), WHAT)
-        return self.codebooks.features(torch.from_numpy(planes[:, mask.numpy()]).T) * gain
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        codec = cls.from_tensors(config.layers, config.code_shapes(), tensors, stored.config)
+        codec.made = stored.plan
+        return codec
 
+    @property
+    def looks_at_views(self) -> bool:
+        return self.made.get("steps", 0) > 0
 
-def gain_of(texels: Float[Tensor, "m F"]) -> Float[Tensor, ""]:
-    """The root of the mean square, as a float16 holds it."""
-    if not len(texels):
-        return torch.tensor(1.0)
-    return as_halves(texels.square().mean().sqrt()).clamp(min=FAINTEST)
+    def encode(self, codes: Codes, objects: Fitted | None = None, progress: Progress = silent) -> list[list[bytes]]:
+        """Per object its layers; with `objects`, of planes that are fitted to their views, one by one."""
+        return self.layers_of(self._distilled(codes, objects, progress), self.gains(codes))
 
+    def first_wave(self, codes: Codes, objects: Fitted | None, progress: Progress) -> tuple[Self, list[list[bytes]]]:
+        gains, distilled = self.gains(codes), self._distilled(codes, objects, progress)
+        codec = self.with_tables_of(distilled, gains)
+        codec.made = self.made
+        return codec, codec.layers_of(distilled, gains)
 
-def _texels(codes: Codes) -> tuple[Float[Tensor, "B 3 H W F"], Bool[Tensor, "B 3 H W"]]:
-    return codes.tensors["micro"].detach().cpu().float(), texels_that_count(codes)
+    @property
+    def counts(self) -> str:
+        return "shared"
 
+    def part_sizes(self, layers: Sequence[bytes]) -> dict[str, int]:
+        return {" and ".join(names): len(layer) for names, layer in zip(self.layers, layers, strict=False)}
 
-def _planes(indices: Int[Tensor, "m n"], mask: Bool[Tensor, "3 H W"]) -> Int[np.ndarray, "n 3 H W"]:
-    planes = np.full((indices.shape[1], *mask.shape), ABSENT, np.int64)
-    planes[:, mask.numpy()] = indices.T.numpy()
-    return planes
+    def describe(self) -> str:
+        steps = self.made["steps"]
+        how = f"fitted to views in {steps} steps" if steps else "the nearest entries"
+        books = f"{self.made['groups']} groups of features, {' + '.join(map(str, self.made['bits']))} bits"
+        return f"Micro planes are stored by codebooks of the whole set: {books}; indices: {how}."
+
+    def _distilled(self, codes: Codes, objects: Fitted | None, progress: Progress) -> Codes:
+        """The codes (B) with micro planes that the codebooks hold, fitted to views; as they are without steps."""
+        if objects is None or not self.looks_at_views:
+            return codes
+        made, codes = [], codes.to("cpu")
+        settings, sampler = Distillation(steps=self.made["steps"]), objects.sampler.at(1.0)
+        for row, item in enumerate(objects.objects):
+            made.append(distil(objects.shared, self, item, codes[row], sampler, settings, seed=objects.seed))
+            progress("fitting indices", row + 1, len(objects))
+        return Codes.concatenate(made)

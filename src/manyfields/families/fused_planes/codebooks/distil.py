@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from manyfields.errors import RunError
-from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.codebooks.layers import VqMicroLayers
 from manyfields.families.fused_planes.plane_loss import PlaneLoss
 from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject
@@ -44,7 +44,7 @@ class Distillation:
 
 def distil(
     shared: SharedPart,
-    codec: VqMicroCodec,
+    codec: VqMicroLayers,
     item: FittingObject,
     codes: Codes,
     sampler: Sampler,

@@ -16,7 +16,7 @@ from manyfields.compression.latent_contexts import LARGEST_REACH, Levels, Pyrami
 from manyfields.compression.latent_prices import LatentPrices
 from manyfields.compression.latent_pyramid import bilinear_kernel, nearest_latents
 from manyfields.errors import ConfigError, RunError
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 from manyfields.families.fused_planes.latents.learning import BETAS, LatentCode, Pyramid
 from manyfields.families.fused_planes.latents.settings import SetSettings
 from manyfields.families.fused_planes.plane_loss import PlaneLoss
@@ -39,7 +39,7 @@ def learn_codec(
     *,
     seed: int = 0,
     after_step: AfterStep | None = None,
-) -> TransformMicroCodec:
+) -> TransformMicroLayers:
     """The codec of a set, from some of its objects with their codes (B). ConfigError where none has a texel."""
     features = codes.tensors["micro"].shape[-1]
     texels = torch.cat([loss.micro[loss.texels] for loss in losses])
@@ -65,11 +65,15 @@ def learn_codec(
             done += 1
             if after_step is not None:
                 after_step(done, found)
-    return TransformMicroCodec.learn(codes, family.layers, family.code_shapes(), pyramid.whole(), _tables(own))
+    return TransformMicroLayers.of_codes(codes, family.layers, family.code_shapes(), pyramid.whole(), _tables(own))
 
 
 def fit_latents(
-    loss: PlaneLoss, codec: TransformMicroCodec, code: Codes, settings: SetSettings, after_step: AfterStep | None = None
+    loss: PlaneLoss,
+    codec: TransformMicroLayers,
+    code: Codes,
+    settings: SetSettings,
+    after_step: AfterStep | None = None,
 ) -> Levels:
     """The latents of one object (B = 1) against a codec that stays as it is."""
     own = LatentCode([torch.from_numpy(level) for level in codec.nearest(code)], loss.texels)

@@ -6,8 +6,9 @@ Any first few layers are an object with fewer levels.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -17,12 +18,14 @@ from manyfields.compression.bits import pack_bits, packed_bytes, unpack_bits
 from manyfields.compression.entropy import decode_symbols, encode_symbols
 from manyfields.compression.halves import from_halves, to_halves
 from manyfields.errors import CollectionError
+from manyfields.families.codec import Codec, Fitted, StoredCodec
 from manyfields.families.octree.codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.families.octree.stream.sizes import LevelSizes
 from manyfields.families.octree.stream.stream import CODED, MOST_CORNERS, PACKED, WIDEST
 from manyfields.families.octree.stream.topology import decode_level, encode_topology
 from manyfields.families.octree.tree import Levels, Octree
+from manyfields.fitting.progress import Progress, silent
 
 HALVES = 2
 START = struct.Struct("<BBHIII")
@@ -64,13 +67,14 @@ class LayerStart:
         return packed_bytes(self.corners, self.bits) if self.bits else 2 * features * self.corners
 
 
-class OctreeCodec:
+class OctreeCodec(Codec[OctreeCodes | QuantisedOctreeCodes]):
     """Codes of a family of octree fields to layers: float16 features, or codebooks and indices.
 
     With `entropy`, indices of a level are entropy coded where that makes them smaller.
     """
 
-    name = "octree"
+    name: ClassVar[str] = "octree"
+    stored_as: ClassVar[str | None] = None
     start = START.size
     """Bytes of a layer before its topology."""
 
@@ -78,7 +82,16 @@ class OctreeCodec:
         self.config = config
         self.entropy = entropy
 
-    def encode(self, codes: OctreeCodes | QuantisedOctreeCodes) -> list[list[bytes]]:
+    @classmethod
+    def open(cls, config: Any, tensors: Mapping[str, Tensor], stored: StoredCodec) -> Self:
+        return cls(config)
+
+    def encode(
+        self,
+        codes: OctreeCodes | QuantisedOctreeCodes,
+        objects: Fitted | None = None,
+        progress: Progress = silent,
+    ) -> list[list[bytes]]:
         """Per object its layers; levels without voxels have none.
 
         Values beyond float16's range are clamped to it; NaN raises CollectionError.

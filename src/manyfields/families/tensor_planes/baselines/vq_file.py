@@ -8,7 +8,7 @@ Nothing else is needed to render it: the network is inside.
 import json
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import google_crc32c
 import numpy as np
@@ -21,7 +21,6 @@ from manyfields.compression.eight_bits import decode_eight_bits, encode_eight_bi
 from manyfields.compression.entropy import decode_symbols, encode_symbols
 from manyfields.compression.hull import decode_hull, encode_hull
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.families.registry import family_config
 from manyfields.families.tensor_planes.baselines.vq_planes import KEPT, PRUNED, QUANTISED, VqPlane, VqScene
 from manyfields.families.tensor_planes.field import TensorConfig, TensorFamily
 from manyfields.fields.axes import COLUMN_AXES, ROW_AXES, Resolution
@@ -98,7 +97,7 @@ def decode_scene(data: bytes) -> VqFile:
 def _parts(family: TensorFamily, scene: VqScene) -> dict[str, bytes]:
     planes = scene.planes
     return {
-        "config": json.dumps(family_config(family), separators=(",", ":")).encode(),
+        "config": json.dumps({"family": "tensorf", **asdict(family.config)}, separators=(",", ":")).encode(),
         "mask": encode_hull(scene.mask.cpu().numpy()),
         "kinds": _encode_kinds([plane.kinds for plane in planes[:3]]),
         "codebooks": encode_eight_bits([plane.codebook for plane in planes], "codebooks"),

@@ -1,23 +1,31 @@
 """How a scene becomes a pyramid of latents."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from manyfields._checks import check_numbers
+import tyro
+
+from manyfields._checks import NATURAL, check_annotated, check_numbers
 from manyfields.compression.latent_pyramid import LEVELS
 from manyfields.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class PyramidSettings:
-    """The defaults are what held up best on one scene; docs/how/codecs.md has what was tried."""
+    """Tensor planes by a pyramid of latents, in steps that suit what training views are sensitive to; takes seconds.
 
-    price: float = 0.012
+    The defaults are what held up best on one scene; docs/how/codecs.md has what was tried.
+    """
+
+    price: Annotated[float, tyro.conf.arg(name="lambda"), NATURAL] = 0.012
     """The step of latents: half of it is the largest error, in colours of a ray, for an error at all texels of a plane.
     More: smaller and worse."""
     levels: int = 3
+    """Of the pyramid."""
     draws: int = 32
     """Of rays, to tell what pictures are sensitive to."""
     rays: int = 2048
+    """Of a draw."""
     rounding: float = 0.45
     """Latents are rounded up from 1 less this on: 0.5 is to the nearest; less makes more of them 0."""
     gain_power: float = 0.25
@@ -28,10 +36,11 @@ class PyramidSettings:
     """Steps of vectors, in their root mean square."""
     network_share: float = 0.1
     """Likewise of a network that is stored with the scene."""
-    own_network: bool = False
+    own_network: Annotated[bool, tyro.conf.Suppress] = False
     """The scene's bytes hold the network, too."""
 
     def __post_init__(self) -> None:
+        check_annotated(self)
         check_numbers(self)
         if min(self.price, self.vector_share, self.network_share) <= 0:
             raise ConfigError(f"step {self.price}: it and the shares of vectors and network must be above 0")

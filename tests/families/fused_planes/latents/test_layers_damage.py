@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from manyfields.errors import CollectionError
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 
 
 def changed(tensor: torch.Tensor, place: int, value: int) -> torch.Tensor:
@@ -49,11 +49,11 @@ def test_damaged_tensors_are_refused(name, change, message, micros, codec, unche
     made = change(codec.tensors()[name])
     tensors = {**codec.tensors(), name: torch.as_tensor(made)}
     with pytest.raises(CollectionError, match=message) as caught:
-        TransformMicroCodec.from_tensors(micros.LAYERS, micros.SHAPES, tensors, codec.config())
+        TransformMicroLayers.from_tensors(micros.LAYERS, micros.SHAPES, tensors, codec.file_config())
     assert "\n" not in str(caught.value)
     del tensors[name]
     with pytest.raises(CollectionError, match=f"no tensor '{name}'"):
-        TransformMicroCodec.from_tensors(micros.LAYERS, micros.SHAPES, tensors, codec.config())
+        TransformMicroLayers.from_tensors(micros.LAYERS, micros.SHAPES, tensors, codec.file_config())
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_damaged_tensors_are_refused(name, change, message, micros, codec, unche
 )
 def test_a_config_that_lies_is_refused(levels, micros, codec):
     with pytest.raises(CollectionError) as caught:
-        TransformMicroCodec.from_tensors(micros.LAYERS, micros.SHAPES, codec.tensors(), {"levels": levels})
+        TransformMicroLayers.from_tensors(micros.LAYERS, micros.SHAPES, codec.tensors(), {"levels": levels})
     assert "\n" not in str(caught.value)
     with pytest.raises(CollectionError, match="levels None"):
-        TransformMicroCodec.from_tensors(micros.LAYERS, micros.SHAPES, codec.tensors(), {})
+        TransformMicroLayers.from_tensors(micros.LAYERS, micros.SHAPES, codec.tensors(), {})
 
 
 def test_planes_that_are_too_small_for_the_levels_are_refused(micros, codec):
     small = {**micros.SHAPES, "micro": (3, 3, 3, 3)}
     with pytest.raises(CollectionError, match="3 levels of planes of 3 samples a side"):
-        TransformMicroCodec.from_tensors(micros.LAYERS, small, codec.tensors(), codec.config())
+        TransformMicroLayers.from_tensors(micros.LAYERS, small, codec.tensors(), codec.file_config())
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_what_has_diverged_is_not_stored(name, value, codec, micros):
     broken = micros.codes(2)
     broken.tensors[name].view(2, -1)[1, 0] = value
     with pytest.raises(CollectionError, match=f"NaN or infinity in {name}: its fit has diverged"):
-        codec.encode(broken)
+        codec.layers_of(broken)
 
 
 def test_what_does_not_fit_together(codec, micros):
     parts = (codec.pyramid, codec.tables, codec.empty, codec.weights)
     with pytest.raises(ValueError, match="last layer"):
-        TransformMicroCodec(micros.LAYERS[:2], micros.SHAPES, *parts)
+        TransformMicroLayers(micros.LAYERS[:2], micros.SHAPES, *parts)
     with pytest.raises(ValueError, match="last layer"):
-        TransformMicroCodec(micros.LAYERS, {**micros.SHAPES, "micro": (3, 14, 14, 4)}, *parts)
+        TransformMicroLayers(micros.LAYERS, {**micros.SHAPES, "micro": (3, 14, 14, 4)}, *parts)
     with pytest.raises(ValueError, match="a middle and a step"):
-        TransformMicroCodec(micros.LAYERS, {**micros.SHAPES, "weights": (5,)}, *parts)
+        TransformMicroLayers(micros.LAYERS, {**micros.SHAPES, "weights": (5,)}, *parts)

@@ -14,15 +14,14 @@ import manyfields
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
-from manyfields.commands.compress import Variant
 from manyfields.errors import CollectionError, ConfigError, RunError
 from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.families.tensor_planes.transform.codec import TransformCodec
-from manyfields.families.tensor_planes.transform.coding import VARIANTS, size_breakdown
 from manyfields.families.tensor_planes.transform.stream import part_sizes
-from manyfields.runs import RunRecord, add, compress, evaluate
+from manyfields.fitting.transform.settings import VARIANTS, Variant
+from manyfields.runs import RunRecord, add, compress, evaluate, size_breakdown
 
-CHOICES = {"codec": "transform", "steps": 3, "transform": {"latent": 6, "hidden": 5, "rays": 32}}
+CHOICES = {"codec": "transform", "steps": 3, "changes": {"latent": 6, "hidden": 5, "rays": 32}}
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +142,7 @@ def test_another_process_with_more_threads_sees_the_same_picture(small):
         ({"variants": ("bold",)}, "variant 'bold': of no-mask, no-importance"),
         ({"price": -1.0}, "lambda: a number of at least 0, not -1.0"),
         ({"steps": 0}, "steps 0"),
-        ({"transform": {"depth": 3}}, "transform .*'depth'"),
+        ({"changes": {"depth": 3}}, "transform .*'depth'"),
     ],
 )
 def test_choices_without_meaning(tensor_run, tmp_path, choices, message):
@@ -153,7 +152,7 @@ def test_choices_without_meaning(tensor_run, tmp_path, choices, message):
 
 
 def test_runs_that_do_not_fit(tensor_run, small, tmp_path):
-    with pytest.raises(ConfigError, match="no micro planes, which codec 'vq' is for"):
+    with pytest.raises(ConfigError, match="codec 'vq': of the family tensorf one of pyramid, transform"):
         compress(tensor_run, tmp_path / "out", codec="vq")
     with pytest.raises(RunError, match="is compressed already"):
         compress(small, tmp_path / "out", **CHOICES)

@@ -4,7 +4,7 @@ import torch
 
 from manyfields.compression import RawCodec
 from manyfields.errors import CollectionError
-from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
+from manyfields.families.fused_planes.codebooks.layers import VqMicroLayers
 from manyfields.families.fused_planes.plane_features import plane_features
 from manyfields.families.fused_planes.stored_texels import texels_of_hull
 from manyfields.fields import Codes
@@ -25,18 +25,18 @@ def some_codes(count=4, seed=0, loud=1.0):
 
 
 CODES = some_codes(8)
-CODEC = VqMicroCodec.learn(CODES, LAYERS, SHAPES, (6,), groups=2)
+CODEC = VqMicroLayers.of_codes(CODES, LAYERS, SHAPES, (6,), groups=2)
 
 
 def error_of(codec, codes):
-    decoded = codec.decode(codec.encode(codes)).tensors["micro"]
+    decoded = codec.decode(codec.layers_of(codes)).tensors["micro"]
     masks = torch.stack([texels_of_hull(hull, 12) for hull in codes.tensors["hull"]])
     before, after = codes.tensors["micro"][masks], decoded[masks]
     return float((before - after).square().mean() / before.square().mean())
 
 
 def test_all_but_micro_planes_are_as_the_plain_codec_has_them():
-    encoded, plain = CODEC.encode(CODES), RawCodec(LAYERS, SHAPES).encode(CODES)
+    encoded, plain = CODEC.layers_of(CODES), RawCodec(LAYERS, SHAPES).encode(CODES)
     assert [layers[:2] for layers in encoded] == [layers[:2] for layers in plain]
     decoded, expected = CODEC.decode(encoded).tensors, RawCodec(LAYERS, SHAPES).decode(plain).tensors
     assert set(decoded) == set(expected)
@@ -53,25 +53,27 @@ def test_objects_that_it_was_not_learned_from():
 
 def test_more_bits_and_stages_lower_the_error():
     unseen = some_codes(3, seed=5)
-    errors = [error_of(VqMicroCodec.learn(CODES, LAYERS, SHAPES, bits), unseen) for bits in ((2,), (4,), (8,), (8, 6))]
+    errors = [
+        error_of(VqMicroLayers.of_codes(CODES, LAYERS, SHAPES, bits), unseen) for bits in ((2,), (4,), (8,), (8, 6))
+    ]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.5 * errors[1]
 
 
 def test_bytes_are_gains_and_indices_of_texels_that_count():
-    sizes = [len(layers[2]) for layers in CODEC.encode(CODES)]
+    sizes = [len(layers[2]) for layers in CODEC.layers_of(CODES)]
     masks = [int(texels_of_hull(hull, 12).sum()) for hull in CODES.tensors["hull"]]
     assert masks[0] == 3 * 12 * 12 and masks[1] < 0.5 * masks[0]
     for size, count in zip(sizes, masks, strict=True):
         assert size <= 2 + 2 * 6 * count / 8 * 1.05 + 8
     absent = ~torch.stack([texels_of_hull(hull, 12) for hull in CODES.tensors["hull"]])
-    assert CODEC.decode(CODEC.encode(CODES)).tensors["micro"][absent].eq(0).all()
+    assert CODEC.decode(CODEC.layers_of(CODES)).tensors["micro"][absent].eq(0).all()
 
 
 def test_what_is_decoded_encodes_to_the_same_bytes_with_the_same_gains():
     gains = CODEC.gains(CODES)
-    encoded = CODEC.encode(CODES, gains)
-    assert encoded == CODEC.encode(CODES)
-    assert CODEC.encode(CODEC.decode(encoded), gains) == encoded
+    encoded = CODEC.layers_of(CODES, gains)
+    assert encoded == CODEC.layers_of(CODES)
+    assert CODEC.layers_of(CODEC.decode(encoded), gains) == encoded
 
 
 def test_what_an_entry_costs_is_what_its_bytes_are():
@@ -80,7 +82,7 @@ def test_what_an_entry_costs_is_what_its_bytes_are():
     indices = CODEC.codebooks.indices(codes.tensors["micro"][0][mask] / CODEC.gains(codes))
     costs = CODEC.costs(indices, mask)
     bits = sum(float(cost.gather(1, column[:, None]).sum()) for cost, column in zip(costs, indices.T, strict=True))
-    size = len(CODEC.encode(codes)[0][2])
+    size = len(CODEC.layers_of(codes)[0][2])
     assert 2 + bits / 8 - 1 <= size <= 2 + 1.02 * bits / 8 + 8
 
 
@@ -88,9 +90,9 @@ def test_tables_of_what_is_stored():
     unseen = some_codes(6, seed=5)
     again = CODEC.with_tables_of(unseen, CODEC.gains(unseen))
     assert again.codebooks == CODEC.codebooks
-    sizes = [sum(len(layers[2]) for layers in codec.encode(unseen)) for codec in (CODEC, again)]
+    sizes = [sum(len(layers[2]) for layers in codec.layers_of(unseen)) for codec in (CODEC, again)]
     assert sizes[1] < sizes[0]
-    before, after = (codec.decode(codec.encode(unseen)).tensors["micro"] for codec in (CODEC, again))
+    before, after = (codec.decode(codec.layers_of(unseen)).tensors["micro"] for codec in (CODEC, again))
     assert torch.equal(before, after)
 
 
@@ -110,22 +112,22 @@ def test_texels_of_a_hull_are_those_that_points_in_it_read():
 
 
 def test_layers_that_are_not_there_decode_to_zeros():
-    encoded = CODEC.encode(CODES)
+    encoded = CODEC.layers_of(CODES)
     decoded = CODEC.decode([encoded[0][:1], encoded[1][:2], encoded[2]]).tensors
     assert not decoded["micro"][:2].any() and decoded["micro"][2].any()
 
 
 def test_a_family_with_nothing_but_micro_planes():
     codes = Codes({"micro": CODES.tensors["micro"]})
-    codec = VqMicroCodec.learn(codes, (("micro",),), {"micro": (3, 12, 12, 10)}, (6,))
-    decoded = codec.decode(codec.encode(codes)).tensors["micro"]
+    codec = VqMicroLayers.of_codes(codes, (("micro",),), {"micro": (3, 12, 12, 10)}, (6,))
+    decoded = codec.decode(codec.layers_of(codes)).tensors["micro"]
     assert decoded.shape == codes.tensors["micro"].shape and float(decoded.abs().sum((1, 2, 3, 4)).min()) > 0
 
 
 def test_the_codec_itself_is_stored_and_read_back():
-    tensors, config = CODEC.tensors(), CODEC.config()
-    again = VqMicroCodec.from_tensors(LAYERS, SHAPES, tensors, config)
-    assert again.encode(CODES) == CODEC.encode(CODES)
+    tensors, config = CODEC.tensors(), CODEC.file_config()
+    again = VqMicroLayers.from_tensors(LAYERS, SHAPES, tensors, config)
+    assert again.layers_of(CODES) == CODEC.layers_of(CODES)
     assert CODEC.shared_bytes() == sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     other = tensors["frequencies"].numpy().copy()
     other[0] += 1
@@ -143,7 +145,7 @@ def test_the_codec_itself_is_stored_and_read_back():
         (tensors, {}),
     ):
         with pytest.raises(CollectionError):
-            VqMicroCodec.from_tensors(LAYERS, SHAPES, damaged, changed)
+            VqMicroLayers.from_tensors(LAYERS, SHAPES, damaged, changed)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_the_codec_itself_is_stored_and_read_back():
     ],
 )
 def test_damaged_layers_are_errors(change, message):
-    layers = CODEC.encode(CODES)[1]
+    layers = CODEC.layers_of(CODES)[1]
     with pytest.raises(CollectionError, match=message) as caught:
         CODEC.decode([[*layers[:2], change(layers[2])]])
     assert "\n" not in str(caught.value)
@@ -169,6 +171,6 @@ def test_numbers_of_layers_and_nan():
     broken = some_codes(2)
     broken.tensors["micro"][1, 0, 0, 0, 0] = float("nan")
     with pytest.raises(CollectionError, match="NaN in micro"):
-        CODEC.encode(broken, torch.ones(2))
+        CODEC.layers_of(broken, torch.ones(2))
     with pytest.raises(ValueError, match="last layer"):
-        VqMicroCodec(LAYERS[:2], SHAPES, CODEC.codebooks, CODEC.tables)
+        VqMicroLayers(LAYERS[:2], SHAPES, CODEC.codebooks, CODEC.tables)

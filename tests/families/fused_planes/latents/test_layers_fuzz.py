@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from manyfields.errors import CollectionError
-from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
+from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 
 MEGABYTES = 64  # that may stay after all of them, allocators' own habits included
 
@@ -48,7 +48,7 @@ def altered(data: bytes, draw: np.random.Generator, others: list[bytes]) -> byte
     return changed.tobytes()
 
 
-def outcome(codec: TransformMicroCodec, layers: list[bytes]) -> str:
+def outcome(codec: TransformMicroLayers, layers: list[bytes]) -> str:
     """ "refused" or "decoded"; anything else is a failure, and a decoder that hangs meets the limit of every test."""
     try:
         tensors = codec.decode([layers]).tensors
@@ -66,7 +66,7 @@ def outcome(codec: TransformMicroCodec, layers: list[bytes]) -> str:
 def fuzz_layers(micros, count: int, seed: int) -> None:
     codes = micros.codes(6)
     codec = micros.codec(codes)
-    encoded = codec.encode(codes)
+    encoded = codec.layers_of(codes)
     draw, found = np.random.default_rng(seed), {"refused": 0, "decoded": 0}
     outcome(codec, encoded[0])
     before = memory()
@@ -111,14 +111,14 @@ def altered_tensors(tensors: dict[str, torch.Tensor], draw: np.random.Generator)
 def fuzz_codecs(micros, count: int, seed: int) -> None:
     codes = micros.codes(3)
     codec = micros.codec(codes)
-    encoded, tensors = codec.encode(codes), codec.tensors()
+    encoded, tensors = codec.layers_of(codes), codec.tensors()
     draw, found = np.random.default_rng(seed), {"refused": 0, "decoded": 0}
     for _ in range(count):
         made = altered_tensors(tensors, draw)
         if draw.random() < 0.3:
             made = altered_tensors(made, draw)
         try:
-            stranger = TransformMicroCodec.from_tensors(
+            stranger = TransformMicroLayers.from_tensors(
                 codec.layers, codec.shapes, made, {"levels": int(draw.choice([3, 3, 3, 3, 2, 4, 6, -1, 10**9]))}
             )
         except CollectionError as error:

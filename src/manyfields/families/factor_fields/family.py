@@ -1,0 +1,47 @@
+"""The family of factor fields, as the registry lists it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from manyfields.families.factor_fields.codec import FactorCodec
+from manyfields.families.factor_fields.field import FactorConfig, FactorFamily
+from manyfields.families.factor_fields.fitter import FactorFitter
+from manyfields.families.factor_fields.transform.codec import FactorTransformCodec
+from manyfields.families.family import Family
+from manyfields.families.parts import no_parts
+from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fitting.progress import Progress
+from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.settings import takes_half
+from manyfields.shared_part import SharedPart
+
+GUIDE_SIDE = 64
+
+
+def new_shared(settings: Any, objects: Sequence[FittingObject], generator: torch.Generator) -> SharedPart:
+    """Untrained networks."""
+    return SharedPart(FactorFamily(settings.factor.family(settings.hull or GUIDE_SIDE), generator), None)
+
+
+def new_fitter(settings: Any, shared: SharedPart, data: FittingData, average: bool, progress: Progress) -> FactorFitter:
+    """A fitter with random grids for each scene."""
+    scenes = []
+    for item in data.objects:
+        draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
+        scenes.append(Scene(shared.family.new_grids(item.bounds, draw)))
+    half = takes_half(settings, data.device)
+    return FactorFitter(shared, data, scenes, settings.sampler, settings.factor, settings.seed, half)
+
+
+FAMILY = Family(
+    name="factor-fields",
+    config=FactorConfig,
+    network=FactorFamily,
+    shares="network",
+    new_shared=new_shared,
+    fitter=new_fitter,
+    codecs=(FactorCodec, FactorTransformCodec),
+    parts=no_parts,
+)

@@ -1,0 +1,53 @@
+"""What the rest of the house asks of a family of fields, beside its network: one row of `registry.FAMILIES`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+
+from manyfields.families.codec import Codec
+from manyfields.families.parts import ObjectParts
+from manyfields.fitting.data import FittingObject
+from manyfields.fitting.progress import Progress
+from manyfields.shared_part import SharedPart
+
+
+class NewShared(Protocol):
+    """Makes an untrained shared part for the objects that it will learn from."""
+
+    def __call__(self, settings: Any, objects: Sequence[FittingObject], generator: torch.Generator) -> SharedPart: ...
+
+
+class NewFitter(Protocol):
+    """Makes a `fitting.fitters.StageFitter`, which fits the objects of `data`, with new codes, to a shared part.
+
+    `average`: codes start as those of the average object, for a shared part that has learned; else at random, or where
+    the settings put them. Families whose objects share a network alone heed it not. `progress` is told of work that is
+    done before the first step.
+    """
+
+    def __call__(self, settings: Any, shared: SharedPart, data: Any, average: bool, progress: Progress) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of fields: its classes, and how shared parts and fitters are made from the settings of a run."""
+
+    name: str
+    """As it is stored."""
+    config: type[Any]
+    """Sizes, stored in the shared file: a dataclass that is a `fields.FamilyConfig`."""
+    network: type[Any]
+    """Made of a config: a module that is a `fields.FamilyNetwork`."""
+    shares: Literal["set", "network"]
+    """What objects share: all they can, learned in a stage of its own, against which codes are fitted then (set); or
+    a small network alone, beside which each has a field of its own, and there is one stage (network)."""
+    new_shared: NewShared
+    fitter: NewFitter
+    codecs: tuple[type[Codec[Any]], ...]
+    """The first stores float16 and learns nothing; of the others, the first that suits a run is what `compress` takes
+    where none is named."""
+    parts: Callable[[SharedPart, int | None], ObjectParts]
+    """How priors take the codes of a shared part apart, with that many layers (all when None). Raises ConfigError for
+    families whose objects have codes of different shapes, and for a level that shows nothing."""
