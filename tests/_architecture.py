@@ -28,7 +28,7 @@ ORDER = (
     ("evaluation",),
     ("shared_part",),
     ("fitting",),
-    ("families/family", "families/parts"),
+    ("families/family", "families/parts", "families/codec"),
     ("families",),
     ("families/registry",),
     ("shapes",),

@@ -1,9 +1,9 @@
 """What a run folder is: fitting, adding, measuring and comparing whole sets, on disk."""
 
 from manyfields.runs.add import add
-from manyfields.runs.compare import compare
-from manyfields.runs.compare_codecs import compare_codecs
-from manyfields.runs.compare_families import compare_families
+from manyfields.runs.comparing.codecs import compare_codecs
+from manyfields.runs.comparing.families import compare_families
+from manyfields.runs.comparing.variants import compare
 from manyfields.runs.compress import compress, size_breakdown
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from manyfields._checks import POSITIVE
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
@@ -18,7 +19,6 @@ from manyfields.runs.building import device, new_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
-from manyfields.runs.lock import only_process
 from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, cannot_hold
 from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord

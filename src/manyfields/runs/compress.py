@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import SEED
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.families.codec import Codec
@@ -13,7 +14,6 @@ from manyfields.families.registry import family_of
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.codec_choice import codec_named, settings_of
 from manyfields.runs.compression_waves import Waves
-from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.originals import RunObjects
 from manyfields.runs.record import FILE, RunRecord

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import POSITIVE, check_new_folder
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
@@ -17,7 +18,6 @@ from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.building import device, new_fitter, new_shared
 from manyfields.runs.loading import load_objects
-from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import found_again
 from manyfields.runs.plan import Asked, longer, waves_of
 from manyfields.runs.probe import held_out_probe, watch

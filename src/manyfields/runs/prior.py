@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.parts import ObjectParts
@@ -15,7 +16,6 @@ from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
 from manyfields.fitting.progress import Progress, silent
 from manyfields.generation import LinearSpace, Prior, PriorLearner, PriorSettings, classes_of, read_prior
-from manyfields.runs.lock import only_process
 
 CHECKPOINT = Path("checkpoints") / "prior.safetensors"
 SPACE_FROM = 512  # objects that the linear space is learned from, at most

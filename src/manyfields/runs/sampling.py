@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields._checks import FINITE, SEED
+from manyfields._lock import only_process
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.collection.shared_file import stored_sampler
@@ -23,7 +24,6 @@ from manyfields.fields import Codes
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.progress import Progress, silent
 from manyfields.generation import Prior, bilinear_grid
-from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import check_picture, contact_sheet, render_object, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.shared_part import render_code

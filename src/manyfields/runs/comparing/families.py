@@ -9,6 +9,7 @@ from typing import Any
 
 from manyfields._checks import POSITIVE, SEED
 from manyfields._io import read_json, write_json
+from manyfields._lock import only_process
 from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
@@ -20,7 +21,6 @@ from manyfields.runs.comparing.pictures import PictureColumn, family_pictures
 from manyfields.runs.compress import compress
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
-from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import write_picture
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
