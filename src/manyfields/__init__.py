@@ -19,7 +19,7 @@ from manyfields.cores import set_up_threads
 if TYPE_CHECKING:
     from manyfields.cameras import Cameras
     from manyfields.collection import open_collection
-    from manyfields.families.octree.stream.file import read_stream
+    from manyfields.collection.streams import read_stream
     from manyfields.runs import add, compress, evaluate, fit
     from manyfields.views import read_views
 
@@ -42,7 +42,7 @@ _HOME = {
     "evaluate": "manyfields.runs",
     "fit": "manyfields.runs",
     "open_collection": "manyfields.collection",
-    "read_stream": "manyfields.families.octree.stream.file",
+    "read_stream": "manyfields.collection.streams",
     "read_views": "manyfields.views",
 }
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from manyfields.collection.streams import read_stream
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.families.octree.codes import QuantisedLevel, QuantisedOctreeCodes
-from manyfields.families.octree.stream.file import read_stream
 from manyfields.families.octree.stream.stream import decode_vq, encode_vq, read_header
 from manyfields.families.octree.tree import Octree
 from manyfields.shapes.field import DistanceConfig, DistanceFamily

@@ -28,7 +28,7 @@ class Stream(Command):
 
     def run(self) -> int:
         from manyfields._io import write_atomic
-        from manyfields.families.octree.stream.file import stream_of
+        from manyfields.collection.streams import stream_of
         from manyfields.families.octree.stream.sizes import size_table
         from manyfields.families.octree.stream.stream import read_header
 

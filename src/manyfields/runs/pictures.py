@@ -11,10 +11,10 @@ from manyfields._io import write_atomic
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import StoredObject
+from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_pictures import instance_views
-from manyfields.families.octree.stream.file import StreamedObject, read_stream
 from manyfields.fields import Codes
 
 FRAMES_PER_SECOND = 24

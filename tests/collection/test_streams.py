@@ -8,10 +8,10 @@ import torch
 import manyfields
 from manyfields.cameras import orbit
 from manyfields.collection import open_collection
+from manyfields.collection.streams import read_stream, stream_of
 from manyfields.compiled import plain_only
 from manyfields.errors import CollectionError
 from manyfields.families.octree.codes import QuantisedOctreeCodes
-from manyfields.families.octree.stream.file import read_stream, stream_of
 from manyfields.families.octree.stream.stream import VqObject, decode_vq, encode_vq, read_header
 
 CAMERAS = orbit(2, width=10, height=8)
