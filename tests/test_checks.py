@@ -14,8 +14,10 @@ from manyfields.families.factor_fields.field import FactorConfig
 from manyfields.families.factor_fields.settings import FactorSettings
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.latents.settings import SetSettings
+from manyfields.families.fused_planes.settings import FusedPlanesSettings
 from manyfields.families.mixture.adaptation import SignalSettings
 from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.settings import ImageSettings, SceneMixtureSettings
 from manyfields.families.octree.codebooks.indices import IndexOptions
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.families.octree.settings import OctreeSettings
@@ -26,12 +28,11 @@ from manyfields.families.tensor_planes.settings import TensorSettings
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.transform.settings import TransformSettings
 from manyfields.generation import PriorSettings
-from manyfields.runs.settings import FitSettings
 from manyfields.shapes.field import DistanceConfig
 from manyfields.shapes.fitter import DistanceSettings
 
 STORED = [
-    FitSettings(),
+    FusedPlanesSettings(),
     Phase("rays", rgb=1.0),
     FusedPlanesConfig(),
     OctreeConfig(),
@@ -42,6 +43,8 @@ STORED = [
     FactorSettings(),
     MixtureConfig(),
     SignalSettings(),
+    SceneMixtureSettings(),
+    ImageSettings(),
     DistanceConfig(),
     DistanceSettings(),
     IndexOptions(6, 0.0, 0.0),

@@ -20,7 +20,7 @@ from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.fitting.data import FittingData, FittingObject, load_object, load_views
 from manyfields.latents import load_autoencoder
 from manyfields.memory import keep_freed_memory
-from manyfields.runs import RunRecord, presets
+from manyfields.runs import presets
 from manyfields.runs.building import new_fitter, new_shared
 from manyfields.views import composite, read_views
 
@@ -48,9 +48,8 @@ def round_trip(name: str) -> Record:
 
 def latent_supervision(name: str, objects: list[FittingObject], steps: int) -> Record:
     settings = replace(presets()["latent"], autoencoder=name)
-    record = RunRecord(settings, [], (128, 128), [item.id for item in objects], [], {})
     data = FittingData(objects)
-    fitter = new_fitter(record, new_shared(settings, objects), data, average=False)
+    fitter = new_fitter(settings, new_shared(settings, objects), data, average=False)
     warm_up = settings.stage1[0]
     phase = replace(warm_up, name="latent", steps=steps, epochs=0, final_rate=0.05, coarse_share=0.0)
     fitter.begin(phase)

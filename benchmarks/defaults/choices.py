@@ -95,7 +95,7 @@ def stage2_fitters(run: Path, **changes) -> Iterator[PlaneFitter]:
     while True:
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
         settings = replace(record.settings, **changes)
-        yield new_fitter(replace(record, settings=settings), shared, FittingData(objects), average=True)
+        yield new_fitter(settings, shared, FittingData(objects), average=True)
 
 
 def curve(fitter: PlaneFitter, phase: Phase, steps: tuple[int, ...]) -> list[tuple[int, float, float]]:

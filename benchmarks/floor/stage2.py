@@ -89,7 +89,7 @@ def our_step(settings: Any, phase: Any, wave: int, stage1_objects: int = 24) -> 
     from manyfields.families.fused_planes import fitter
     from manyfields.fitting import guides
 
-    config = settings.family(stage1_objects, 3)
+    config = settings.config(stage1_objects)
     micro, macro, side, hidden = config.micro_features, config.macro_features, config.resolution, config.hidden
     rays, count = phase.rays_of_a_step(wave), settings.sampler.guided
     together = min(phase.objects_per_step, wave)
@@ -130,7 +130,7 @@ def our_object(settings: Any, wave: int = 16, views: int = VIEWS, stage1_objects
 
 def one_view(settings: Any, rays: int, samples: float, stage1_objects: int = 24) -> list[Part]:
     """Rendering a view of `rays` rays that use `samples` samples in all."""
-    config = settings.family(stage1_objects, 3)
+    config = settings.config(stage1_objects)
     features = config.micro_features + config.macro_features
     return [
         gather(samples, features, config.resolution),

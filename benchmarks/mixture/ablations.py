@@ -31,12 +31,10 @@ from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
 from manyfields.families.mixture.scores import psnr
-from manyfields.families.mixture.settings import signals
 from manyfields.fitting.phases import Phase
-from manyfields.runs.building import new_shared
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
-from manyfields.runs.signals import new_signal_fitter
 from manyfields.views.signals import SignalSet, picked, read_images
 
 ROWS = RESULTS / "mixture_ablations.json"
@@ -70,19 +68,15 @@ def record_of(training: Training, seed: int) -> RunRecord:
     layers, width, bases, latent = training.sizes
     changes = {
         "seed": seed,
-        "mixture": {
-            "hidden_layers": layers,
-            "width": width,
-            "bases": bases,
-            "latent": latent,
-            "coefficients": training.coefficients,
-        },
-        "signals": {
-            "side": SIDE,
-            "adaptation": training.adaptation,
-            "inner_steps": training.inner_steps,
-            "stored_steps": training.inner_steps,
-        },
+        "hidden_layers": layers,
+        "width": width,
+        "bases": bases,
+        "latent": latent,
+        "coefficients": training.coefficients,
+        "side": SIDE,
+        "adaptation": training.adaptation,
+        "inner_steps": training.inner_steps,
+        "stored_steps": training.inner_steps,
     }
     settings = settings_from("mixture-images", changes)
     return RunRecord(settings, data=[], size=(SIDE, SIDE), stage1=[], stage2=[], held_out={})
@@ -92,9 +86,9 @@ def phases(training: Training, arguments: argparse.Namespace) -> tuple[Phase, Ph
     """Of the training, and of latent vectors of unseen images."""
     base, projection = arguments.rates
     # Of random vectors: the preset's are of principal ones.
-    learn = replace(signals(1)[0], steps=max(1, round(training.length * arguments.steps)))
+    learn = replace(instances(1)[0], steps=max(1, round(training.length * arguments.steps)))
     learn = replace(learn, base_rate=base, fields_rate=projection, gradient_norm=arguments.gradient_norm)
-    refine = replace(signals(1, shared=False)[0], steps=arguments.refine)
+    refine = replace(instances(1, shared=False)[0], steps=arguments.refine)
     return replace(learn, rays_per_object=PIXELS), replace(refine, rays_per_object=PIXELS)
 
 
@@ -114,7 +108,7 @@ def measured(
     """Train, and all figures of a row. Raises RunError where it diverges."""
     record = record_of(training, arguments.seed)
     learn, refine = phases(training, arguments)
-    fitter = new_signal_fitter(record, new_shared(record.settings, []), seen)
+    fitter = new_fitter(record.settings, new_shared(record.settings, []), seen, average=False)
     family, meta = fitter.shared.family, fitter.settings.meta
     began = time.monotonic()
     fitter.begin(learn)
@@ -123,7 +117,7 @@ def measured(
     figures["psnr_train"] = mean_psnr(fitter, range(0, len(seen), -(-len(seen) // MEASURED)))
     if not meta:
         family.remember_average(fitter.store.all())
-    new, everyone = new_signal_fitter(record, fitter.shared, unseen, average=True), range(len(unseen))
+    new, everyone = new_fitter(record.settings, fitter.shared, unseen, average=True), range(len(unseen))
     if meta:
         figures["psnr_unseen"] = mean_psnr(new, everyone)
         new = new.keeping()

@@ -48,8 +48,9 @@ from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.runs import evaluate
+from manyfields.runs.building import new_fitter
 from manyfields.runs.record import RunRecord
-from manyfields.runs.signals import new_signal_fitter, phases_of_wave, picked_by_id, read_signals
+from manyfields.runs.signals import phases_of_wave, picked_by_id, read_signals
 from manyfields.runs.trainer import seconds_per_step
 from manyfields.shared_part import SharedPart
 
@@ -100,12 +101,12 @@ class Images:
     def family(self, name: str) -> Modulated:
         """A network that has learned nothing."""
         kind, width, layers = NETWORKS[name]
-        config = self.record.settings.mixture_config()
+        config = self.record.settings.config()
         draw = torch.Generator().manual_seed(stable_seed(self.record.settings.seed, name))
         return kind(Sizes(width, layers, config.code_size, config.w0), draw)
 
     def fitter(self, family: nn.Module, data: SignalData, average: bool = False) -> SignalFitter:
-        return new_signal_fitter(self.record, SharedPart(family, None), data, average)  # type: ignore[type-var]
+        return new_fitter(self.record.settings, SharedPart(family, None), data, average)  # type: ignore[type-var]
 
     def learned(self, name: str, report: Progress) -> tuple[Modulated, dict[str, float], str]:
         """A network that has learned, `psnr_train`, `psnr_unseen` and `seconds`, and its steps and rates in words.

@@ -61,9 +61,9 @@ def times_to(record: RunRecord, name: str, note: str) -> Iterator[Record]:
 def rows(what: str, run: Collection, note: str, name: str) -> Iterator[Record]:
     """Of a finished run. `name`: what its rows are called."""
     record = RunRecord.load(Path(run.path))
-    config = record.settings.mixture_config()
+    settings, config = record.settings, record.settings.config()
     sizes = f"L {config.hidden_layers}, W {config.width}, M {config.bases}, H {config.code_size}, w0 {config.w0:g}"
-    way = f"start {record.settings.start}" if record.settings.signals is None else record.settings.signals.adaptation
+    way = f"start {settings.start}" if settings.source == "scenes" else settings.adaptation
     seconds = sum(value for part, value in record.seconds.items() if part.startswith(("stage1/", "stage 1/")))
     how = f"{note}; {record.settings.preset}, {way}, {sizes}; {record.phases1[0].steps} steps, {seconds:.0f} s"
     figures = evaluate(Path(run.path))

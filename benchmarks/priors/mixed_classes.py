@@ -1,6 +1,6 @@
 """Priors over mixed classes: diffusion beside mixtures of neighbours, as in the limitations of mNIF (appendix C).
 
-    manyfields fit ../shared/data/models --family mixture-voxels --out RUN  # first: three classes as voxels
+    manyfields fit mixture-voxels ../shared/data/models --out RUN  # first: three classes as voxels
     python -m benchmarks.priors.mixed_classes RUN --work W
 
 A quarter of the groups is held out of the prior. Samples of each way are compared as shapes with what was held out:

@@ -5,7 +5,7 @@
     python -m benchmarks.priors.samples RUN --work W --level 1   # of layer 0 alone
     python -m benchmarks.priors.samples RUN --work W --as-drawn  # samples neither spread nor chosen from candidates
 
-RUN may be one of mixtures of scenes, too (fit --family mixture): its rows are called prior.mixture.*. Those of samples
+RUN may be one of mixtures of scenes, too (fit mixture): its rows are called prior.mixture.*. Those of samples
 as they are drawn are called prior.*_as_drawn.*.
 
 A quarter of the groups is held out of the prior (not of the shared part: objects of a set have a code each). Real

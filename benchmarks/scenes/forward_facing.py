@@ -32,7 +32,7 @@ def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
     render_set(mesh, views, views=VIEWS, size=SIZE, viewpoints="plane", depth=False)
     if (folder / FILE).exists() and RunRecord.load(folder).finished:
         return open_collection(folder)
-    (work / "config.json").write_text(json.dumps({"tensorf": {"scene": "forward"}}))
+    (work / "config.json").write_text(json.dumps({"scene": "forward"}))
     if (folder / FILE).exists():
         return fit(views, folder, resume=True, report=False)
     return fit(

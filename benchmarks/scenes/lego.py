@@ -64,7 +64,7 @@ def fit(work: Path, data: Path, sizes: dict[str, dict[str, Any]], steps: int | N
     found = []
     for size, changes in sizes.items():
         out = work / size
-        settings: dict[str, Any] = {"tensorf": changes}
+        settings: dict[str, Any] = dict(changes)
         if steps is not None:
             settings["stage1"] = [asdict(phase) | {"steps": steps} for phase in presets()["tensorf"].stage1]
         with progress(f"fit {size}") as report:

@@ -124,7 +124,7 @@ def steps_per_second(views: Path, threads: int, seconds: float, beside: int | No
     record = RunRecord(settings, [str(views)], (SIZE, SIZE), found.ids, [], trained)
     objects = load_objects(found.objects, record)
     data = FittingData(objects, torch.device("cpu"))
-    fitter = new_fitter(record, new_shared(settings, objects), data, average=False)
+    fitter = new_fitter(settings, new_shared(settings, objects), data, average=False)
     rates, others, wall = {}, 0.0, 0.0
     for phase in settings.stage1:
         planned, step = phase.planned(len(data), data.views, 1.0), 0

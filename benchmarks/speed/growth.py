@@ -24,7 +24,7 @@ def fitter_of(bench: Bench, objects: Sequence[FittingObject]) -> PlaneFitter:
     """A fitter of new objects against the shared part of the benchmark."""
     run = bench.shared_run()
     return new_fitter(
-        RunRecord.load(run), open_shared_part(open_collection(run)), FittingData(list(objects)), average=True
+        RunRecord.load(run).settings, open_shared_part(open_collection(run)), FittingData(list(objects)), average=True
     )
 
 

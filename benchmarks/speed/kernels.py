@@ -30,7 +30,7 @@ PUBLIC_MS = 33.0  # what the issue measured of a public renderer
 def forms(compiling: bool = True) -> dict[str, Callable[[], float]]:
     """Functions that render, go back, and return the error; with `torch.compile` among them, which takes a minute."""
     generator = torch.Generator().manual_seed(0)
-    config = FusedPlanesConfig(FEATURES, 0, 0, SIDE, HIDDEN, CHANNELS, "latent", activation="relu")
+    config = FusedPlanesConfig(FEATURES, 0, 0, SIDE, HIDDEN, "latent", channels=CHANNELS, activation="relu")
     family = FusedPlanes(config, generator)
     planes = (0.3 * torch.randn(1, 3, SIDE, SIDE, FEATURES, generator=generator)).requires_grad_()
     first = planes.detach()[0].permute(0, 3, 1, 2).contiguous().requires_grad_()

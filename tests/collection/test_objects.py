@@ -26,7 +26,7 @@ def new_shared() -> SharedPart:
     torch.manual_seed(0)
     autoencoder = compact_autoencoder(CompactConfig(4, 4, 8, 1, 1, 8))
     generator = torch.Generator().manual_seed(1)
-    shared = SharedPart(FusedPlanes(FusedPlanesConfig(2, 3, 2, 8, 8, 4), generator), autoencoder)
+    shared = SharedPart(FusedPlanes(FusedPlanesConfig(2, 3, 2, 8, 8, channels=4), generator), autoencoder)
     with torch.no_grad():
         for parameter in shared.parameters():
             parameter.copy_(parameter.half().float())
@@ -190,7 +190,7 @@ def test_what_is_stored_is_16_bit_but_for_statistics():
 
 
 def test_objects_with_hulls_render_from_their_bytes_at_each_level(tmp_path):
-    config = FusedPlanesConfig(2, 3, 2, 8, 8, 3, space="rgb", span="box", hull=6, activation="relu")
+    config = FusedPlanesConfig(2, 3, 2, 8, 8, channels=3, space="rgb", span="box", hull=6, activation="relu")
     shared = SharedPart(FusedPlanes(config, torch.Generator().manual_seed(1)), None).eval()
     with torch.no_grad():
         for parameter in shared.parameters():

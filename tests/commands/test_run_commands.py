@@ -33,16 +33,18 @@ def said(call: dict, **expected):
 
 def test_fit(recorded):
     calls = recorded("fit", None)
-    assert main(["fit", "data", "--out", "run", "--minutes", "3", "--seed", "5", "--policy", "frozen", "--resume"]) == 0
+    assert (
+        main(["fit", "data", "--out", "run", "--minutes", "3", "--seed", "5", "--stage1-objects", "4", "--resume"]) == 0
+    )
     said(calls[0], data=Path("data"), out=Path("run"), minutes=3.0, resume=True, report=True, objects=())
-    said(calls[0]["changes"], seed=5, policy="frozen", autoencoder=None)
+    said(calls[0]["changes"], seed=5, stage1_objects=4)
 
 
 def test_fit_of_octrees(recorded):
     calls = recorded("fit", None)
-    assert main(["fit", "data", "--out", "run", "--family", "octree", "--bits", "6"]) == 0
-    said(calls[0], family="octree", preset=None)
-    said(calls[0]["changes"], octree={"bits": 6})
+    assert main(["fit", "octree", "data", "--out", "run", "--bits", "6", "--seed", "3"]) == 0
+    said(calls[0], data=Path("data"), family="octree", preset=None)
+    said(calls[0]["changes"], bits=6, seed=3, density=None)
 
 
 def test_fit_without_report(recorded):

@@ -1,11 +1,11 @@
 """Objects as parts, and back."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from manyfields.errors import ConfigError
+from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.parts import CodeParts
 from manyfields.families.parts import boxes as boxes_of
 from manyfields.families.registry import parts_of
@@ -64,17 +64,21 @@ def test_a_level_that_shows_nothing(shared):
 
 
 def test_any_codes_of_one_shape(boxes):
-    family = SimpleNamespace(config=SimpleNamespace(code_shapes=lambda: {"latent": (5,)}, layers=(("latent",),)))
-    parts = parts_of(SimpleNamespace(family=family))
+    shared = SharedPart(MixtureFamily(MixtureConfig(hidden_layers=0, width=2, bases=2, latent=5)), None)
+    parts = parts_of(shared)
     assert isinstance(parts, CodeParts)
     codes = Codes({"latent": torch.randn(12, 5)})
     again, same = parts.codes(parts.of(codes, boxes))
     assert torch.equal(again.tensors["latent"], codes.tensors["latent"]) and torch.allclose(same, boxes, atol=1e-6)
 
+    with pytest.raises(ConfigError, match="level 2: a code of this family is drawn whole"):
+        parts_of(shared, 2)
 
-def test_families_without_one_shape():
-    with pytest.raises(ConfigError, match="octrees and scenes of grids have none"):
-        parts_of(SimpleNamespace(family=SimpleNamespace(config=SimpleNamespace(layers=((), ())))))
+
+def test_families_without_one_shape(octrees, tensors):
+    for shared in (octrees.new_shared(), tensors.new_shared()):
+        with pytest.raises(ConfigError, match="octrees and scenes of grids have none"):
+            parts_of(shared)
 
 
 def test_boxes_are_never_flat_and_within_the_cube():

@@ -14,7 +14,7 @@ from manyfields.runs import RunRecord
 
 
 def start(data: Path, run: Path, settings: Path, policy: str) -> subprocess.Popen:
-    words = ["fit", str(data), "--out", str(run), "--config", str(settings), "--stage1-objects", "2"]
+    words = ["fit", "fused-planes", str(data), "--out", str(run), "--config", str(settings), "--stage1-objects", "2"]
     words += ["--policy", policy, "--threads", "1", "--no-report"]
     words += ["--resume"] if (run / "run.json").exists() else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from manyfields.errors import RunError
+from manyfields.families.registry import presets
 from manyfields.runs.record import FILE, RunRecord
-from manyfields.runs.settings import presets
 
 
 def new_record() -> RunRecord:

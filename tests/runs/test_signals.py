@@ -10,9 +10,10 @@ from PIL import Image
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError, ViewError
+from manyfields.families.registry import presets
 from manyfields.generation import PriorSettings
 from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, render_object, sample, signals, train_prior
-from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
 from manyfields.views.signals import read_images
 
 PHASE = {"name": "instances", "rgb": 1.0, "smoothness": 0.0, "views_per_object": 1, "objects_per_step": 4}
@@ -228,13 +229,13 @@ def test_priors_draw_instances(kind, images, meshes, tmp_path):
 
 def test_the_command_line(images, tmp_path, capsys):
     (tmp_path / "c.json").write_text(json.dumps(TINY))
-    words = ["fit", str(images), "--out", str(tmp_path / "run"), "--family", "mixture-images", "--config"]
+    words = ["fit", "mixture-images", str(images), "--out", str(tmp_path / "run"), "--config"]
     words += [str(tmp_path / "c.json"), "--adaptation", "meta-first-order", "--side", "9", "--minutes", "0.01"]
     assert main(words) == 0
     printed = capsys.readouterr()
     assert printed.out == f"collection in {tmp_path / 'run'}\n" and "broken" in printed.err
     settings = RunRecord.load(tmp_path / "run").settings
-    assert (settings.signals.adaptation, settings.signals.side) == ("meta-first-order", 9)
+    assert (settings.adaptation, settings.side) == ("meta-first-order", 9)
     assert main(["render", str(tmp_path / "run"), "--object", "i0", "--out", str(tmp_path / "a.png")]) == 0
     assert Image.open(tmp_path / "a.png").size == (256, 256)
 
@@ -243,10 +244,10 @@ def test_settings_go_through_json_and_are_checked():
     for name in ("mixture-images", "mixture-voxels", "mixture-images-paper", "mixture-voxels-paper"):
         settings = presets()[name]
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
-        assert settings.family_name in name and not settings.alone
+        assert settings.family in name
     paper = presets()["mixture-images-paper"]
-    assert (paper.mixture.network, paper.mixture.learnable) == (83_331, 33_378_048)
-    assert paper.mixture_config().code_spread == 0.01 and presets()["mixture"].mixture_config().code_spread == 1.0
+    assert (paper.config().network, paper.config().learnable) == (83_331, 33_378_048)
+    assert paper.config().code_spread == 0.01 and presets()["mixture"].config().code_spread == 1.0
 
 
 @pytest.mark.parametrize(
@@ -254,9 +255,12 @@ def test_settings_go_through_json_and_are_checked():
     [
         ("mixture", {"signals": {"side": 9}}, "settings.signals: the preset 'mixture' has no images or voxels"),
         ("mixture-images", {"signals": {"side": 2}}, "side: at least 4"),
-        ("mixture-images", {"signals": {"adaptation": "magic"}}, "signals.adaptation: 'magic' is not one of meta"),
-        ("mixture-images", {"signals": None}, "mixture.signal and signals belong together"),
-        ("mixture-images", {"mixture": {"signal": "scenes"}}, "mixture.signal and signals belong together"),
+        ("mixture-images", {"signals": {"adaptation": "magic"}}, "settings.adaptation: 'magic' is not one of meta"),
+        (
+            "mixture-images",
+            {"mixture": {"signal": "scenes"}},
+            "settings.mixture.signal: the preset 'mixture-images' is of images",
+        ),
     ],
 )
 def test_wrong_settings_are_named(preset, changes, message):

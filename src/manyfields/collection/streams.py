@@ -49,7 +49,7 @@ def stream_of(item: StoredObject, level: int | None = None, network_bits: int = 
     family = collection.shared_part.family
     where = f"{collection.path}: object {entry.id!r}"
     if not isinstance(family, OctreeFamily):
-        raise CollectionError(f"{where} is no octree: streams are of octrees with codebooks (fit --family octree)")
+        raise CollectionError(f"{where} is no octree: streams are of octrees with codebooks (fit octree --bits 6)")
     code = item.code(level)
     if not isinstance(code, QuantisedOctreeCodes):
         raise CollectionError(f"{where} has features without codebooks: fit with bits (--bits 6) to stream it")

@@ -34,6 +34,7 @@ from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
 from manyfields.errors import ManyfieldsError, Remark
+from manyfields.families.names import NAMES
 
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = parse(words)
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
-    except ManyfieldsError as mistake:  # settings judge their own numbers
+    except ManyfieldsError as mistake:  # settings judge their own numbers, and flags may have moved
         print(f"error: {_one_line(mistake)}", file=sys.stderr)
         return 1
     try:
@@ -113,10 +114,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> Command:
-    """The command that a command line names. Raises SystemExit (0 for help, 2 for wrong usage)."""
+    """The command that a command line names.
+
+    Raises SystemExit (0 for help, 2 for wrong usage), ConfigError for settings without meaning and flags that moved.
+    """
+    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
     commands = dict(COMMANDS)
     if words and words[0] in commands:
         commands[words[0]] = commands[words[0]].of_words(words[1:])
+    if words[:1] == ["fit"] and words[1:2] and words[1] in NAMES:
+        family = commands["fit"]
+        return tyro.cli(family, prog=f"manyfields fit {words[1]}", args=list(words[2:]), config=config)
     choices: Any = Union[  # noqa: UP007 - the members come from the table, so they cannot be written with |
         tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())
     ]
@@ -125,7 +133,7 @@ def parse(words: Sequence[str]) -> Command:
         prog="manyfields",
         description="Large sets of 3D objects as neural fields that share what they have in common.",
         args=words,
-        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        config=config,
     )
 
 

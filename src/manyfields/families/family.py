@@ -1,6 +1,6 @@
 """What the rest of the house asks of a family of fields, beside its network: one row of `registry.FAMILIES`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -10,6 +10,7 @@ from manyfields.families.codec import Codec
 from manyfields.families.parts import ObjectParts
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress
+from manyfields.fitting.settings import FitSettings
 from manyfields.shared_part import SharedPart
 
 
@@ -40,6 +41,10 @@ class Family:
     """Sizes, stored in the shared file: a dataclass that is a `fields.FamilyConfig`."""
     network: type[Any]
     """Made of a config: a module that is a `fields.FamilyNetwork`."""
+    settings: type[FitSettings]
+    """Of fits: what all families heed, and the family's own."""
+    presets: Mapping[str, FitSettings]
+    """Settings by name; the first of each kind of settings has the name of what it fits (`FitSettings.family`)."""
     shares: Literal["set", "network"]
     """What objects share: all they can, learned in a stage of its own, against which codes are fitted then (set); or
     a small network alone, beside which each has a field of its own, and there is one stage (network)."""

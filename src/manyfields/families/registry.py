@@ -16,12 +16,23 @@ from manyfields.families.octree import family as octree
 from manyfields.families.parts import ObjectParts
 from manyfields.families.tensor_planes import family as tensor_planes
 from manyfields.fields.family import FamilyNetwork
+from manyfields.fitting.settings import FitSettings
 from manyfields.shared_part import SharedPart
 
 FAMILIES: dict[str, Family] = {
     row.name: row
     for row in (fused_planes.FAMILY, octree.FAMILY, tensor_planes.FAMILY, factor_fields.FAMILY, mixture.FAMILY)
 }
+
+
+def presets() -> dict[str, FitSettings]:
+    """The settings that all families have, by name."""
+    return {name: settings for row in FAMILIES.values() for name, settings in row.presets.items()}
+
+
+def row_of(settings: FitSettings) -> Family:
+    """The row of the family that settings are of."""
+    return next(row for row in FAMILIES.values() if isinstance(settings, row.settings))
 
 
 def register(row: Family) -> None:

@@ -1,5 +1,7 @@
 """What a run folder is: fitting, adding, measuring and comparing whole sets, on disk."""
 
+from manyfields.families.registry import presets
+from manyfields.fitting.settings import FitSettings
 from manyfields.runs.add import add
 from manyfields.runs.comparing.codecs import compare_codecs
 from manyfields.runs.comparing.families import compare_families
@@ -13,7 +15,7 @@ from manyfields.runs.prior import train_prior
 from manyfields.runs.rd.curves import rd
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sampling import interpolate, sample
-from manyfields.runs.settings import FitSettings, presets, settings_to_json
+from manyfields.runs.settings import settings_to_json
 from manyfields.shapes.fit_shape import ShapeReport, extract_surface, fit_shape
 
 __all__ = [

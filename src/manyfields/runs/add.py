@@ -14,8 +14,9 @@ from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
+from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import device, new_fitter
+from manyfields.runs.building import new_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems
@@ -67,7 +68,7 @@ def _add(
     if not record.finished:
         again = f"manyfields fit {record.data[0]} --out {folder} --resume"
         raise RunError(f"{folder} is not finished: go on with `{again}`")
-    if record.settings.signals is not None:
+    if record.settings.source != "scenes":
         return add_signals(folder, record, data, progress, say, passed_over)
     collection = open_collection(folder)
     progress("checking views", 0, 1)

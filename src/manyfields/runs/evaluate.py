@@ -39,7 +39,7 @@ def evaluate(
     COUNT.check("level", level)
     collection = open_collection(run)
     record = found_again(Path(run), RunRecord.load(Path(run)), data)
-    if record.settings.signals is not None:
+    if record.settings.source != "scenes":
         return evaluate_signals(Path(run), record, progress)
     lpips, reason = load_lpips()
     scores: dict[str, Scores] = {}

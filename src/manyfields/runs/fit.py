@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import POSITIVE, check_new_folder
-from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
+from manyfields.families.registry import row_of
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
+from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import device, new_fitter, new_shared
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.loading import load_objects
+from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import found_again
 from manyfields.runs.plan import Asked, longer, waves_of
 from manyfields.runs.probe import held_out_probe, watch
@@ -51,19 +53,16 @@ def fit(
     """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
 
     `objects` names those to fit, if not all; they are recorded, and a resumed run goes on with its own.
-    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is.
+    `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is,
+    and with it which settings there are.
     With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. It is for all
     that a caller waits for, reading, measuring and the report included, or with `fitting_alone` for fitting.
-    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `stage1_objects`, `policy`, ...; see
-    FitSettings) and win over it. `say` gets the forecast before a long run, what was set aside, and which phases ended
-    early. With `resume` a run goes on from its last checkpoint, with its recorded settings. Raises RunError where `out`
-    holds another run, or another process writes to it; ViewError where no object is usable, ConfigError for settings
-    without meaning.
-
-    >>> collection = fit("data/vehicles", "runs/again", config="small.json", stage1_objects=2, report=False)
-    >>> sorted(collection), collection.verify()
-    (['car', 'truck', 'van'], [])
+    `config` is a JSON file of settings; `changes` are settings by name (`seed`, `resolution`, `bits`, ...; those of a
+    family are shown by `manyfields fit FAMILY --help`) and win over it. `say` gets the forecast before a long run, what
+    was set aside, and which phases ended early. With `resume` a run goes on from its last checkpoint, with its recorded
+    settings. Raises RunError where `out` holds another run, or another process writes to it; ViewError where no object
+    is usable, ConfigError for settings without meaning.
     """
     run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)
@@ -72,7 +71,7 @@ def fit(
         RunRecord.load(run)  # a folder without a run is not touched
     else:
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
-        if settings.signals is not None and objects:
+        if settings.source != "scenes" and objects:
             raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
         if not Path(data).exists():
             raise ViewError(f"{data}: no such folder")
@@ -83,7 +82,7 @@ def fit(
         if resume:
             return _resume(Path(data), run, report, progress, say)
         _refuse_another(run)  # one that began since
-        if settings.signals is not None:
+        if settings.source != "scenes":
             return fit_signals(Path(data), run, settings, minutes, progress, say)
         asked = Asked(minutes, not fitting_alone, report, began)
         record, views, first = start(Path(data), objects, settings, asked, progress, say, clock)
@@ -94,7 +93,7 @@ def fit(
 def _resume(data: Path, run: Path, report: bool, progress: Progress, say: Callable[[str], None]) -> Collection:
     """Go on with a run from its last checkpoint, with its own settings."""
     record = RunRecord.load(run)
-    signals = record.settings.signals is not None
+    signals = record.settings.source != "scenes"
     if data.resolve() != Path(record.data[0]) and not Path(record.data[0]).exists():
         record = found_again(run, record, [data])  # moved; `recorded_views` finds out whether they are the same
     if data.resolve() != Path(record.data[0]):
@@ -155,7 +154,7 @@ def _fit_stages(
     say: Callable[[str], None],
 ) -> Collection:
     settings = record.settings
-    if settings.alone:
+    if row_of(settings).shares == "network":
         return _fit_alone(run, record, first, progress, say)
     fitter = new_fitter(settings, new_shared(settings, first), FittingData(first, device(settings)), average=False)
     times = record.step_seconds.get("stage1", [])

@@ -10,13 +10,14 @@ import torch
 from manyfields.collection.shared_file import shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.evaluation.units import format_seconds
-from manyfields.families.registry import codec_of
+from manyfields.families.registry import codec_of, row_of
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
+from manyfields.fitting.settings import device
 from manyfields.memory import available_memory
-from manyfields.runs.building import device, new_fitter, new_shared
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.record import RunRecord
 from manyfields.runs.trainer import Clock, seconds_per_step
@@ -82,7 +83,7 @@ def plan_steps(
     parts = 2 + bool(waves)
     progress("pilot", 0, parts)
     growing = 0.0
-    if settings.alone:
+    if row_of(settings).shares == "network":
         pilot, each = _pilot_alone(record, stage1, clock)
         growing = each * len(stage1)
         _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0), clock)
@@ -104,7 +105,7 @@ def plan_steps(
     looks += len(waves) * costs.looks(record.phases2, len(views2), record.size)
     before = {
         "reading and pilot": clock() - began,
-        "growing octrees" if settings.octree is not None else "before steps": growing,
+        settings.preparation: growing,
         "reading the others": asked.reading * len(record.stage2),
     }
     after = {

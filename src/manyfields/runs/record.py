@@ -7,7 +7,8 @@ from typing import Any
 from manyfields._io import read_json, write_json
 from manyfields.errors import ConfigError, RunError
 from manyfields.fitting.phases import Phase
-from manyfields.runs.settings import FitSettings, settings_from_json, settings_to_json
+from manyfields.fitting.settings import FitSettings
+from manyfields.runs.settings import settings_from_json, settings_to_json
 
 FILE = "run.json"
 

@@ -22,32 +22,32 @@ from manyfields.evaluation.machine import describe_machine
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
 from manyfields.families.mixture.scores import instance_scores
+from manyfields.families.mixture.settings import InstanceSettings
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.building import device, new_fitter, new_shared
+from manyfields.fitting.settings import FitSettings, device
+from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.loading import tell_problems
 from manyfields.runs.moved_views import check_at_hand
 from manyfields.runs.publishing import note_stage, publish
 from manyfields.runs.record import RunRecord
-from manyfields.runs.settings import FitSettings
 from manyfields.runs.stages import split_stages
 from manyfields.runs.storing import append_sound
 from manyfields.runs.trainer import StageTrainer, seconds_per_step
 from manyfields.views.signals import SignalSet, picked, read_images
 from manyfields.views.voxels import read_voxels
 
-UNSEEN = 0.1  # share of the instances that stage 1 leaves alone, where nothing else is asked for
 SHARE_FOR_FITTING = 0.9
 MOST_FOR_VECTORS = 0.5  # of that
 
 
 def read_signals(folder: Path | str, settings: FitSettings) -> SignalSet:
     """The instances of a folder, as a fit of these settings reads them. Raises ViewError, MeshError."""
-    assert settings.mixture is not None and settings.signals is not None
-    reader = read_images if settings.mixture.signal == "images" else read_voxels
-    return reader(folder, settings.signals.side)
+    assert isinstance(settings, InstanceSettings)
+    reader = read_images if settings.source == "images" else read_voxels
+    return reader(folder, settings.side)
 
 
 def fit_signals(
@@ -59,8 +59,7 @@ def fit_signals(
     if len(found) < 2:
         raise ViewError(f"{data}: holds one instance alone; a mixture needs some that share something")
     instances = SignalData(found).objects
-    together = settings.stage1_objects or max(1, round((1.0 - UNSEEN) * len(found)))
-    stage1, stage2 = split_stages(instances, together, settings.seed)
+    stage1, stage2 = split_stages(instances, settings.stage1_size(len(found)), settings.seed)
     record = RunRecord(
         settings=settings,
         data=[str(data.resolve())],
@@ -143,8 +142,8 @@ def add_instances(
 
     `kept`: the codes of all of `found`, to go on from, which only learn on if the run refines.
     """
-    size, settings = wave_of(record), record.settings.signals
-    assert settings is not None
+    size, settings = wave_of(record), record.settings
+    assert isinstance(settings, InstanceSettings)
     row_of = {name: row for row, name in enumerate(found.ids)}
     for number, start in enumerate(range(0, len(found), size), 1):
         wave = [each for each in found.ids[start : start + size] if each not in collection]
@@ -197,7 +196,7 @@ def store_instances(collection: Collection, fitter: SignalFitter, record: RunRec
 
 def meta_learned(record: RunRecord) -> bool:
     """Whether codes come from a few steps from anew; else they learn in a stage as those of scenes do."""
-    return record.settings.signals is not None and record.settings.signals.meta
+    return isinstance(record.settings, InstanceSettings) and record.settings.meta
 
 
 def wave_of(record: RunRecord) -> int:
@@ -207,7 +206,7 @@ def wave_of(record: RunRecord) -> int:
 
 def phases_of_wave(record: RunRecord, count: int) -> list[Phase]:
     """What stage 2 does with a wave: nothing where a few steps from anew are all there is."""
-    if meta_learned(record) and not (record.settings.signals and record.settings.signals.refine):
+    if meta_learned(record) and not (isinstance(record.settings, InstanceSettings) and record.settings.refine):
         return []
     phases = [replace(phase, objects_per_step=min(count, phase.objects_per_step)) for phase in record.settings.stage2]
     return [phase.planned(count, count) for phase in phases]
@@ -243,8 +242,8 @@ def _scale(record: RunRecord, found: SignalSet, minutes: float, progress: Progre
 
     learning = _seconds_of(lambda: fitter(data), record.phases1)
     progress("pilot", 1, 2)
-    assert record.settings.signals is not None
-    later = record.stage2 + (record.stage1 if record.settings.signals.refine else [])
+    assert isinstance(record.settings, InstanceSettings)
+    later = record.stage2 + (record.stage1 if record.settings.refine else [])
     wave = _of(found, later[: wave_of(record)], record) if later else None
     adapting = 0.0
     if wave is not None and (phases := phases_of_wave(record, len(wave))):

@@ -11,12 +11,11 @@ from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.fitting.data import FittingObject, image_size
 from manyfields.fitting.progress import Progress
-from manyfields.runs.building import latent_stride
+from manyfields.fitting.settings import FitSettings
 from manyfields.runs.loading import load_objects, lose, split_views, tell_problems
 from manyfields.runs.plan import Asked, objects_at_once, plan_steps, waves_of
 from manyfields.runs.probe import spare_views
 from manyfields.runs.record import RunRecord
-from manyfields.runs.settings import STAGE1_OBJECTS, FitSettings
 from manyfields.runs.stages import split_stages
 from manyfields.runs.trainer import Clock
 from manyfields.views import ObjectViews, ViewSet, read_views, usable_views
@@ -66,12 +65,11 @@ def start(
     tell_problems(problems, say)
     if not len(kept):
         raise ViewError(f"{data}: no object is usable; `manyfields views check {data}` says why")
-    together = len(kept) if settings.alone else settings.stage1_objects or STAGE1_OBJECTS
-    stage1, stage2 = split_stages(kept.objects, together, settings.seed)
+    stage1, stage2 = split_stages(kept.objects, settings.stage1_size(len(kept)), settings.seed)
     record = RunRecord(
         settings=settings,
         data=[str(data.resolve())],
-        size=image_size(kept.objects, latent_stride(settings)),
+        size=image_size(kept.objects, settings.stride),
         stage1=[item.id for item in stage1],
         stage2=[item.id for item in stage2],
         held_out={},

@@ -20,7 +20,7 @@ def views(shapes, tmp_path_factory):
     [("shared", 557.2), ("layers", 557.2), ("m64", 623.0), ("m16", 155.8), ("m256", 2500), ("m1024", 10000)],
 )
 def test_sizes_are_the_papers(name, thousands):
-    config = ablations.record_of(tables.TRAININGS[name], 0).settings.mixture_config()
+    config = ablations.record_of(tables.TRAININGS[name], 0).settings.config()
     assert config.learnable / 1e3 == pytest.approx(thousands, abs=50 if thousands > 1000 else 0.05)
     assert config.network == 8707
     assert config.coefficients == {"shared": "shared", "layers": "layers"}.get(name, "latent")

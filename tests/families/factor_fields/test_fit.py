@@ -8,8 +8,9 @@ from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
 from manyfields.families.factor_fields.grids import FactorCodes
+from manyfields.families.registry import presets
 from manyfields.runs import RunRecord, add, evaluate, fit
-from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
 
 PHASE = {"name": "factors", "steps": 6, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
 TINY = {
@@ -66,7 +67,7 @@ def test_settings_go_through_json_and_are_checked():
         settings = presets()[name]
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
     paper = presets()["factor-fields-paper"]
-    assert (paper.stage1[0].steps, paper.factor.coefficients, paper.factor.sides[-1]) == (30_000, 32, 99)
+    assert (paper.stage1[0].steps, paper.coefficients, paper.sides[-1]) == (30_000, 32, 99)
     assert chosen_settings(None, {}, {}, "factor-fields").preset == "factor-fields"
 
 
@@ -74,9 +75,9 @@ def test_settings_go_through_json_and_are_checked():
     ("preset", "changes", "message"),
     [
         ("tensorf", {"factor": {"coefficients": 9}}, "settings.factor: the preset 'tensorf' has no factor fields"),
-        ("factor-fields", {"factor": {"sides": [3.5]}}, "settings.factor.sides: .* is not a list of whole numbers"),
+        ("factor-fields", {"factor": {"sides": [3.5]}}, "settings.sides: .* is not a list of whole numbers"),
         ("factor-fields", {"stage1": [PHASE, {**PHASE, "name": "more"}]}, "its schedule is that of one phase"),
-        ("factor-fields", {"space": "latent"}, "factor-fields: its fields render RGB"),
+        ("factor-fields", {"space": "latent"}, "factor-fields: no setting is called 'space'"),
     ],
 )
 def test_wrong_settings_are_named(preset, changes, message):

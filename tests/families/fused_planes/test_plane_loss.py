@@ -13,7 +13,7 @@ from manyfields.latents.compact import CompactConfig, compact_autoencoder
 from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
 
-CONFIG = FusedPlanesConfig(3, 4, 2, 10, 16, 3, space="rgb", activation="relu", span="box", hull=8)
+CONFIG = FusedPlanesConfig(3, 4, 2, 10, 16, channels=3, space="rgb", activation="relu", span="box", hull=8)
 SAMPLER = Sampler(guided=8, bins=16)
 BOUNDS = torch.tensor([[[-0.6, -0.6, -0.6], [0.6, 0.6, 0.6]]])
 
@@ -72,6 +72,6 @@ def test_planes_of_latent_images_are_not_fitted_to_pixels(made):
     _, item, code = made
     torch.manual_seed(0)
     autoencoder = compact_autoencoder(CompactConfig(4, 4, 8, 1, 1, 8))
-    shared = SharedPart(FusedPlanes(FusedPlanesConfig(3, 4, 2, 10, 16, 4)), autoencoder)
+    shared = SharedPart(FusedPlanes(FusedPlanesConfig(3, 4, 2, 10, 16, channels=4)), autoencoder)
     with pytest.raises(ValueError, match="planes in a latent space are not fitted to pixels"):
         PlaneLoss(shared, item, code, SAMPLER)

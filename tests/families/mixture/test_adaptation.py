@@ -170,7 +170,7 @@ def test_a_frozen_shared_part_keeps_every_bit():
         ({"adaptation": "magic"}, "adaptation 'magic': meta, meta-first-order, auto-decoding, principal"),
         ({"side": 3}, "side: at least 4"),
         ({"stored_steps": 0}, "stored_steps: at least 1"),
-        ({"inner_rate": 0.0}, "inner_rate and start_spread: above 0"),
+        ({"inner_rate": 0.0}, "inner_rate: above 0"),
     ],
 )
 def test_settings_without_meaning_are_refused(change, message):

@@ -9,10 +9,11 @@ from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
+from manyfields.families.registry import presets
 from manyfields.fitting.data import FittingData, load_object
 from manyfields.runs import RunRecord, add, evaluate, fit
 from manyfields.runs.building import new_fitter, new_shared
-from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
 from manyfields.views import read_views
 
 PHASE = {"name": "mixture", "rgb": 1.0, "smoothness": 0.0, "emptiness": 0.1, "codes_rate": 0.05}
@@ -96,8 +97,8 @@ def test_settings_go_through_json_and_are_checked():
     for name in ("mixture", "mixture-paper"):
         settings = presets()[name]
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
-        assert settings.mixture.network == 17_156 and settings.mixture.learnable == 4_590_080
-        assert settings.family_name == "mixture" and not settings.alone
+        assert settings.config().network == 17_156 and settings.config().learnable == 4_590_080
+        assert settings.family == "mixture"
     assert chosen_settings(None, {}, {}, "mixture").preset == "mixture"
 
 
@@ -105,12 +106,12 @@ def test_settings_go_through_json_and_are_checked():
     ("preset", "changes", "message"),
     [
         ("tensorf", {"mixture": {"bases": 9}}, "settings.mixture: the preset 'tensorf' has no mixture"),
-        ("mixture", {"mixture": {"bases": 3.5}}, "settings.mixture.bases: 3.5 is not a whole number"),
-        ("mixture", {"mixture": {"signal": "images"}}, "mixture.signal and signals belong together"),
-        ("mixture", {"start": "hull"}, "its codes start at their average"),
-        ("mixture", {"space": "latent", "hull": 0}, "mixture: its fields render RGB"),
-        ("mixture", {"hull": 0}, "start 'principal' needs a mixture of scenes with hulls"),
-        ("fused-planes", {"start": "principal"}, "start 'principal' needs a mixture"),
+        ("mixture", {"mixture": {"bases": 3.5}}, "settings.bases: 3.5 is not a whole number"),
+        ("mixture", {"mixture": {"signal": "images"}}, "settings.mixture.signal: the preset 'mixture' is of scenes"),
+        ("mixture", {"start": "hull"}, "'hull' is not one of average, principal"),
+        ("mixture", {"space": "latent", "hull": 0}, "mixture: no setting is called 'space'"),
+        ("mixture", {"hull": 0}, "start 'principal' needs hulls and guides"),
+        ("fused-planes", {"start": "principal"}, "'principal' is not one of average, hull"),
     ],
 )
 def test_wrong_settings_are_named(preset, changes, message):

@@ -103,5 +103,5 @@ def test_indices_are_stored_streamed_and_added_to(data, new_data, tmp_path, indi
 
 @pytest.mark.parametrize(("preset", "octree"), [("octree", {"bits": 6}), ("octree-vq", {"bits": None})])
 def test_bits_without_a_phase_for_indices_are_refused(data, tmp_path, preset, octree):
-    with pytest.raises(ConfigError, match="octree.bits and a phase with indices belong together"):
+    with pytest.raises(ConfigError, match="bits and a phase with indices belong together"):
         fit(data, tmp_path / "run", preset=preset, octree=octree)

@@ -10,9 +10,10 @@ from PIL import Image
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
+from manyfields.families.registry import presets
 from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.runs import RunRecord, add, evaluate, fit
-from manyfields.runs.settings import chosen_settings, presets, settings_from_json, settings_to_json
+from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
 
 PHASE = {"name": "tensors", "steps": 8, "rgb": 1.0, "codes_rate": 0.1, "fields_rate": 0.01, "rays_per_object": 128}
 TINY = {
@@ -103,20 +104,20 @@ def test_settings_go_through_json_and_are_checked():
         settings = presets()[name]
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
     paper = presets()["tensorf-paper"]
-    assert (paper.stage1[0].steps, paper.tensorf.last, paper.tensorf.family(64).products) == (30_000, 300, 144)
+    assert (paper.stage1[0].steps, paper.last, paper.config().products) == (30_000, 300, 144)
     assert chosen_settings(None, {}, {}, "tensorf").preset == "tensorf"
     both = chosen_settings(None, {"preset": "tensorf", "tensorf": {"last": 96}}, {"tensorf": {"first": 48}})
-    assert (both.tensorf.first, both.tensorf.last) == (48, 96)
+    assert (both.first, both.last) == (48, 96)
 
 
 @pytest.mark.parametrize(
     ("preset", "changes", "message"),
     [
         ("octree", {"tensorf": {"last": 96}}, "settings.tensorf: the preset 'octree' has no tensor fields"),
-        ("tensorf", {"tensorf": {"mask_at": [0.5, "a"]}}, "settings.tensorf.mask_at: .* is not a list of numbers"),
+        ("tensorf", {"tensorf": {"mask_at": [0.5, "a"]}}, "settings.mask_at: .* is not a list of numbers"),
         ("tensorf", {"tensorf": {"rank": 3}}, "no setting is called 'rank'"),
         ("tensorf", {"stage1": [PHASE, {**PHASE, "name": "more"}]}, "tensorf: its schedule is that of one phase"),
-        ("tensorf", {"space": "latent"}, "tensorf: its fields render RGB"),
+        ("tensorf", {"space": "latent"}, "tensorf: no setting is called 'space'"),
     ],
 )
 def test_wrong_settings_are_named(preset, changes, message):

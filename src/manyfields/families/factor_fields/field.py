@@ -27,8 +27,8 @@ MOST_LEVELS = 16
 
 
 @dataclass(frozen=True)
-class FactorConfig(SceneConfig):
-    """Sizes of the family. The defaults are what the authors' configuration for one scene comes to.
+class FactorSizes:
+    """Sizes of factor fields. The defaults are what the authors' configuration for one scene comes to.
 
     Theirs names sides of 32, 51, 70, 89, 108 and 128 texels and frequencies of 2 to 8, and scales both to 5.3 million
     numbers in all and to 768 texels along the box.
@@ -44,17 +44,30 @@ class FactorConfig(SceneConfig):
     """Channels of each."""
     frequencies: tuple[float, ...] = (1.94, 3.1, 4.27, 5.43, 6.59, 7.76)
     """How many times each fits into the longest side of the box."""
-    wave: Wave = "sawtooth"
     coefficients: int = 32
     """Texels of the coefficients along one side of a cube; boxes get as many in all, equally far apart."""
     projection: int = 64
     """Hidden units of the network between products and what density and colours are made of."""
     features: int = 31
+    """Numbers that the network of colours gets of a place."""
     hidden: int = 128
+    """Units of each of that network's two hidden layers."""
     feature_frequencies: int = 2
+    """Octaves of sines and cosines of the features that it gets."""
     view_frequencies: int = 6
+    """Octaves of sines and cosines of the direction that it gets."""
     density_gain: float = 25.0
+    """Density is gain * softplus(x - shift): with less of it surfaces need more steps to become opaque."""
     density_shift: float = 10.0
+    """By so much is lowered what makes the density, which starts near 0."""
+
+
+@dataclass(frozen=True)
+class FactorConfig(FactorSizes, SceneConfig):
+    """The sizes of a family, how its bases repeat, and how fine its alpha masks are."""
+
+    wave: Wave = "sawtooth"
+    """How basis grids repeat in space."""
     guide_side: int = 64
     """Cells along one side of the alpha mask over the box of a scene."""
 

@@ -1,54 +1,47 @@
-"""Settings of fits of factor fields, beside those that every fit has, and their presets."""
+"""Settings of fits of factor fields, and their presets."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from manyfields.families.factor_fields.field import FactorConfig
+from manyfields.families.factor_fields.field import FactorConfig, FactorSizes
 from manyfields.families.factor_fields.fitter import FactorSchedule
 from manyfields.families.factor_fields.grids import Wave
 from manyfields.fitting.phases import Phase, grids_together
+from manyfields.fitting.settings import FitSettings, check_one_phase, values_of
 from manyfields.rendering import Sampler
 
-if TYPE_CHECKING:
-    from manyfields.runs.settings import FitSettings
+GUIDE_SIDE = 64  # cells of alpha masks, where there are no hulls
+
+
+def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
+    """Basis grids and coefficients of each scene, and the networks, together: the authors' rates."""
+    return (replace(grids_together(epochs, fields_rate)[0], name="factors"),)
 
 
 @dataclass(frozen=True)
-class FactorSettings(FactorSchedule):
-    """Sizes of factor fields, as in FactorConfig, and when empty cells are masked. The defaults are the authors'."""
+class FactorSettings(FactorSizes, FactorSchedule, FitSettings):
+    """Of a fit of factor fields: basis grids and coefficients of each scene, and small networks. The defaults are the
+    authors'."""
 
-    sides: tuple[int, ...] = FactorConfig.sides
-    widths: tuple[int, ...] = FactorConfig.widths
-    frequencies: tuple[float, ...] = FactorConfig.frequencies
-    wave: Wave = "sawtooth"
-    coefficients: int = FactorConfig.coefficients
-    projection: int = FactorConfig.projection
-    features: int = FactorConfig.features
-    hidden: int = FactorConfig.hidden
-    view_frequencies: int = FactorConfig.view_frequencies
-    density_gain: float = FactorConfig.density_gain
-    density_shift: float = FactorConfig.density_shift
+    family: ClassVar[str] = "factor-fields"
+    on_gpu: ClassVar[bool] = False
+
+    preset: str = "factor-fields"
+    sampler: Sampler = Sampler(guided=24, bins=64)
+    final_sampler: Sampler = Sampler(guided=32, bins=96)
+    stage1: tuple[Phase, ...] = field(default_factory=factors)
+    stage2: tuple[Phase, ...] = field(default_factory=lambda: factors(fields_rate=0.0))
+    wave: int | None = 1
+    waveform: Wave = "sawtooth"
+    """How basis grids repeat in space: sawtooth, or triangle (each second time mirrored)."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.family(1)  # sizes without meaning are refused before anything is read
+        FactorSchedule.__post_init__(self)
+        FitSettings.__post_init__(self)
+        check_one_phase(self)
 
-    def family(self, cells: int) -> FactorConfig:
-        """The family's config; `cells` along one side of alpha masks."""
-        return FactorConfig(
-            sides=self.sides,
-            widths=self.widths,
-            frequencies=self.frequencies,
-            wave=self.wave,
-            coefficients=self.coefficients,
-            projection=self.projection,
-            features=self.features,
-            hidden=self.hidden,
-            view_frequencies=self.view_frequencies,
-            density_gain=self.density_gain,
-            density_shift=self.density_shift,
-            guide_side=cells,
-        )
+    def config(self, objects: int = 4) -> FactorConfig:
+        return FactorConfig(**values_of(self, FactorSizes), wave=self.waveform, guide_side=self.hull or GUIDE_SIDE)
 
 
 # Masks come late, as those of tensor fields: after a tenth of so few steps fields are still empty in places where they
@@ -62,37 +55,17 @@ SMALL = FactorSettings(
     hidden=64,
     view_frequencies=2,
     density_shift=5.0,
+    stage1=factors(fields_rate=5e-3),
 )
-
-
-def factor_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
-    """By name, on top of what is the same for all fits."""
-    small = replace(
-        base,
-        preset="factor-fields",
-        factor=SMALL,
-        sampler=Sampler(guided=24, bins=64),
-        final_sampler=Sampler(guided=32, bins=96),
-        wave=1,
-        stage1=factors(epochs=50, fields_rate=5e-3),
-        stage2=factors(epochs=50, fields_rate=0.0),
-    )
-    paper = replace(factors()[0], steps=30_000, final_rate=0.1, backgrounds=0.0)
-    many = Sampler(guided=128, bins=256)
-    return {
-        "factor-fields": small,
-        "factor-fields-paper": replace(
-            small,
-            preset="factor-fields-paper",
-            factor=FactorSettings(),
-            sampler=many,
-            final_sampler=many,
-            stage1=(paper,),
-            stage2=(replace(paper, fields_rate=0.0),),
-        ),
-    }
-
-
-def factors(epochs: float = 50, fields_rate: float = 1e-3) -> tuple[Phase, ...]:
-    """Basis grids and coefficients of each scene, and the networks, together: the authors' rates."""
-    return (replace(grids_together(epochs, fields_rate)[0], name="factors"),)
+PAPER = replace(factors()[0], steps=30_000, final_rate=0.1, backgrounds=0.0)
+MANY = Sampler(guided=128, bins=256)
+PRESETS = {
+    "factor-fields": SMALL,
+    "factor-fields-paper": FactorSettings(
+        preset="factor-fields-paper",
+        sampler=MANY,
+        final_sampler=MANY,
+        stage1=(PAPER,),
+        stage2=(replace(PAPER, fields_rate=0.0),),
+    ),
+}

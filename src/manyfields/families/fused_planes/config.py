@@ -12,34 +12,46 @@ RESOLUTION_LIMIT = 2048
 
 
 @dataclass(frozen=True)
-class FusedPlanesConfig:
-    """Sizes of the family. The defaults are the paper's (K = 64, F_mic = 10, F_mac = 22, M = 50).
-
-    >>> config = FusedPlanesConfig(micro_features=3, macro_features=5, base_planes=4, resolution=16)
-    >>> config.layers, config.code_shapes()["micro"]
-    ((('weights', 'bias'), ('micro',)), (3, 16, 16, 3))
-    """
+class FusedPlanesSizes:
+    """Sizes of fused planes. The defaults are the paper's (K = 64, F_mic = 10, F_mac = 22)."""
 
     micro_features: int = 10
+    """Features of an object's own planes (micro planes); 0: it has none."""
     macro_features: int = 22
-    base_planes: int = 50
+    """Features of the planes that objects mix from base planes (macro planes); 0: there are none."""
+    base_planes: int | None = None
+    """M, planes that macro planes are mixed from; None: a quarter of the objects of stage 1, at most the paper's 50:
+    base planes must not memorise objects."""
     resolution: int = 64
+    """K, texels along one side of a plane."""
     hidden: int = 64
-    channels: int = 16
+    """Units of the tiny decoder's hidden layer."""
     space: Literal["latent", "rgb"] = "latent"
-    weight_groups: int = 1
+    """What fields render: colours, or channels of a latent image."""
+    weight_groups: int | None = None
     """Groups of macro features that are mixed by weights of their own: 1 is the paper's. More groups tell objects apart
-    with more numbers and not one base plane more."""
+    with more numbers and not one base plane more; None: as many as keep layer 0 within about a hundred bytes, because a
+    few base planes with one weight each cannot tell objects apart."""
     density_gain: float = 15.0
     """Density is gain * softplus(x - 1): with the paper's 1, surfaces need many more steps to become opaque."""
     activation: Literal["relu", "softplus"] = "softplus"
     """Of the tiny decoder's hidden layer; softplus is the paper's."""
     span: Literal["cube", "box"] = "cube"
     """What the planes reach across: the cube [-1, 1]^3 (the paper), or each object's own box."""
-    hull: int = 0
-    """Cells along one side of the hull in a code; 0: none."""
     view_degree: int = 0
     """Degree of the spherical harmonics in which colours change with the direction: 0 (never, the paper), 1 or 2."""
+
+
+@dataclass(frozen=True)
+class FusedPlanesConfig(FusedPlanesSizes):
+    """The sizes of a family: those of the settings of a fit, and what followed from its objects and views."""
+
+    base_planes: int = 50
+    weight_groups: int = 1
+    channels: int = 16
+    """Of what fields render: 3 in RGB space, else those of the latent image."""
+    hull: int = 0
+    """Cells along one side of the hull in a code; 0: none."""
 
     def __post_init__(self) -> None:
         check_numbers(self, density_gain=POSITIVE)

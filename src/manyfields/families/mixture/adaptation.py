@@ -28,11 +28,9 @@ class SignalSettings:
     derivatives, or without. Or latent vectors are kept, and learn with the shared part (auto-decoding); principal: they
     start at the instances' principal components."""
     inner_steps: int = 3
+    """Steps of gradient descent from anew, while the shared part learns."""
     inner_rate: float = 1.0
-    start_spread: float = 0.01
-    """Standard deviation of the random vectors that inner steps start from, and of M times the coefficients that these
-    give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable. With
-    `principal`, whose vectors have a mean square of 1, of M times the coefficients alone: all networks start alike."""
+    """Rate of these steps."""
     stored_steps: int = 3
     """Inner steps that make the latent vectors that are stored."""
     refine: bool = False
@@ -44,8 +42,8 @@ class SignalSettings:
             raise ConfigError(f"adaptation {self.adaptation!r}: {', '.join(get_args(Way))}")
         if self.side < 4 or min(self.inner_steps, self.stored_steps) < 1:
             raise ConfigError("side: at least 4; inner_steps and stored_steps: at least 1")
-        if min(self.inner_rate, self.start_spread) <= 0:
-            raise ConfigError("inner_rate and start_spread: above 0")
+        if self.inner_rate <= 0:
+            raise ConfigError("inner_rate: above 0")
 
     @property
     def meta(self) -> bool:

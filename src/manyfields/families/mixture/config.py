@@ -13,14 +13,16 @@ SIGNALS: dict[str, tuple[int, int]] = {"scenes": (3, 4), "images": (2, 3), "voxe
 
 
 @dataclass(frozen=True)
-class MixtureConfig:
-    """Sizes of the family. The defaults are the paper's for scenes: (L, W, M, H) = (4, 64, 256, 128).
-
-    >>> MixtureConfig("images", hidden_layers=2, width=8, bases=4, latent=6).code_shapes()
-    {'latent': (6,)}
-    """
+class _Subject:
+    """What the networks of a mixture are of."""
 
     signal: Signal = "scenes"
+
+
+@dataclass(frozen=True)
+class MixtureSizes:
+    """Sizes of any mixture. The defaults are the paper's for scenes: (L, W, M, H) = (4, 64, 256, 128)."""
+
     hidden_layers: int = 4
     """L: layers between the first and the last one."""
     width: int = 64
@@ -37,12 +39,27 @@ class MixtureConfig:
     start_spread: float = 0.5
     """Of M times the coefficients that random codes give, whose mean is 1."""
     w0: float = 30.0
+    """What every layer's sums are multiplied with, before their sine: with more of it networks show finer things, and
+    learn less surely."""
+
+
+@dataclass(frozen=True)
+class SceneSizes:
+    """Sizes of mixtures of scenes alone."""
+
     density_gain: float = 25.0
-    """Of scenes: density is gain * (ELU(steepness * value - shift) + 1)."""
+    """Density is gain * (ELU(steepness * value - shift) + 1)."""
     density_steepness: float = 20.0
+    """Of the network's value, see `density_gain`."""
     density_shift: float = 3.0
+    """By so much is lowered what makes the density, see `density_gain`."""
     guide_side: int = 32
-    """Of scenes: cells along one side of the guide over an object's box; 0: samples are not guided."""
+    """Cells along one side of the guide over an object's box; 0: samples are not guided."""
+
+
+@dataclass(frozen=True)
+class MixtureConfig(SceneSizes, MixtureSizes, _Subject):
+    """The sizes of a family, and what follows from them."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

@@ -1,7 +1,6 @@
 """The family of mixtures of implicit functions, as the registry lists it: scenes, images and voxels."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -13,7 +12,9 @@ from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.fitter import MixtureFitter
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.presets import PRESETS
 from manyfields.families.mixture.principal_start import principal_coordinates
+from manyfields.families.mixture.settings import InstanceSettings, MixtureSettings, SceneMixtureSettings
 from manyfields.families.parts import whole_codes
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
@@ -23,29 +24,31 @@ from manyfields.fitting.settings import takes_half
 from manyfields.shared_part import SharedPart
 
 
-def new_shared(settings: Any, objects: Sequence[FittingObject], generator: torch.Generator) -> SharedPart:
+def new_shared(settings: MixtureSettings, objects: Sequence[FittingObject], generator: torch.Generator) -> SharedPart:
     """Untrained networks and projection."""
-    return SharedPart(MixtureFamily(settings.mixture_config(), generator), None)
+    return SharedPart(MixtureFamily(settings.config(), generator), None)
 
 
 def new_fitter(
-    settings: Any, shared: SharedPart, data: FittingData | SignalData, average: bool, progress: Progress
+    settings: MixtureSettings, shared: SharedPart, data: FittingData | SignalData, average: bool, progress: Progress
 ) -> MixtureFitter | SignalFitter:
     """A fitter with random codes, principal coordinates, or the codes of the average object."""
     shared, family = shared.to(data.device), shared.family
     draw = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     half = takes_half(settings, data.device)
     if isinstance(data, SignalData):
+        assert isinstance(settings, InstanceSettings)
         if average:
             codes = family.average_codes(len(data))
-        elif settings.signals.adaptation == "principal":
+        elif settings.adaptation == "principal":
             codes = family.codes_at(principal_coordinates(data.values, family.config.code_size, draw))
         else:
             codes = family.new_codes(len(data), draw)
         store = CodeStore(codes.to(data.device))
-        return SignalFitter(shared, data, store, settings.sampler, settings.seed, half, settings=settings.signals)
+        return SignalFitter(shared, data, store, settings.sampler, settings.seed, half, settings=settings)
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), draw)
     fitter = MixtureFitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
+    assert isinstance(settings, SceneMixtureSettings)
     if not average and settings.start == "principal" and fitter.guides is not None:
         shown = coloured_hulls(data, fitter.guides.hulls, settings.seed)
         found: Codes = family.codes_at(principal_coordinates(shown, family.config.code_size, draw))
@@ -57,6 +60,8 @@ FAMILY = Family(
     name="mixture",
     config=MixtureConfig,
     network=MixtureFamily,
+    settings=MixtureSettings,
+    presets=PRESETS,
     shares="set",
     new_shared=new_shared,
     fitter=new_fitter,

@@ -1,137 +1,138 @@
-"""The presets of mixtures: scenes, images and voxels, each for a CPU and as in the paper."""
+"""Settings of fits of mixtures: of scenes, of images and of voxels."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast, get_args
 
+from manyfields.errors import ConfigError
 from manyfields.families.mixture.adaptation import SignalSettings, Way
-from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.config import MixtureConfig, MixtureSizes, SceneSizes
+from manyfields.families.mixture.phases import instances, mixtures
 from manyfields.fitting.phases import Phase
-from manyfields.rendering import Sampler
+from manyfields.fitting.settings import StagedSettings, values_of
 
-if TYPE_CHECKING:
-    from manyfields.runs.settings import FitSettings
-
-VIEWS, PIXELS, POINTS = 32, 512, 32  # of an object in a step of the paper, of a view, and of a pixel's ray
-
-
-def mixture_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
-    """By name, on top of what is the same for all fits. Both have the paper's sizes for scenes."""
-    guided = replace(
-        base,
-        preset="mixture",
-        mixture=MixtureConfig(w0=20.0, start_spread=0.1),
-        start="principal",
-        sampler=Sampler(guided=18),
-        final_sampler=Sampler(guided=24),
-        wave=16,
-        stage1=mixtures(epochs=60),
-        stage2=mixtures(epochs=60, shared=False),
-    )
-    paper = replace(
-        mixtures(epochs=2000)[0],
-        emptiness=0.0,
-        code_decay=1e-4,
-        code_noise=0.0,
-        codes_rate=1e-4,
-        base_rate=1e-4,
-        fields_rate=1e-4,
-        final_rate=0.01,
-        views_per_object=VIEWS,
-        rays_per_object=VIEWS * PIXELS,
-    )
-    spread = Sampler(stratified=POINTS, importance=0)
-    return {
-        "mixture": guided,
-        "mixture-paper": replace(
-            guided,
-            preset="mixture-paper",
-            mixture=MixtureConfig(guide_side=0),
-            start="average",
-            hull=0,
-            sampler=spread,
-            final_sampler=spread,
-            stage1=(paper,),
-            stage2=(replace(paper, epochs=200, base_rate=0.0, fields_rate=0.0),),
-        ),
-        **_signal_presets(base),
-    }
+UNSEEN = 0.1  # share of the instances that stage 1 leaves alone, where nothing else is asked for
+SPREAD = 0.01  # of vectors that inner steps start from
+PRINCIPAL_SPREAD = 0.1
 
 
-def suited(settings: "FitSettings", way: Way) -> "FitSettings":
+@dataclass(frozen=True)
+class MixtureSettings(MixtureSizes, StagedSettings):
+    """What fits of scenes, images and voxels have in common."""
+
+    def config(self, objects: int = 4) -> MixtureConfig:
+        return MixtureConfig(**values_of(self, MixtureSizes), signal=self.source)
+
+    def code_shapes(self, objects: int) -> dict[str, tuple[int, ...]]:
+        return self.config(objects).code_shapes()
+
+
+@dataclass(frozen=True)
+class SceneMixtureSettings(SceneSizes, MixtureSettings):
+    """Of a fit of scenes: objects are averages of networks that all share. The sizes are the paper's."""
+
+    family: ClassVar[str] = "mixture"
+
+    preset: str = "mixture"
+    stage1: tuple[Phase, ...] = field(default_factory=lambda: mixtures(epochs=60))
+    stage2: tuple[Phase, ...] = field(default_factory=lambda: mixtures(epochs=60, shared=False))
+    policy: Literal["joint", "frozen"] = "frozen"
+    """In stage 2: fine-tune what objects share (joint), or fit latent vectors alone (frozen)."""
+    start: Literal["average", "principal"] = "average"
+    """Where latent vectors of stage 1 start: at random, about their average, or at the principal components of coloured
+    hulls."""
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("joint", "frozen"):
+            raise ConfigError(f"policy {self.policy!r}: joint or frozen")
+        if self.start not in ("average", "principal"):
+            raise ConfigError(f"start {self.start!r}: average or principal")
+        if self.start == "principal" and not (self.guide_side and self.hull):
+            raise ConfigError("start 'principal' needs hulls and guides: set start to 'average'")
+        super().__post_init__()
+
+    def config(self, objects: int = 4) -> MixtureConfig:
+        return MixtureConfig(**values_of(self, MixtureSizes), **values_of(self, SceneSizes))
+
+
+@dataclass(frozen=True)
+class InstanceSettings(SignalSettings, MixtureSettings):
+    """Of a fit of images or voxels. How instances get their latent vectors is the paper's, if not given."""
+
+    hull: int = 0
+    stage1: tuple[Phase, ...] = field(default_factory=lambda: instances(60))
+    stage2: tuple[Phase, ...] = field(default_factory=lambda: instances(150, False))
+    wave: int | None = 256
+    start_spread: float = SPREAD
+    """Standard deviation of the random vectors that inner steps start from, and of M times the coefficients that these
+    give: one number, so that T starts with rows of length 1, for which a rate of 1 is neither idle nor unstable. With
+    `principal`, whose vectors have a mean square of 1, of M times the coefficients alone: all networks start alike."""
+
+    def __post_init__(self) -> None:
+        SignalSettings.__post_init__(self)
+        MixtureSettings.__post_init__(self)
+
+    def config(self, objects: int = 4) -> MixtureConfig:
+        # Codes start close together where inner steps set them apart.
+        spread = self.start_spread if self.meta else self.code_spread
+        return replace(super().config(objects), code_spread=spread)
+
+    def stage1_size(self, objects: int) -> int:
+        return self.stage1_objects or max(1, round((1.0 - UNSEEN) * objects))
+
+    def following(self, changes: Mapping[str, Any]) -> Self:
+        if changes.get("adaptation") not in get_args(Way) or changes["adaptation"] == self.adaptation:
+            return self
+        way = cast(Way, changes["adaptation"])
+        # The presets of papers say themselves how they learn.
+        return suited(self, way) if self.preset == self.family else replace(self, start_spread=spread_of(way))
+
+
+@dataclass(frozen=True)
+class ImageSettings(InstanceSettings):
+    """Of a fit of images."""
+
+    family: ClassVar[str] = "mixture-images"
+    source: ClassVar[Literal["scenes", "images", "voxels"]] = "images"
+
+    preset: str = "mixture-images"
+
+
+@dataclass(frozen=True)
+class VoxelSettings(InstanceSettings):
+    """Of a fit of meshes, as voxels that are inside or outside."""
+
+    family: ClassVar[str] = "mixture-voxels"
+    source: ClassVar[Literal["scenes", "images", "voxels"]] = "voxels"
+
+    preset: str = "mixture-voxels"
+
+
+def spread_of(way: Way) -> float:
+    """How far apart what latent vectors make starts, where it was not tuned: vectors that are kept start as scenes'."""
+    return MixtureSizes.start_spread if way == "auto-decoding" else SPREAD
+
+
+InstancesT = TypeVar("InstancesT", bound=InstanceSettings)
+
+
+def suited(settings: InstancesT, way: Way) -> InstancesT:
     """Settings of images or voxels for a way of adaptation: how far apart vectors start, what learns how fast."""
-    assert settings.signals is not None
-    epochs = settings.stage1[0].epochs
+    plain = SignalSettings()
+    settings = replace(
+        settings, inner_steps=plain.inner_steps, inner_rate=plain.inner_rate, stored_steps=plain.stored_steps
+    )
+    learn, refine = instances(settings.stage1[0].epochs), instances(150, False)
     if way != "principal":
-        chosen = SignalSettings(side=settings.signals.side, adaptation=way, refine=True)
-        return replace(settings, signals=chosen, stage1=signals(epochs), stage2=signals(150, False))
+        spread = spread_of(way)
+        return replace(settings, stage1=learn, stage2=refine, adaptation=way, refine=True, start_spread=spread)
     # Vectors that mean something from the first step on bear higher rates of the bases than random ones do.
-    learn = replace(signals(epochs)[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3)
-    chosen = SignalSettings(side=settings.signals.side, adaptation="principal", start_spread=0.1)
-    refine = replace(signals(1000, False)[0], codes_rate=0.2)
-    return replace(settings, signals=chosen, stage1=(replace(learn, final_rate=0.05),), stage2=(refine,))
-
-
-def _signal_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
-    plain = replace(base, hull=0, wave=256)
-    paper = replace(signals(800)[0], base_rate=1e-4, fields_rate=1e-4, final_rate=0.01)
-    learned = (replace(paper, objects_per_step=32, rays_per_object=4096),)
-    return {
-        "mixture-images": suited(
-            replace(
-                plain,
-                preset="mixture-images",
-                mixture=MixtureConfig("images", 4, 64, 256, 1024, w0=20.0),
-                signals=SignalSettings(side=64),
-                stage1=signals(60),
-            ),
-            "principal",
-        ),
-        "mixture-voxels": suited(
-            replace(
-                plain,
-                preset="mixture-voxels",
-                mixture=MixtureConfig("voxels", 4, 64, 256, 512, w0=15.0),
-                signals=SignalSettings(side=32),
-                stage1=signals(400),
-            ),
-            "principal",
-        ),
-        "mixture-images-paper": replace(
-            plain,
-            preset="mixture-images-paper",
-            mixture=MixtureConfig("images", 5, 128, 384, 512),
-            signals=SignalSettings(side=64),
-            stage1=learned,
-            stage2=signals(200, False),
-        ),
-        "mixture-voxels-paper": replace(
-            plain,
-            preset="mixture-voxels-paper",
-            mixture=MixtureConfig("voxels", 5, 128, 512, 1024),
-            signals=SignalSettings(side=64),
-            stage1=(replace(learned[0], epochs=400),),
-            stage2=signals(200, False),
-        ),
-    }
-
-
-def mixtures(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
-    """Latent vectors of objects, and with `shared` the networks that are averaged and the projection, together.
-
-    Rates are those of principal vectors, the first numbers of which are several times as large as the others.
-    """
-    phase = Phase("mixture", epochs=epochs, rgb=1.0, smoothness=0.0, emptiness=0.1, code_decay=1e-5, codes_rate=0.5)
-    phase = replace(phase, rays_per_object=512, final_rate=0.01, coarse_share=0.0)
-    learn = replace(phase, codes_rate=2e-3, code_noise=0.1, base_rate=5e-4, fields_rate=3e-4, final_rate=0.03)
-    return (learn if shared else phase,)
-
-
-def signals(epochs: float, shared: bool = True) -> tuple[Phase, ...]:
-    """Likewise of images and voxels. Without `shared` an epoch is a step: all instances of a wave are in each.
-
-    Second derivatives through inner steps are steep where a step has gone too far: gradients are kept short.
-    """
-    phase = Phase("instances", epochs=epochs, rgb=1.0, smoothness=0.0, codes_rate=1e-2, code_decay=1e-6)
-    phase = replace(phase, views_per_object=1, objects_per_step=16, rays_per_object=512, coarse_share=0.0)
-    shared_too = replace(phase, base_rate=3e-4, fields_rate=1e-3, gradient_norm=0.1)
-    return (shared_too if shared else replace(phase, objects_per_step=256),)
+    faster = replace(learn[0], objects_per_step=32, base_rate=5e-4, fields_rate=2e-4, codes_rate=1e-3, final_rate=0.05)
+    return replace(
+        settings,
+        stage1=(faster,),
+        stage2=(replace(refine[0], epochs=1000, codes_rate=0.2),),
+        adaptation="principal",
+        refine=False,
+        start_spread=PRINCIPAL_SPREAD,
+    )

@@ -36,26 +36,31 @@ START_DENSITY = 0.1  # before the gain: a ReLU that starts below 0 everywhere wo
 
 
 @dataclass(frozen=True)
-class OctreeConfig:
-    """Sizes of the family. The defaults are the paper's, but for the gain.
-
-    >>> OctreeConfig(first=2, last=4).layers
-    (('level 2',), ('level 3',), ('level 4',))
-    """
+class OctreeSizes:
+    """Sizes of octree fields. The defaults are the paper's, but for the gain."""
 
     first: int = 5
+    """Coarsest level with features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
     last: int = 8
-    """Levels that hold features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
+    """Finest level with features."""
     features: int = 16
+    """Numbers at a corner of a voxel."""
     hidden: int = 128
+    """Units of the network's hidden layer."""
     view_frequencies: int = 4
     """Octaves of sines and cosines of the direction: 4 make 3 + 3 * 2 * 4 = 27 numbers."""
     combine: Combine = "sum"
     """Features of levels are summed, or stand side by side."""
     density_gain: float = 15.0
+    """See `density`."""
     density: Literal["softplus", "relu"] = "softplus"
     """Density is gain * softplus(x - 1), as that of fused planes, or gain * ReLU(x): with the paper's ReLU a place
     that is empty once never learns again, and with its gain of 1 surfaces need many more steps to become opaque."""
+
+
+@dataclass(frozen=True)
+class OctreeConfig(OctreeSizes):
+    """The sizes of a family, and what follows from them."""
 
     def __post_init__(self) -> None:
         check_numbers(self, density_gain=POSITIVE)
@@ -110,13 +115,7 @@ class OctreeConfig:
 
 
 class OctreeFamily(nn.Module):
-    """The shared part of the family: the network from features and directions to density and colour.
-
-    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
-    >>> codes = family.new_codes([Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)])
-    >>> family.field(codes)(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]])).density[0] > 0
-    tensor([ True, False])
-    """
+    """The shared part of the family: the network from features and directions to density and colour."""
 
     def __init__(self, config: OctreeConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -187,14 +186,7 @@ class OctreeFamily(nn.Module):
 
 
 class OctreeField(FusedField):
-    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels.
-
-    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
-    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)
-    >>> field = OctreeField(family, (tree,), torch.zeros(24, 4))
-    >>> field.features(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]]))[1]
-    tensor([[ True, False]])
-    """
+    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels."""
 
     guide_places = MANY
 

@@ -1,95 +1,18 @@
-"""Settings of fits of octrees, beside those that every fit has, and their presets."""
+"""Settings of fits of octrees, and their presets."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-from manyfields._checks import check_numbers
 from manyfields.errors import ConfigError
 from manyfields.families.octree.codebooks.indices import IndexOptions
-from manyfields.families.octree.field import OctreeConfig
+from manyfields.families.octree.field import OctreeConfig, OctreeSizes
 from manyfields.families.octree.learning import FINER_RATE
 from manyfields.fitting.phases import BACKGROUNDS, Phase
+from manyfields.fitting.settings import FitSettings, values_of
 from manyfields.rendering import Sampler
 
-if TYPE_CHECKING:
-    from manyfields.runs.settings import FitSettings
-
 RAYS_OF_OCTREES = 4096
-
-
-@dataclass(frozen=True)
-class OctreeSettings:
-    """Sizes of octree fields, and how their features are learned. The sizes are the paper's."""
-
-    first: int = 5
-    last: int = 8
-    """Levels with features: a level l divides the cube [-1, 1]^3 into 2^l voxels a side."""
-    features: int = 16
-    hidden: int = 128
-    view_frequencies: int = 4
-    density_gain: float = 15.0
-    density: Literal["softplus", "relu"] = "softplus"
-    finer_rate: float = FINER_RATE
-    """Of the rate at which features of a level learn, to that of the coarser one; 1 suits fine texture everywhere."""
-    bits: int | None = None
-    """Of the index that each corner has into its level's codebook; None: features are stored as they are."""
-    entropy: float = 0.0
-    """Weight of the entropy of indices (in bits) in the loss; with more of it they take fewer bytes."""
-    gumbel: float = 0.0
-    """Scale of the Gumbel noise by which indices are drawn while they learn; 0: none, the likeliest is taken."""
-
-    def __post_init__(self) -> None:
-        check_numbers(self)
-        if not 0 < self.finer_rate <= 1:
-            raise ConfigError(f"octree.finer_rate {self.finer_rate}: above 0, and at most 1")
-        if self.bits is None:
-            for name in ("entropy", "gumbel"):
-                if getattr(self, name):
-                    raise ConfigError(f"octree.{name} {getattr(self, name)}: 0 without bits, it is that of indices")
-        try:
-            self.indices()
-        except ConfigError as error:
-            raise ConfigError(f"octree.{error}") from error
-        self.family()  # sizes without meaning are refused before anything is read
-
-    def indices(self) -> IndexOptions | None:
-        """How indices learn; None: features do."""
-        return None if self.bits is None else IndexOptions(self.bits, self.entropy, self.gumbel)
-
-    def family(self) -> OctreeConfig:
-        """The family's config."""
-        return OctreeConfig(
-            first=self.first,
-            last=self.last,
-            features=self.features,
-            hidden=self.hidden,
-            view_frequencies=self.view_frequencies,
-            density_gain=self.density_gain,
-            density=self.density,
-        )
-
-
-def octree_presets(base: "FitSettings") -> dict[str, "FitSettings"]:
-    """By name, on top of what is the same for all fits."""
-    octree = replace(
-        base,
-        preset="octree",
-        octree=OctreeSettings(),
-        final_sampler=Sampler(guided=32, supersampling=2),
-        wave=4,
-        stage1=octrees(),
-        stage2=octrees(fields_rate=0.0),
-    )
-    return {
-        "octree": octree,
-        "octree-vq": replace(
-            octree,
-            preset="octree-vq",
-            octree=OctreeSettings(bits=6),
-            stage1=octrees(indices=True),
-            stage2=octrees(indices=True, fields_rate=0.0),
-        ),
-    }
 
 
 def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ...]:
@@ -107,3 +30,63 @@ def octrees(indices: bool = False, fields_rate: float = 2e-3) -> tuple[Phase, ..
     first = replace(features, epochs=6, final_rate=before)
     then = replace(first, name="indices", epochs=14, final_rate=features.final_rate / before, indices=True)
     return first, replace(then, codes_rate=before * features.codes_rate, fields_rate=before * fields_rate)
+
+
+@dataclass(frozen=True)
+class OctreeSettings(OctreeSizes, FitSettings):
+    """Of a fit of octrees, each grown from the views of its object, and one small network for all of them."""
+
+    family: ClassVar[str] = "octree"
+    on_gpu: ClassVar[bool] = False
+    preparation: ClassVar[str] = "growing octrees"
+
+    preset: str = "octree"
+    final_sampler: Sampler = Sampler(guided=32, supersampling=2)
+    stage1: tuple[Phase, ...] = field(default_factory=octrees)
+    stage2: tuple[Phase, ...] = field(default_factory=lambda: octrees(fields_rate=0.0))
+    wave: int | None = 4
+    finer_rate: float = FINER_RATE
+    """Rate at which features of a level learn, as a share of that of the coarser one; 1 suits fine texture
+    everywhere."""
+    bits: int | None = None
+    """Bits of each corner's index into a codebook of its level, 1 to 10; none: features are stored as they are."""
+    entropy: float = 0.0
+    """Weight of the entropy of indices (in bits) in the loss; with more of it they take fewer bytes."""
+    gumbel: float = 0.0
+    """Scale of the Gumbel noise by which indices are drawn while they learn; 0: none, the likeliest is taken."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.finer_rate <= 1:
+            raise ConfigError(f"finer_rate {self.finer_rate}: above 0, and at most 1")
+        if self.bits is None:
+            for name in ("entropy", "gumbel"):
+                if getattr(self, name):
+                    raise ConfigError(f"{name} {getattr(self, name)}: 0 without bits, it is that of indices")
+        self.indices()
+        if (self.bits is not None) != any(phase.indices for phase in self.stage1):
+            raise ConfigError(
+                "bits and a phase with indices belong together: preset octree-vq with bits, octree without"
+            )
+
+    def indices(self) -> IndexOptions | None:
+        """How indices learn; None: features do."""
+        return None if self.bits is None else IndexOptions(self.bits, self.entropy, self.gumbel)
+
+    def config(self, objects: int = 4) -> OctreeConfig:
+        return OctreeConfig(**values_of(self, OctreeSizes))
+
+    @classmethod
+    def preset_of(cls, changes: Mapping[str, Any]) -> str:
+        return "octree" if changes.get("bits") is None else "octree-vq"
+
+
+PRESETS = {
+    "octree": OctreeSettings(),
+    "octree-vq": OctreeSettings(
+        preset="octree-vq",
+        bits=6,
+        stage1=octrees(indices=True),
+        stage2=octrees(indices=True, fields_rate=0.0),
+    ),
+}

@@ -23,23 +23,31 @@ from manyfields.fields.scenes import SceneConfig, SceneFamily, SceneField
 
 
 @dataclass(frozen=True)
-class TensorConfig(SceneConfig):
-    """Sizes of the family. The defaults are TensoRF's VM-192.
-
-    >>> TensorConfig(density_components=4, appearance_components=8).products
-    24
-    """
+class TensorSizes:
+    """Sizes of tensor fields. The defaults are TensoRF's VM-192."""
 
     kind: Kind = "vm"
     """Planes with vectors (vm), or vectors alone (cp)."""
     density_components: int = 16
-    """Of each of the three pairs; of CP: in all."""
+    """Products of planes and vectors that add up to the density: of each of the three pairs; of CP: in all."""
     appearance_components: int = 48
+    """Likewise of those that colours are made of."""
     features: int = 27
+    """Numbers that the network gets of a place."""
     hidden: int = 128
+    """Units of each of the network's two hidden layers."""
     feature_frequencies: int = 2
+    """Octaves of sines and cosines of the features that the network gets."""
     view_frequencies: int = 2
+    """Octaves of sines and cosines of the direction that the network gets."""
     density_gain: float = 25.0
+    """Density is gain * softplus(sum - 10): with less of it surfaces need more steps to become opaque."""
+
+
+@dataclass(frozen=True)
+class TensorConfig(TensorSizes, SceneConfig):
+    """The sizes of a family, and how fine its alpha masks are."""
+
     guide_side: int = 64
     """Cells along one side of the alpha mask over the box of a scene."""
 
@@ -67,13 +75,7 @@ class TensorConfig(SceneConfig):
 
 
 class TensorFamily(SceneFamily):
-    """The shared part of the family: from products of appearance, and directions, to colour.
-
-    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
-    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
-    >>> family.field(grids.codes())(torch.zeros(1, 5, 3), torch.ones(1, 5, 3)).channels.shape
-    torch.Size([1, 5, 3])
-    """
+    """The shared part of the family: from products of appearance, and directions, to colour."""
 
     basis: nn.Linear
 
@@ -107,13 +109,7 @@ class TensorFamily(SceneFamily):
 
 
 class TensorField(SceneField):
-    """Fields of B scenes, with one shared network unless they have their own.
-
-    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
-    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
-    >>> TensorField(family, [grids]).density(torch.tensor([[[0.0, 0, 0], [2, 0, 0]]])) > 0
-    tensor([[ True, False]])
-    """
+    """Fields of B scenes, with one shared network unless they have their own."""
 
     def family_of(self, grids: TensorGrids) -> TensorFamily:
         return self.family if grids.network is None else self.family.with_numbers(grids.network)

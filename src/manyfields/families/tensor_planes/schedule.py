@@ -13,17 +13,21 @@ class TensorSchedule:
     """Shares of a phase's steps at which something changes, and weights of losses. The defaults are TensoRF's."""
 
     first: int = 128
+    """Texels along one side of a cube, before the first upsampling; boxes get as many in all."""
     last: int = 300
-    """Texels along one side of a cube, before the first upsampling and after the last; boxes get as many in all."""
+    """Likewise after the last upsampling."""
     upsample_at: Shares = (2 / 30, 3 / 30, 4 / 30, 5.5 / 30, 7 / 30)
+    """When grids get more texels."""
     mask_at: Shares = (2 / 30, 4 / 30)
     """When cells are masked that the field leaves empty, and the box is shrunk to the rest."""
     sparsity: float = 8e-5
     """Weight of the mean magnitude of density's planes and vectors (L1), up to the first mask."""
     sparsity_after: float = 4e-5
+    """Likewise after it."""
     density_variation: float = 0.0
+    """Weight of the total variation of the planes of density."""
     appearance_variation: float = 0.0
-    """Weights of the total variation of planes."""
+    """Weight of the total variation of the planes of appearance."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

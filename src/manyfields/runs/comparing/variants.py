@@ -13,13 +13,13 @@ from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
+from manyfields.families.registry import presets
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.comparing.common import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
-from manyfields.runs.settings import presets
 
 VARIANTS = ("fused-planes", "tri-planes", "micro-only", "macro-only", "m1", "latent")
 PAPER = {

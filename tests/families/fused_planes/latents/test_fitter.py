@@ -21,7 +21,7 @@ from manyfields.fitting.data import FittingObject
 from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
 
-CONFIG = FusedPlanesConfig(4, 4, 2, 12, 16, 3, space="rgb", activation="relu", span="box", hull=8)
+CONFIG = FusedPlanesConfig(4, 4, 2, 12, 16, channels=3, space="rgb", activation="relu", span="box", hull=8)
 SAMPLER = Sampler(guided=8, bins=16)
 BOUNDS = torch.tensor([[[-0.6, -0.6, -0.6], [0.6, 0.6, 0.6]]])
 TINY = SetSettings(price=0.0, steps=60, visits=6, levels=3, coarse_every=0, rays=128, rate=0.1)

@@ -24,14 +24,6 @@ def build(kind: Any, values: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def build_over(before: Any, values: Any, where: str) -> Any:
-    """A dataclass like `before` with some fields from an object of JSON, whose lists are tuples. Raises ConfigError."""
-    if isinstance(values, dict):
-        tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        values = {**dataclasses.asdict(before), **tuples}
-    return build(type(before), values, where)
-
-
 def check_kinds(kind: Any, values: dict[str, Any], where: str) -> None:
     """Raises ConfigError where a value is not of the kind that its field has."""
     hints = get_type_hints(kind)
