@@ -26,12 +26,12 @@ from manyfields.collection.shared_file import open_shared_part, stored_sampler
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.families.fused_planes.phases import rays_stage1, rays_together
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import FittingData, load_views
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
-from manyfields.runs.building import new_fitter
 from manyfields.runs.loading import load_objects
 from manyfields.runs.probe import held_out_probe
 from manyfields.views import composite, read_views

@@ -31,8 +31,8 @@ from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
 from manyfields.families.mixture.scores import psnr
+from manyfields.families.registry import new_fitter, new_shared
 from manyfields.fitting.phases import Phase
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
 from manyfields.views.signals import SignalSet, picked, read_images

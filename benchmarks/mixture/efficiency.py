@@ -44,11 +44,11 @@ from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
 from manyfields.families.mixture.scores import psnr
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import stable_seed
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.runs import evaluate
-from manyfields.runs.building import new_fitter
 from manyfields.runs.record import RunRecord
 from manyfields.runs.signals import phases_of_wave, picked_by_id, read_signals
 from manyfields.runs.trainer import seconds_per_step

@@ -10,11 +10,11 @@ from manyfields.collection import open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.evaluation.record import Record
 from manyfields.families.fused_planes.fitter import PlaneFitter
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.runs import RunRecord
-from manyfields.runs.building import new_fitter
 
 RAYS = 100_000  # that each object learns from
 OBJECTS, FEW = (1, 4, 16), 4

@@ -8,8 +8,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from manyfields.commands import main, parse
-from manyfields.commands._fit_family import IN_FILES, docstrings, fit_command
-from manyfields.commands.fit import Fit, FitAny
+from manyfields.commands._fit_family import IN_FILES, FitAny, docstrings, fit_command
+from manyfields.commands.fit import Fit
 from manyfields.families.names import NAMES
 from manyfields.families.registry import presets
 from manyfields.runs.settings import chosen_settings, settings_to_json

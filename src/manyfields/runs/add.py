@@ -10,13 +10,13 @@ from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import new_fitter
 from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.fit import fit_wave
 from manyfields.runs.loading import load_objects, split_views, tell_problems

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import POSITIVE, check_new_folder
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.families.registry import row_of
+from manyfields.families.registry import new_fitter, new_shared, row_of
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.fitters import StageFitter
 from manyfields.fitting.phases import Phase
@@ -17,9 +18,7 @@ from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.loading import load_objects
-from manyfields.runs.lock import only_process
 from manyfields.runs.moved_views import found_again
 from manyfields.runs.plan import Asked, longer, waves_of
 from manyfields.runs.probe import held_out_probe, watch
@@ -63,6 +62,10 @@ def fit(
     was set aside, and which phases ended early. With `resume` a run goes on from its last checkpoint, with its recorded
     settings. Raises RunError where `out` holds another run, or another process writes to it; ViewError where no object
     is usable, ConfigError for settings without meaning.
+
+    >>> collection = fit("data/vehicles", "runs/again", config="small.json", stage1_objects=2, report=False)
+    >>> sorted(collection), collection.verify()
+    (['car', 'truck', 'van'], [])
     """
     run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)

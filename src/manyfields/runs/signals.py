@@ -23,12 +23,12 @@ from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
 from manyfields.families.mixture.scores import instance_scores
 from manyfields.families.mixture.settings import InstanceSettings
+from manyfields.families.registry import new_fitter, new_shared
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import FitSettings, device
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.loading import tell_problems
 from manyfields.runs.moved_views import check_at_hand
 from manyfields.runs.publishing import note_stage, publish

@@ -64,7 +64,12 @@ class FactorSizes:
 
 @dataclass(frozen=True)
 class FactorConfig(FactorSizes, SceneConfig):
-    """The sizes of a family, how its bases repeat, and how fine its alpha masks are."""
+    """The sizes of a family, how its bases repeat, and how fine its alpha masks are.
+
+    >>> config = FactorConfig(sides=(4, 6), widths=(2, 2), frequencies=(2.0, 3.0), coefficients=8)
+    >>> config.layers
+    (('grids',),)
+    """
 
     wave: Wave = "sawtooth"
     """How basis grids repeat in space."""
