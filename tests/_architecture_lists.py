@@ -253,7 +253,7 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
         "fields/scenes.py",
     ),
     "fitting/test_settings.py": (
-        "fitting/own_fields.py",
+        "fitting/object_by_object.py",
         "fitting/progress.py",
     ),
     "fitting/transform/test_hyperprior.py": ("fitting/transform/settings.py",),

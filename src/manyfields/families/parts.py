@@ -27,6 +27,7 @@ class ObjectParts(Protocol):
     taken from another object than the rest.
 
     >>> from manyfields.collection import open_collection
+    >>> from manyfields.families.registry import parts_of
     >>> parts: ObjectParts = parts_of(open_collection("runs/vehicles").shared_part)
     >>> parts.layers
     3

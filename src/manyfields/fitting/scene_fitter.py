@@ -17,7 +17,7 @@ from manyfields.fitting import checkpoints
 from manyfields.fitting.alpha_mask import cell_densities, mask_of
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.guides import Guides
-from manyfields.fitting.own_fields import OwnFieldsFitter
+from manyfields.fitting.object_by_object import ObjectByObjectFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.rendering import Sampler
@@ -25,7 +25,7 @@ from manyfields.shared_part import SharedPart
 
 
 @dataclass
-class SceneFitter(OwnFieldsFitter):
+class SceneFitter(ObjectByObjectFitter):
     """Fits `scenes`, one an object, and the network of `shared` to `data`.
 
     The boxes of the objects in `data` are those of their grids. Every random choice of a step comes from (seed, phase,

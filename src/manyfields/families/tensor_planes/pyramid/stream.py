@@ -42,7 +42,7 @@ MOST_TEXELS = 4096  # along a side: what a few bytes may claim
 MOST_CLASSES = 255
 
 
-def encode_scene(scene: PyramidScene) -> bytes:
+def encode_pyramid(scene: PyramidScene) -> bytes:
     masks = scene.masks()
     parts = {
         "alpha mask": encode_hull(scene.alpha.cpu().numpy()),
@@ -71,8 +71,8 @@ def encode_scene(scene: PyramidScene) -> bytes:
     return join_parts(start, parts)
 
 
-def decode_scene(data: bytes, config: TensorConfig) -> PyramidScene:
-    """The scene in the bytes of `encode_scene`. Raises CollectionError, naming the part that is damaged; vectors and
+def decode_pyramid(data: bytes, config: TensorConfig) -> PyramidScene:
+    """The scene in the bytes of `encode_pyramid`. Raises CollectionError, naming the part that is damaged; vectors and
     network are looked at when its grids are made."""
     names = _names(data)
     parts = split_parts(data, START.size, names)

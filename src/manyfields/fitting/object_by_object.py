@@ -30,7 +30,7 @@ class ObjectLearner(Protocol):
     def state(self) -> dict[str, Tensor]: ...
 
 
-class OwnFieldsFitter(ABC):
+class ObjectByObjectFitter(ABC):
     """Every random choice of a step comes from (seed, phase, step), as in `PlaneFitter`."""
 
     shared: SharedPart
