@@ -7,14 +7,17 @@ mkdocs calls the functions `on_...` (mkdocs.yml, `hooks`). A page has a comment 
 so that it reads well on the repository's host too, where nothing is put there.
 """
 
+import ast
 import inspect
 import io
+import json
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Container, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,11 +75,11 @@ class Entry:
 
     def lines(self) -> Iterator[str]:
         """The entry in a list of definitions."""
-        end = re.search(r"\s*\((?:default: (.*)|(required))\)$", self.text)
+        end = re.search(r"\s*\((?:(?:default|preset): (.*)|(required))\)$", self.text)
         meaning, default = (self.text[: end.start()], end[1]) if end else (self.text, None)
         name = self.name.replace("{None}|", "").replace("{None,", "{")
         yield f"`{name}`" + (" (required)" if end and end[2] and name.startswith("-") else "")
-        given = f" Default: `{default}`." if default not in (None, "", "None", "True", "False") else ""
+        given = f" Default: `{default}`." if default not in (None, "", "None", "none", "True", "False") else ""
         yield f":   {plain(meaning)}{given}\n"
 
 
@@ -121,36 +124,59 @@ def boxes(text: str) -> dict[str, list[Entry]]:
 
 
 def plain(text: str) -> str:
-    """A text as Markdown that shows it as it is; flags in it become code."""
-    shown = re.sub(r"([\\`*_<\[\]|])", r"\\\1", text)
-    return re.sub(r"(?<![\w-])(--[a-z][a-z0-9-]*)", r"`\1`", shown)
+    """A text as Markdown that shows it as it is; names in backticks and flags are code."""
+    parts = text.split("`")
+    for index, part in enumerate(parts):
+        if index % 2 == 0:
+            shown = re.sub(r"([\\*_<\[\]|])", r"\\\1", part)
+            parts[index] = re.sub(r"(?<![\w-])(--[a-z][a-z0-9-]*)", r"`\1`", shown)
+    return "`".join(parts).replace("``", "")
 
 
-def described(words: list[str], depth: int = 2) -> Iterator[str]:
-    """Lines of Markdown about a command and the commands under it."""
-    text = help_of(words)
-    paragraphs = text.split("╭")[0].strip().split("\n\n")
-    usage = re.sub(r"^usage: ", "", paragraphs[0]).replace(" [-h]", "")
+def described(words: list[str], known: Container[str] = (), depth: int = 2) -> Iterator[str]:
+    """Lines of Markdown about a command and the commands under it, but for flags that are known already."""
     yield f"{'#' * depth} {' '.join(words)}\n"
-    yield "\n\n".join(paragraphs[1:]) + "\n"
-    yield f"    {usage}\n"
     below: list[str] = []
-    for title, entries in boxes(text).items():
-        if "subcommands" in title:
-            below = [entry.name for entry in entries]
-            continue
-        for entry in entries:
-            if not entry.name.startswith("-h,"):
-                yield from entry.lines()
+    for text in help_of(words).split("usage: ")[1:]:  # several, where a codec of that name is of several families
+        usage, *about = text.split("╭")[0].strip().split("\n\n")
+        yield "\n\n".join(plain(paragraph) for paragraph in about if paragraph) + "\n"
+        yield f"    {usage.replace(' [-h]', '')}\n"
+        for title, entries in boxes(text).items():
+            if "subcommands" in title:
+                below = [entry.name for entry in entries]
+                continue
+            for entry in entries:
+                if not entry.name.startswith("-h,") and entry.name not in known:
+                    yield from entry.lines()
     for name in below:
-        yield from described([*words, name], depth + 1)
+        yield from described([*words, name], known, depth + 1)
 
 
 def commands() -> str:
-    """Every command with its flags, from its `--help`."""
+    """Every command with its flags, from its `--help`, and what each family adds to those of `fit`."""
     from manyfields.commands import COMMANDS
 
-    return "\n".join(line for name in COMMANDS for line in described([name]))
+    lines: list[str] = []
+    for name in COMMANDS:
+        lines += described([name])
+        if name == "fit":
+            lines += families({entry.name for entries in boxes(help_of([name])).values() for entry in entries})
+    return "\n".join(lines)
+
+
+def families(known: set[str]) -> Iterator[str]:
+    """The flags of `fit FAMILY` that are not known yet: first those of all families, then what each has of its own."""
+    from manyfields.families.names import NAMES
+
+    found = {name: [entry for entries in boxes(help_of(["fit", name])).values() for entry in entries] for name in NAMES}
+    common = set.intersection(*({entry.name for entry in entries} for entries in found.values())) - known
+    yield "### fit FAMILY\n"
+    yield "What the settings of every family have. If not given, they are as the preset has them.\n"
+    for entry in next(iter(found.values())):
+        if entry.name in common:
+            yield from Entry(entry.name, re.sub(r" \(preset: .*\)$", "", entry.text)).lines()
+    for name in found:
+        yield from described(["fit", name], known | common, depth=3)
 
 
 def codecs() -> str:
@@ -172,8 +198,72 @@ def codecs() -> str:
 
 
 def settings() -> str:
-    """The settings of a fit, and what presets set."""
-    return ""
+    """What decides a fit: the settings that all families heed, those of each family, and what its presets set."""
+    from manyfields.families.registry import FAMILIES
+    from manyfields.fitting.phases import Phase
+    from manyfields.fitting.settings import FitSettings
+    from manyfields.rendering import Sampler
+
+    lines = ["## All families", "", *listed(FitSettings)]
+    for row in FAMILIES.values():
+        kinds: dict[type, dict[str, Any]] = {}
+        for name, preset in row.presets.items():
+            kinds.setdefault(type(preset), {})[name] = preset
+        for kind, presets in kinds.items():
+            first = next(iter(presets.values()))
+            lines += [f"## {first.family}", "", f"{inspect.getdoc(kind)}", ""]
+            lines += listed(kind, first, {field.name for field in fields(FitSettings)})
+            if len(presets) > 1:
+                lines += ["| preset | what it changes |", "|---|---|"]
+                lines += [f"| `{name}` | {changes(first, preset)} |" for name, preset in presets.items()]
+                lines += [""]
+    lines += ["## Phases", "", f"{inspect.getdoc(Phase)}", "", *listed(Phase)]
+    return "\n".join([*lines, "## Samplers", "", f"{inspect.getdoc(Sampler)}", "", *listed(Sampler)])
+
+
+def listed(kind: type, values: Any = None, known: Container[str] = ()) -> list[str]:
+    """A table of the fields of a dataclass that are not known yet, with the values that `values` has, else defaults."""
+    meanings = field_docs(kind)
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for each in fields(kind):
+        if each.name not in known and each.name != "preset":
+            default = each.default if each.default is not MISSING else MISSING
+            value = default if values is None else getattr(values, each.name)
+            lines.append(f"| `{each.name}` | {shown(value)} | {plain(meanings.get(each.name, ''))} |")
+    return [*lines, ""]
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The strings below the fields of a dataclass and of those that it inherits from, by the fields' names."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__[:-1]):
+        if not is_dataclass(each):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0].body
+        for field, below in zip(body, body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                found[ast.unparse(field.target)] = " ".join(str(ast.literal_eval(below.value)).split())
+    return found
+
+
+def shown(value: Any) -> str:
+    """A value of a setting in a cell of a table."""
+    if value is MISSING:
+        return ""
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        return ", ".join(each.name for each in value)
+    if is_dataclass(value):
+        told = [(field.name, getattr(value, field.name)) for field in fields(value) if field.default is not MISSING]
+        plainly = type(value)()
+        return ", ".join(f"{name} {each}" for name, each in told if each != getattr(plainly, name)) or "the defaults"
+    return f"`{json.dumps(value)}`".replace("|", "\\|")
+
+
+def changes(first: Any, preset: Any) -> str:
+    """What a preset sets otherwise than the first of its kind."""
+    values = {field.name: getattr(preset, field.name) for field in fields(first) if field.name != "preset"}
+    told = [f"{name}: {shown(value)}" for name, value in values.items() if value != getattr(first, name)]
+    return "; ".join(told) or "the defaults above"
 
 
 def packages() -> list[str]:

@@ -48,3 +48,14 @@ def test_a_new_codec_stores_renders_and_is_measured(tmp_path, rgb_run, capsys, m
     again = open_collection(tmp_path / "collection")
     assert again.verify() == [] and again.codec.describe() == "Numbers are stored in 6 bits, deflated."
     assert again.properties["compressed"]["few-bits"] == {"bits": 6}
+
+
+def test_a_new_family_fits_takes_objects_renders_and_is_measured(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("vtk")
+    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
+    main = runpy.run_path(str(EXAMPLES / "new_family.py"))["main"]
+    scores = main(tmp_path, objects=4, views=8, size=16, latent=6, width=16, octaves=3)
+    assert len(scores["objects"]) == 4 and scores["mean"]["psnr"] > 5.0
+    assert "was added: 12 bytes" in capsys.readouterr().out  # six numbers of 16 bits
+    again = open_collection(tmp_path / "run")
+    assert again.verify() == [] and again.shared_part.family.config.latent == 6

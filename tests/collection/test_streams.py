@@ -170,7 +170,7 @@ def test_too_few_bytes_are_refused(collection):
     [
         ({"family": None}, "its config has no 'family'"),
         ({"family": {"family": "grid"}}, "family 'grid' is not known here"),
-        ({"family": {"family": "fused-planes", "channels": 3, "space": "rgb"}}, "another family than octrees"),
+        ({"family": {"family": "fused-planes", "channels": 3, "space": "rgb"}}, "another family than its bytes"),
         ({"sampler": {"guided": 0}}, "not one to render by"),
         ({"bounds": [0, 0, 0, 1, 1]}, "its bounds are not"),
         ({"bounds": [0, 0, 0, 1, 1, 0]}, "its bounds are not"),

@@ -4,10 +4,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from manyfields.cameras import orbit
 from manyfields.errors import ConfigError
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.registry import family_config, family_from_config
+from manyfields.families.mixture.config import MixtureConfig
+from manyfields.families.mixture.field import MixtureFamily
+from manyfields.families.registry import FAMILIES, family_config, family_from_config
 
 TINY = FusedPlanesConfig(micro_features=2, macro_features=3, base_planes=4, resolution=5, hidden=6, channels=3)
 
@@ -70,3 +73,17 @@ def test_a_config_that_is_not_known_is_a_config_error(change, message):
     with pytest.raises(ConfigError, match=message) as caught:
         family_from_config({**family_config(FusedPlanes(TINY)), **change})
     assert "\n" not in str(caught.value)
+
+
+def test_rows_say_what_is_shown_otherwise_than_by_rays_and_what_streams():
+    cameras = orbit(2, width=6, height=6)
+    for row in FAMILIES.values():
+        assert (row.stream is not None) == (row.name == "octree")
+        if row.name != "mixture":
+            assert row.pictures(row.network) is None
+    sizes = {"hidden_layers": 1, "width": 4, "bases": 2, "latent": 3}
+    shown = FAMILIES["mixture"].pictures
+    assert shown(MixtureFamily(MixtureConfig("scenes", **sizes))) is None
+    voxels = MixtureFamily(MixtureConfig("voxels", **sizes))
+    seen = shown(voxels)
+    assert seen is not None and seen(voxels.new_codes(1), cameras).shape == (2, 6, 6, 3)

@@ -1,8 +1,9 @@
-"""Octree objects as files of their own (docs/reference/vq_stream.md), which render from a prefix.
+"""Stored objects as files of their own, which render from a prefix.
 
     collection ──► stream_of ──► FILE.vq ──► first N bytes ──► read_stream ──► picture
 
-A file has the network of its collection inside, and all else that rendering needs.
+A file has the network of its collection inside, and all else that rendering needs. What the bytes are is up to the
+family (octrees: docs/reference/vq_stream.md).
 """
 
 from __future__ import annotations
@@ -20,19 +21,8 @@ from manyfields.cameras import Cameras
 from manyfields.collection.objects import StoredObject
 from manyfields.collection.shared_file import stored_sampler
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.families.octree.codes import QuantisedOctreeCodes
-from manyfields.families.octree.field import OctreeFamily
-from manyfields.families.octree.stream.parts import (
-    DISTANCES,
-    code_of,
-    levels_of,
-    load_network,
-    member,
-    network_of,
-    whole_levels,
-)
-from manyfields.families.octree.stream.stream import VqObject, decode_vq, encode_vq
-from manyfields.families.registry import family_config, family_from_config
+from manyfields.families.registry import FAMILIES, family_config, family_from_config, family_of
+from manyfields.families.stream_form import StreamForm, member
 from manyfields.rendering import Occupancy, Sampler
 from manyfields.shared_part import Pictures, SharedPart, render_code
 
@@ -43,24 +33,26 @@ def stream_of(item: StoredObject, level: int | None = None, network_bits: int = 
     """The file of an object: network, then its first `level` levels (all when None).
 
     `network_bits` of each of the network's numbers: 8, with a scale for every 64 of them, or 16 (float16). Raises
-    CollectionError where the collection has no octrees, or the object has features and no codebooks.
+    CollectionError where the family has no such files, or the object has features and no codebooks.
     """
     collection, entry = item.collection, item.entry
-    family = collection.shared_part.family
+    shared = collection.shared_part
     where = f"{collection.path}: object {entry.id!r}"
-    if not isinstance(family, OctreeFamily):
-        raise CollectionError(f"{where} is no octree: streams are of octrees with codebooks (fit octree --bits 6)")
-    code = item.code(level)
-    if not isinstance(code, QuantisedOctreeCodes):
-        raise CollectionError(f"{where} has features without codebooks: fit with bits (--bits 6) to stream it")
+    row = family_of(shared)
+    if row.stream is None:
+        known = ", ".join(each.name for each in FAMILIES.values() if each.stream is not None)
+        raise CollectionError(f"{where} is of the family {row.name}: streams are of {known} (`manyfields fit --help`)")
     config = {
         "id": entry.id,
-        "family": family_config(family),
+        "family": family_config(shared.family),
         "bounds": torch.as_tensor(entry.bounds).flatten().tolist(),
         "sampler": asdict(stored_sampler(collection)),
     }
-    levels = levels_of(code.trees[0], code.levels[0])
-    return encode_vq(VqObject(family.config.first, levels, network_of(family), config, network_bits), entropy=True)
+    code = item.code(level)
+    try:
+        return row.stream.write(shared.family, code, config, network_bits)
+    except CollectionError as error:
+        raise CollectionError(f"{where} {error}") from error
 
 
 def read_stream(source: Path | str | bytes, size: int | None = None) -> StreamedObject:
@@ -71,40 +63,31 @@ def read_stream(source: Path | str | bytes, size: int | None = None) -> Streamed
     """
     name = "the stream" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    form = next(row.stream for row in FAMILIES.values() if row.stream is not None)
     try:
-        if size is not None:
-            data = whole_levels(data, size)
-        return StreamedObject(decode_vq(data))
+        return StreamedObject(data, size, form)
     except CollectionError as error:
         raise CollectionError(f"{name}: {error}") from error
 
 
 class StreamedObject:
-    """One octree object with its network, of as many levels as were read."""
+    """One object with its network, of as many levels as were read."""
 
-    def __init__(self, item: VqObject) -> None:
+    def __init__(self, data: bytes, size: int | None, form: StreamForm) -> None:
         """Raises CollectionError where the config does not say how to render it, or levels do not fit it."""
-        if not item.levels:
-            raise CollectionError("it ends before its first level")
-        stored = member(item.config, "family", dict)
-        if stored.get("family") == DISTANCES:
-            raise CollectionError(
-                "it holds a surface, as signed distances, and no colours to render; "
-                "`manyfields extract FILE.vq OUT.glb` writes it as a mesh"
-            )
+        content = form.read(data, size)
         try:
-            family = family_from_config(stored)
-            self.sampler = Sampler(**member(item.config, "sampler", dict))
+            network = family_from_config(member(content.config, "family", dict))
+            self.sampler = Sampler(**member(content.config, "sampler", dict))
         except (ConfigError, TypeError) as error:
             raise CollectionError(f"its config is not one to render by ({error})") from error
-        if not isinstance(family, OctreeFamily):
-            raise CollectionError("its config is that of another family than octrees")
-        self.id = member(item.config, "id", str)
-        self.bounds = _bounds(member(item.config, "bounds", list))
-        load_network(family, item.network)
-        self.shared: SharedPart[OctreeFamily] = SharedPart(family, None).eval().requires_grad_(False)
-        self.code = code_of(item, family.config)
-        self.levels = len(item.levels)
+        self.shared: SharedPart[Any] = SharedPart(network, None).eval().requires_grad_(False)
+        if family_of(self.shared).stream is not form:
+            raise CollectionError("its config is that of another family than its bytes")
+        self.id = member(content.config, "id", str)
+        self.bounds = _bounds(member(content.config, "bounds", list))
+        self.code = form.codes(content, network)
+        self.levels = len(content.levels)
         """How many levels were read."""
         self._occupancies: dict[int | None, Occupancy | None] = {}
 

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 
+from manyfields.cameras import Cameras
 from manyfields.families.codec import Codec
 from manyfields.families.parts import ObjectParts
+from manyfields.families.stream_form import StreamForm
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import FitSettings
@@ -29,6 +33,14 @@ class NewFitter(Protocol):
     """
 
     def __call__(self, settings: Any, shared: SharedPart, data: Any, average: bool, progress: Progress) -> Any: ...
+
+
+Seen = Callable[[Any, Cameras], UInt8[np.ndarray, "V H W 3"]]
+"""Pictures of the codes of one object (B = 1) through cameras (V,)."""
+
+
+def _rendered(network: Any) -> Seen | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -56,3 +68,7 @@ class Family:
     parts: Callable[[SharedPart, int | None], ObjectParts]
     """How priors take the codes of a shared part apart, with that many layers (all when None). Raises ConfigError for
     families whose objects have codes of different shapes, and for a level that shows nothing."""
+    pictures: Callable[[Any], Seen | None] = _rendered
+    """How objects of a network are shown that have no views, such as images; None where fields are rendered."""
+    stream: StreamForm | None = None
+    """How an object is written as a file of its own; None where the family has no such files."""

@@ -31,14 +31,19 @@ class Phase:
     """One stretch of training with fixed losses and rates. A rate of 0 freezes its part."""
 
     name: str
+    """As progress and reports call it."""
     steps: int = 0
     """Optimisation steps; 0: from `epochs`, once the number of views is known."""
     epochs: float = 0.0
     """How often every training view is seen."""
     latent: float = 0.0
+    """Weight of the error of latent images, in latent space."""
     rgb: float = 0.0
+    """Weight of the error of colours."""
     autoencoder: float = 0.0
+    """Weight of the error of images that go through encoder and decoder, in latent space."""
     smoothness: float = 0.01
+    """Weight of the mean squared difference of neighbouring samples of fused planes."""
     emptiness: float = 0.0
     """Weight of the opacity outside the hull, for families whose codes have hulls."""
     code_decay: float = 0.0
@@ -46,18 +51,26 @@ class Phase:
     code_noise: float = 0.0
     """Standard deviation of noise that latent vectors learn with, which keeps what is near them alike."""
     codes_rate: float = 1e-2
+    """Of codes: micro planes, features, grids, latent vectors."""
     weights_rate: float = 3e-2
+    """Of weights and bias of fused planes."""
     base_rate: float = 0.0
+    """Of base planes, or of the networks that mixtures average."""
     fields_rate: float = 0.0
-    """Tiny decoder; in latent space also the background (that of RGB is the white of the views)."""
+    """Of the tiny decoder, or of another network that all share; in latent space also of the background (that of RGB is
+    the white of the views)."""
     decoder_rate: float = 0.0
+    """Of the image decoder, in latent space."""
     encoder_rate: float = 0.0
+    """Of the image encoder, in latent space."""
     final_rate: float = 0.1
     """Rates decay exponentially to this share of their start."""
     gradient_norm: float = 0.0
     """To which gradients of what objects share are shortened where they are longer; 0: never."""
     objects_per_step: int = 8
+    """How many objects a step takes, at most."""
     views_per_object: int = 2
+    """Whole views that a step takes of each, in latent space; in RGB space epochs are counted by them."""
     rays_per_object: int = 512
     """In RGB space a step takes random rays of all views in the place of whole views."""
     crop: int = 0

@@ -16,7 +16,11 @@ from manyfields.generation.settings import PriorSettings
 __all__ = [
     "WAYS",
     "CodeParts",
+<<<<<<< HEAD
     "PriorLearner",
+=======
+    "Learner",
+>>>>>>> main
     "LinearSpace",
     "ObjectParts",
     "Prior",

@@ -13,9 +13,13 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import StoredObject
 from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
+<<<<<<< HEAD
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_pictures import instance_views
 from manyfields.fields import Codes
+=======
+from manyfields.families.registry import family_of
+>>>>>>> main
 
 FRAMES_PER_SECOND = 24
 FILMS = (".mp4", ".webm", ".gif")
@@ -74,13 +78,10 @@ def orbit_views(
     collection: Collection, object_id: str, size: int, views: int, elevation: float = 25.0, level: int | None = None
 ) -> UInt8[np.ndarray, "V H W 3"]:
     """Views on a circle around an object, through the decoder of the collection. An image is itself."""
-    family = collection.shared_part.family
-    if isinstance(family, MixtureFamily) and family.config.signal != "scenes":
-        code = collection[object_id].code()
-        assert isinstance(code, Codes)
-        return instance_views(family, code.tensors["latent"], size, views, elevation)
-    stride = collection.shared_part.stride
-    return _orbit(collection[object_id], stride, size, views, elevation, level)
+    shared, item = collection.shared_part, collection[object_id]
+    if (seen := family_of(shared).pictures(shared.family)) is not None:
+        return seen(item.code(), orbit(max(1, views), elevation=elevation, width=size, height=size))
+    return _orbit(item, shared.stride, size, views, elevation, level)
 
 
 def _orbit(

@@ -16,11 +16,8 @@ from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.collection.shared_file import stored_sampler
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_pictures import instance_seen
 from manyfields.families.parts import ObjectParts
-from manyfields.families.registry import codec_of, parts_of
-from manyfields.fields import Codes
+from manyfields.families.registry import codec_of, family_of, parts_of
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.progress import Progress, silent
 from manyfields.generation import Prior, bilinear_grid
@@ -155,9 +152,8 @@ def view_of(
     shared, box = collection.shared_part, bounds.float()[None]
     size = max(shared.stride, size // shared.stride * shared.stride)
     camera = orbit(8, elevation=ELEVATION, width=size, height=size)[[AZIMUTH]]
-    if isinstance(shared.family, MixtureFamily) and shared.family.config.signal != "scenes":
-        assert isinstance(code, Codes)
-        return instance_seen(shared.family, code.tensors["latent"], camera)[0]
+    if (pictures := family_of(shared).pictures(shared.family)) is not None:
+        return pictures(code, camera)[0]
     seen = render_code(shared, code, shared.occupancy(code, box), camera, box, stored_sampler(collection))
     assert seen.images is not None
     return (seen.images[0, 0].permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)

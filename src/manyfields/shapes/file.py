@@ -18,11 +18,11 @@ from manyfields.families.octree.stream.parts import (
     code_of,
     levels_of,
     load_network,
-    member,
     network_of,
     whole_levels,
 )
 from manyfields.families.octree.stream.stream import VqObject, decode_vq, encode_vq
+from manyfields.families.stream_form import member
 from manyfields.shapes.field import DistanceConfig, DistanceFamily
 from manyfields.shapes.isosurface import isosurface
 from manyfields.views.surface_samples import Triangles

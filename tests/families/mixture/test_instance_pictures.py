@@ -11,7 +11,7 @@ from manyfields.errors import ConfigError
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import grid_points
-from manyfields.families.mixture.instance_pictures import AMBIENT, COLOUR, instance_seen, instance_views, solid_views
+from manyfields.families.mixture.instance_pictures import AMBIENT, COLOUR, instance_seen, solid_views
 
 MIDDLE, RADIUS = torch.tensor([0.2, -0.1, 0.15]), 0.5
 
@@ -62,14 +62,14 @@ def test_axes_are_not_mixed_up(corner):
 def test_images_are_their_values():
     family = MixtureFamily(MixtureConfig("images", 1, 8, 4, 3), torch.Generator().manual_seed(0))
     latent = torch.randn(1, 3)
-    seen = instance_views(family, latent, 6)
+    seen = instance_seen(family, latent, orbit(2, width=6, height=6))
     values = family.values(latent, grid_points(6, 2)[None]).detach().view(1, 6, 6, 3)
     assert np.array_equal(seen, (values.clamp(0, 1).numpy() * 255).round().astype(np.uint8))
 
 
 def test_voxels_from_all_sides():
     family = MixtureFamily(MixtureConfig("voxels", 1, 8, 4, 3), torch.Generator().manual_seed(0))
-    seen = instance_views(family, torch.randn(1, 3), 8, views=3)
+    seen = instance_seen(family, torch.randn(1, 3), orbit(3, width=8, height=8))
     assert seen.shape == (3, 8, 8, 3)
     with pytest.raises(ConfigError, match="size 0"):
         instance_seen(family, torch.randn(1, 3), replace(orbit(1, width=8, height=8), width=0))

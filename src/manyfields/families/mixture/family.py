@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from manyfields.families.family import Family
+from manyfields.families.family import Family, Seen
 from manyfields.families.float16 import Float16Codec
 from manyfields.families.mixture.coloured_hulls import coloured_hulls
 from manyfields.families.mixture.config import MixtureConfig
@@ -12,6 +12,7 @@ from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.fitter import MixtureFitter
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.instance_pictures import instance_seen
 from manyfields.families.mixture.presets import PRESETS
 from manyfields.families.mixture.principal_start import principal_coordinates
 from manyfields.families.mixture.settings import InstanceSettings, MixtureSettings, SceneMixtureSettings
@@ -56,6 +57,13 @@ def new_fitter(
     return fitter
 
 
+def pictures(network: MixtureFamily) -> Seen | None:
+    """Images and voxels are no scenes: they are shown as they are."""
+    if network.config.signal == "scenes":
+        return None
+    return lambda codes, cameras: instance_seen(network, codes.tensors["latent"], cameras)
+
+
 FAMILY = Family(
     name="mixture",
     config=MixtureConfig,
@@ -67,4 +75,5 @@ FAMILY = Family(
     fitter=new_fitter,
     codecs=(Float16Codec,),
     parts=whole_codes,
+    pictures=pictures,
 )

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from manyfields.cameras import Cameras, orbit
+from manyfields.cameras import Cameras
 from manyfields.errors import ConfigError
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import grid_points
@@ -22,18 +22,13 @@ LIGHT = (-0.4, 0.5, 0.8)  # from above, left of the camera and behind it: right,
 
 
 @torch.no_grad()
-def instance_views(
-    family: MixtureFamily, latent: Float[Tensor, "1 H"], size: int, views: int = 1, elevation: float = 25.0
-) -> UInt8[np.ndarray, "V S S 3"]:
-    """An image at `size` x `size` (V = 1), or voxels from `views` sides. Raises ConfigError for less than a pixel."""
-    return instance_seen(family, latent, orbit(max(1, views), elevation=elevation, width=size, height=size))
-
-
-@torch.no_grad()
 def instance_seen(
     family: MixtureFamily, latent: Float[Tensor, "1 H"], cameras: Cameras
 ) -> UInt8[np.ndarray, "V S S 3"]:
-    """Likewise through cameras; those of an image say no more than how large it is."""
+    """Voxels through cameras, or an image (V = 1), of which they say no more than how large it is.
+
+    Raises ConfigError for less than a pixel.
+    """
     size = cameras.width
     if size < 1:
         raise ConfigError(f"size {size}: at least 1 pixel")

@@ -12,6 +12,7 @@ from manyfields.families.octree.growing import grown_octree
 from manyfields.families.octree.learning import OctreeCode
 from manyfields.families.octree.settings import PRESETS, OctreeSettings
 from manyfields.families.octree.stream.codec import OctreeCodec
+from manyfields.families.octree.stream.form import OctreeStream
 from manyfields.families.parts import no_parts
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress
@@ -48,4 +49,5 @@ FAMILY = Family(
     fitter=new_fitter,
     codecs=(OctreeCodec, OctreeVqCodec),
     parts=no_parts,
+    stream=OctreeStream(),
 )

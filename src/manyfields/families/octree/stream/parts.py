@@ -5,8 +5,8 @@ header, config ──► family ──► network from numbers ──► octree,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -78,14 +78,6 @@ def code_of(item: VqObject, config: StreamConfig) -> QuantisedOctreeCodes:
             )
         levels[row] = QuantisedLevel(level.indices, level.codebook)
     return QuantisedOctreeCodes((tree,), (tuple(levels),))
-
-
-def member(config: Mapping[str, Any], name: str, kind: type) -> Any:
-    """A member of a stream's config. Raises CollectionError where it is missing or of another kind."""
-    value = config.get(name)
-    if not isinstance(value, kind):
-        raise CollectionError(f"its config has no {name!r}: it does not say how to use it")
-    return value
 
 
 def _parameters(family: nn.Module) -> dict[str, Tensor]:
