@@ -28,7 +28,7 @@ ORDER = (
     ("evaluation",),
     ("shared_part",),
     ("fitting",),
-    ("families/family", "families/parts", "families/codec"),
+    ("families/family", "families/parts", "families/codec", "families/stream_form", "families/names"),
     ("families",),
     ("families/registry",),
     ("shapes",),

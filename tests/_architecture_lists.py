@@ -7,13 +7,10 @@ CIRCLES: dict[str, str] = {}
 """Ways from a file back to itself."""
 
 OUTSIDE_OF_FAMILIES: dict[str, str] = {
-    "collection/streams.py -> octree": "a stream of one octree is a file of its own, beside collections",
     "commands/_octree_sizes.py -> octree": "a stream of one octree is a file of its own, beside collections",
     "commands/compare.py -> octree": "compares ways to code octrees",
     "commands/stream.py -> octree": "a stream of one octree is a file of its own, beside collections",
     "runs/comparing/codecs.py -> octree": "compares ways to code octrees",
-    "runs/pictures.py -> mixture": "the rebuilding has not come to it yet",
-    "runs/sampling.py -> mixture": "the rebuilding has not come to it yet",
     "runs/signals.py -> mixture": "the rebuilding has not come to it yet",
     "shapes/field.py -> octree": "surfaces are octrees of distances",
     "shapes/file.py -> octree": "surfaces are octrees of distances",
@@ -27,10 +24,6 @@ BETWEEN_FAMILIES: dict[str, str] = {}
 """Imports within `families/` from one family to another, or past its front."""
 
 ASKED_FOR: dict[str, str] = {
-    "collection/streams.py: OctreeFamily": "streams are of octrees, and say so of others",
-    "collection/streams.py: QuantisedOctreeCodes": "streams are of octrees, and say so of others",
-    "runs/pictures.py: MixtureFamily": "the rebuilding has not come to it yet",
-    "runs/sampling.py: MixtureFamily": "the rebuilding has not come to it yet",
     "runs/signals.py: InstanceSettings": "the rebuilding has not come to it yet",
 }
 """Files outside of a family's folder that ask whether something is of its class."""
@@ -175,7 +168,10 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
     ),
     "evaluation/test_metrics.py": ("evaluation/scores.py",),
     "evaluation/test_record.py": ("evaluation/machine.py",),
-    "families/factor_fields/test_field.py": ("families/factor_fields/family.py",),
+    "families/factor_fields/test_field.py": (
+        "families/factor_fields/family.py",
+        "families/octree/stream/form.py",
+    ),
     "families/factor_fields/test_fit.py": ("families/factor_fields/grids.py",),
     "families/factor_fields/test_fitter.py": ("fitting/scene_fitter.py",),
     "families/factor_fields/test_products.py": ("families/factor_fields/product_kernels.py",),
@@ -244,6 +240,7 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
     "families/test_codec.py": (
         "families/family.py",
         "families/float16.py",
+        "families/stream_form.py",
     ),
     "fields/test_codes.py": (
         "fields/axes.py",

@@ -16,14 +16,10 @@ from manyfields.generation.settings import PriorSettings
 __all__ = [
     "WAYS",
     "CodeParts",
-<<<<<<< HEAD
-    "PriorLearner",
-=======
-    "Learner",
->>>>>>> main
     "LinearSpace",
     "ObjectParts",
     "Prior",
+    "PriorLearner",
     "PriorSettings",
     "bilinear_grid",
     "classes_of",

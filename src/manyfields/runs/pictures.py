@@ -13,13 +13,7 @@ from manyfields.collection import Collection, open_collection
 from manyfields.collection.objects import StoredObject
 from manyfields.collection.streams import StreamedObject, read_stream
 from manyfields.errors import ConfigError
-<<<<<<< HEAD
-from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_pictures import instance_views
-from manyfields.fields import Codes
-=======
 from manyfields.families.registry import family_of
->>>>>>> main
 
 FRAMES_PER_SECOND = 24
 FILMS = (".mp4", ".webm", ".gif")
