@@ -125,6 +125,19 @@ class House:
                     todo.append(target)
         return []
 
+    def circles_of_loading(self) -> list[str]:
+        """Files that wait for each other when one is imported first: a module loads the packages that it is in, too."""
+        waits: dict[str, set[str]] = {}
+        for file in self.files:
+            above = {self.modules.get(name, "") for name in packages_of(module_of(file))}
+            names = {part for name in self.loads(file) for part in (name, *packages_of(name))}
+            waits[file] = {self.modules[name] for name in names if name in self.modules} - above - {file}
+        while done := [file for file, targets in waits.items() if not targets & waits.keys()]:
+            for file in done:
+                del waits[file]
+        needed = {target for targets in waits.values() for target in targets}
+        return sorted(waits.keys() & needed)
+
     def asked_for(self, names: set[str]) -> Iterator[tuple[str, int, str]]:
         """(file, line, class) where isinstance, issubclass or a pattern asks for a class of `names`."""
         for file, tree in self.trees.items():
@@ -166,7 +179,14 @@ class House:
 
     def loads(self, file: str) -> set[str]:
         """Modules that importing a file imports at once: what stands in functions waits until they are called."""
-        return {name for node in self.trees[file].body for name in loaded_by(node, self.modules)}
+        inside = (ast.FunctionDef, ast.ClassDef)
+        found, todo = set(), list(self.trees[file].body)
+        while todo:
+            node = todo.pop()
+            found |= set(loaded_by(node, self.modules))
+            if isinstance(node, ast.If | ast.Try | ast.With) and "TYPE_CHECKING" not in ast.unparse(node)[:60]:
+                todo += [each for each in ast.iter_child_nodes(node) if not isinstance(each, inside)]
+        return found
 
     def kernels(self) -> list[str]:
         """Modules that numba compiles: they import it, or `compiled.kernel`, at their top."""
@@ -181,6 +201,12 @@ class House:
 def module_of(file: str) -> str:
     parts = ["manyfields", *file.removesuffix(".py").split("/")]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def packages_of(module: str) -> list[str]:
+    """The packages that a module is in: of a.b.c, a and a.b."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def family_of(file: str) -> str | None:

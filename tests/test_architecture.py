@@ -82,6 +82,12 @@ def test_files_import_each_other_in_no_circle(plan, lists):
     holds_but_for(plan.circles(), lists.CIRCLES, "CIRCLES", advice)
 
 
+def test_any_module_can_be_imported_first(plan):
+    """A module loads the packages that it is in, and these what stands in their `__init__.py`."""
+    advice = "These wait for each other when they are imported. Let their packages import less in __init__.py."
+    holds(plan.circles_of_loading(), advice)
+
+
 # 2 to 4: families
 
 
