@@ -248,7 +248,7 @@ def field_docs(kind: type) -> dict[str, str]:
 
 def shown(value: Any) -> str:
     """A value of a setting in a cell of a table."""
-    if value is MISSING:
+    if value is MISSING or value == ():
         return ""
     if isinstance(value, tuple) and value and is_dataclass(value[0]):
         return ", ".join(each.name for each in value)

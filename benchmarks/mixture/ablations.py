@@ -30,6 +30,7 @@ from manyfields.families.mixture.basis_similarity import basis_similarity, mean_
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_data import SignalData
 from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.phases import instances
 from manyfields.families.mixture.scores import psnr
 from manyfields.families.registry import new_fitter, new_shared
 from manyfields.fitting.phases import Phase

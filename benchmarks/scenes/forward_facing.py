@@ -18,7 +18,7 @@ from benchmarks.common import mean_psnr, total_bytes
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs import RunRecord, compress, fit, size_breakdown
 from manyfields.runs.record import FILE
 from manyfields.views.render_set import render_set
 

@@ -8,8 +8,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from manyfields.commands import main, parse
-from manyfields.commands._fit_family import IN_FILES, FitAny, docstrings, fit_command
-from manyfields.commands.fit import Fit
+from manyfields.commands._fit_family import IN_FILES, docstrings, fit_command
+from manyfields.commands.fit import Fit, FitAny
 from manyfields.families.names import NAMES
 from manyfields.families.registry import presets
 from manyfields.runs.settings import chosen_settings, settings_to_json
@@ -62,9 +62,9 @@ def test_flags_are_settings(family):
 
 
 def test_choices_of_flags_are_those_of_settings():
-    hints = get_type_hints(fit_command("octree"))
+    hints = get_type_hints(fit_command(FitAny, "octree"))
     assert set(get_args(get_args(hints["density"])[0])) == {"softplus", "relu"}
-    assert issubclass(fit_command("mixture"), FitAny)
+    assert issubclass(fit_command(FitAny, "mixture"), FitAny)
 
 
 @pytest.mark.parametrize(

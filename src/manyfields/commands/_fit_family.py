@@ -1,108 +1,30 @@
-"""What all fits have as flags, and `manyfields fit FAMILY`: a command with the flags of a family's settings, made from
-the settings themselves."""
+"""`manyfields fit FAMILY`: a command with the flags of a family's settings, made from the settings themselves."""
 
 import ast
 import dataclasses
 import inspect
-import shlex
 import textwrap
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
-from manyfields._checks import NewFolder
-from manyfields.commands._command import (
-    Command,
-    DataFolder,
-    OptionalFile,
-    OptionalMinutes,
-    OptionalSeed,
-    Threads,
-)
-from manyfields.commands._progress import progress, to_stderr
-from manyfields.families.names import NAMES
+from manyfields.commands._command import Command
 
 IN_FILES = ("sampler", "final_sampler", "stage1", "stage2")
 """Settings that are no flags, but for --config alone: they have parts."""
 METAVARS = {int: "INT", float: "FLOAT", str: "TEXT", bool: "{True,False}"}
 
 
-@dataclass(frozen=True)
-class FitAny(Command):
-    """What fits of all families have in common."""
+def fit_command(base: type[Command], family: str) -> type[Command]:
+    """The command of a family in `families.names.NAMES`: `base`, and the settings of the family.
 
-    family: ClassVar[str | None] = None
-    """The family that was named; None: the preset's."""
-
-    data: DataFolder
-    """Folder of posed images: one object, or a folder of objects. Of mixture-images a folder of images, of
-    mixture-voxels one of meshes."""
-    out: Annotated[Path, NewFolder()]
-    """Run folder to make: the collection, checkpoints/ and report.html."""
-    minutes: OptionalMinutes = None
-    """Time for all that you wait for, from reading to the report, turned into a recorded number of steps after a short
-    pilot; the preset's steps if not given."""
-    objects: tuple[str, ...] = field(default=())
-    """Names of the objects to fit; all of DATA if not given."""
-    resume: bool = False
-    """Go on with the run in --out, with the settings it was started with."""
-    seed: OptionalSeed = None
-    """The same seed on the same machine gives the same result; the preset's, 0, if not given."""
-    preset: str | None = None
-    """Variant of the family (its first, or that of --config, if not given); a wrong name lists them all."""
-    config: OptionalFile = None
-    """JSON file of settings that replace those of the preset; flags win over it."""
-    threads: Threads = None
-    """CPU threads; one per core that this process may use, if not given."""
-    no_report: bool = False
-    """Do not write report.html."""
-
-    def settings(self) -> dict[str, Any]:
-        """Settings by name that flags give, besides those that all fits have; None where one is not given."""
-        return {}
-
-    def run(self) -> int:
-        from manyfields import runs
-        from manyfields.cores import use_threads
-
-        if self.threads is not None:
-            use_threads(self.threads)
-        with progress("fit") as report:
-            runs.fit(
-                self.data,
-                self.out,
-                minutes=self.minutes,
-                objects=self.objects,
-                resume=self.resume,
-                family=self.family,
-                preset=self.preset,
-                config=self.config,
-                report=not self.no_report,
-                progress=report,
-                say=to_stderr,
-                **{"seed": self.seed, **self.settings()},
-            )
-        print(
-            f"collection in {self.out}"
-            if not (self.out / "report.html").exists()
-            else f"collection in {self.out}, its report in {self.out / 'report.html'}"
-        )
-        return 0
-
-    def resume_hint(self) -> str:
-        data = f"./{self.data}" if str(self.data) in NAMES else str(self.data)
-        return shlex.join(["manyfields", "fit", data, "--out", str(self.out), "--resume"])
-
-
-def fit_command(family: str) -> type[FitAny]:
-    """The command of a family in `families.names.NAMES`. Loads the families, and so PyTorch."""
+    Its member `settings` returns those by name, None where a flag is not given. Loads the families, and so PyTorch.
+    """
     from manyfields.families.registry import presets
 
     first = presets()[family]
-    known = {each.name for each in dataclasses.fields(FitAny)}
+    known = {each.name for each in dataclasses.fields(base)}
     names = [each.name for each in dataclasses.fields(first) if each.name not in (*known, *IN_FILES)]
     hints, told = get_type_hints(type(first)), docstrings(type(first))
     flags = [
@@ -113,7 +35,7 @@ def fit_command(family: str) -> type[FitAny]:
         return {name: getattr(self, name) for name in names}
 
     made = dataclasses.make_dataclass(
-        "FitFamily", flags, bases=(FitAny,), frozen=True, namespace={"family": family, "settings": settings}
+        "FitFamily", flags, bases=(base,), frozen=True, namespace={"family": family, "settings": settings}
     )
     others = [name for name, each in presets().items() if each.family == family and name != family]
     about = " ".join((type(first).__doc__ or "").split()).removeprefix("Of a fit of ")

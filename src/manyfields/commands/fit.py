@@ -1,11 +1,22 @@
 """`manyfields fit`: views of many objects to a collection."""
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from manyfields.commands._command import Command, OptionalCount
-from manyfields.commands._fit_family import FitAny, fit_command
+from manyfields._checks import NewFolder
+from manyfields.commands._command import (
+    Command,
+    DataFolder,
+    OptionalCount,
+    OptionalFile,
+    OptionalMinutes,
+    OptionalSeed,
+    Threads,
+)
+from manyfields.commands._progress import progress, to_stderr
 from manyfields.errors import ConfigError
 from manyfields.families.names import NAMES
 
@@ -18,6 +29,73 @@ MOVED = {
     "--bits": "octree",
 }
 """Flags that stood beside those of all families, and a family that has them."""
+
+
+@dataclass(frozen=True)
+class FitAny(Command):
+    """What fits of all families have in common."""
+
+    family: ClassVar[str | None] = None
+    """The family that was named; None: the preset's."""
+
+    data: DataFolder
+    """Folder of posed images: one object, or a folder of objects. Of mixture-images a folder of images, of
+    mixture-voxels one of meshes."""
+    out: Annotated[Path, NewFolder()]
+    """Run folder to make: the collection, checkpoints/ and report.html."""
+    minutes: OptionalMinutes = None
+    """Time for all that you wait for, from reading to the report, turned into a recorded number of steps after a short
+    pilot; the preset's steps if not given."""
+    objects: tuple[str, ...] = field(default=())
+    """Names of the objects to fit; all of DATA if not given."""
+    resume: bool = False
+    """Go on with the run in --out, with the settings it was started with."""
+    seed: OptionalSeed = None
+    """The same seed on the same machine gives the same result; the preset's, 0, if not given."""
+    preset: str | None = None
+    """Variant of the family (its first, or that of --config, if not given); a wrong name lists them all."""
+    config: OptionalFile = None
+    """JSON file of settings that replace those of the preset; flags win over it."""
+    threads: Threads = None
+    """CPU threads; one per core that this process may use, if not given."""
+    no_report: bool = False
+    """Do not write report.html."""
+
+    def settings(self) -> dict[str, Any]:
+        """Settings by name that flags give, besides those that all fits have; None where one is not given."""
+        return {}
+
+    def run(self) -> int:
+        from manyfields import runs
+        from manyfields.cores import use_threads
+
+        if self.threads is not None:
+            use_threads(self.threads)
+        with progress("fit") as report:
+            runs.fit(
+                self.data,
+                self.out,
+                minutes=self.minutes,
+                objects=self.objects,
+                resume=self.resume,
+                family=self.family,
+                preset=self.preset,
+                config=self.config,
+                report=not self.no_report,
+                progress=report,
+                say=to_stderr,
+                **{"seed": self.seed, **self.settings()},
+            )
+        print(
+            f"collection in {self.out}"
+            if not (self.out / "report.html").exists()
+            else f"collection in {self.out}, its report in {self.out / 'report.html'}"
+        )
+        return 0
+
+    def resume_hint(self) -> str:
+        data = f"./{self.data}" if str(self.data) in NAMES else str(self.data)
+        return shlex.join(["manyfields", "fit", data, "--out", str(self.out), "--resume"])
 
 
 @dataclass(frozen=True)
@@ -38,7 +116,9 @@ class Fit(FitAny):
     def of_words(cls, words: Sequence[str]) -> type[Command]:
         """With the settings of the family that they begin with. Raises ConfigError for flags that have moved."""
         if words and words[0] in NAMES:
-            return fit_command(words[0])
+            from manyfields.commands._fit_family import fit_command
+
+            return fit_command(FitAny, words[0])
         if (instead := moved(words)) is not None:
             raise ConfigError(instead)
         return cls

@@ -31,7 +31,7 @@ def test_rows_of_one_table_differ_in_what_it_is_about_alone():
     def settings(name):
         training = tables.TRAININGS[name]
         found = ablations.record_of(training, 0).settings
-        return (*training.sizes, training.coefficients, found.signals.adaptation, found.signals.inner_steps)
+        return (*training.sizes, training.coefficients, found.adaptation, found.inner_steps)
 
     base = settings("m256")
     assert [settings(name)[2] for name in ("m16", "m64", "m256", "m1024")] == [16, 64, 256, 1024]
