@@ -21,6 +21,7 @@ from manyfields.cameras import Cameras
 from manyfields.collection.objects import StoredObject
 from manyfields.collection.shared_file import stored_sampler
 from manyfields.errors import CollectionError, ConfigError
+from manyfields.families.codec import PartTable
 from manyfields.families.registry import FAMILIES, family_config, family_from_config, family_of
 from manyfields.families.stream_form import StreamForm, member
 from manyfields.rendering import Occupancy, Sampler
@@ -55,6 +56,11 @@ def stream_of(item: StoredObject, level: int | None = None, network_bits: int = 
         raise CollectionError(f"{where} {error}") from error
 
 
+def parts_of_stream(data: bytes) -> PartTable:
+    """What the parts of a file take. Raises CollectionError where its header is damaged."""
+    return _form().table(data)
+
+
 def read_stream(source: Path | str | bytes, size: int | None = None) -> StreamedObject:
     """The object in a file, or in the bytes of one; `size`: of its first `size` bytes, as far as levels are whole.
 
@@ -63,9 +69,8 @@ def read_stream(source: Path | str | bytes, size: int | None = None) -> Streamed
     """
     name = "the stream" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    form = next(row.stream for row in FAMILIES.values() if row.stream is not None)
     try:
-        return StreamedObject(data, size, form)
+        return StreamedObject(data, size, _form())
     except CollectionError as error:
         raise CollectionError(f"{name}: {error}") from error
 
@@ -99,6 +104,11 @@ class StreamedObject:
             self._occupancies[level] = self.shared.occupancy(self.code, bounds, level)
         held = self._occupancies[level]
         return render_code(self.shared, self.code, held, cameras, bounds, sampler or self.sampler, level)
+
+
+def _form() -> StreamForm:
+    """The one format that there is."""
+    return next(row.stream for row in FAMILIES.values() if row.stream is not None)
 
 
 def _bounds(values: list[Any]) -> Float[Tensor, "2 3"]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from manyfields._checks import COUNT
 from manyfields.commands._command import Command, RunFolder
-from manyfields.commands._octree_sizes import print_octree_sizes
 from manyfields.commands._run_folder import open_run
 from manyfields.commands._tables import print_table
 from manyfields.errors import ConfigError
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from manyfields.collection import Collection, ObjectEntry
 
 OBJECTS_SHOWN = 40
+TOLD_APART = ("octree",)
+"""Plain codecs that have a table of parts: asking any other would read the whole shared part for nothing."""
 LONGEST_VALUE = 60
 
 
@@ -40,7 +41,7 @@ class Info(Command):
         print_sizes(collection)
         limit = None if self.all else OBJECTS_SHOWN
         print_objects(collection, limit)
-        print_octree_sizes(collection, list(islice(collection, limit)))
+        print_parts(collection, list(islice(collection, limit)))
         if self.totals:
             print_totals(self.folder, collection, self.totals)
         return 0
@@ -91,6 +92,16 @@ def print_objects(collection: "Collection", limit: int | None) -> None:
     print_table(["object", "label", "group", "layers", "bytes", *metrics], rows, "Objects")
     if len(entries) < len(collection):
         print(f"and {len(collection) - len(entries):,} more (--all lists them)")
+
+
+def print_parts(collection: "Collection", ids: list[str]) -> None:
+    """The parts of some objects, where their codec tells them apart."""
+    if not ids or collection.config.get("codec") not in TOLD_APART:
+        return
+    network = 2 * sum(parameter.numel() for parameter in collection.shared_part.family.parameters())
+    if (table := collection.codec.table([collection.layers(name) for name in ids], network)) is not None:
+        print_table(table.columns, table.rows, table.title)
+        print(table.note)
 
 
 def print_totals(folder: Path, collection: "Collection", counts: tuple[int, ...]) -> None:

@@ -28,18 +28,12 @@ class Stream(Command):
 
     def run(self) -> int:
         from manyfields._io import write_atomic
-        from manyfields.collection.streams import stream_of
-        from manyfields.families.octree.stream.sizes import size_table
-        from manyfields.families.octree.stream.stream import read_header
+        from manyfields.collection.streams import parts_of_stream, stream_of
 
         data = stream_of(open_run(self.folder)[self.object], self.level, self.network_bits)
         self.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self.out, data)
-        header, table = read_header(data), size_table(data)
-        rows = []
-        for level, end in zip(table.levels, header.ends()[1:], strict=True):
-            rows.append([f"level {level.level}", level.topology, level.codebook, level.indices, end])
-        network = ["header, network", None, None, None, header.ends()[0]]
-        print_table(["part", "topology", "codebook", "indices", "renders from byte"], [network, *rows])
+        table = parts_of_stream(data)
+        print_table(table.columns, table.rows, table.title)
         print(self.out)
         return 0

@@ -46,7 +46,10 @@ class ContextTables:
             chosen, summed = shared_classes(counts, count)
             classes.append(chosen)
             frequencies.append(np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed]))
-        return ContextTables(tuple(classes), tuple(frequencies))
+        # A file tells one number of classes: small codebooks, which have fewer, get some that nothing uses.
+        most = max(map(len, frequencies))
+        padded = [np.concatenate([own, np.repeat(own[-1:], most - len(own), axis=0)]) for own in frequencies]
+        return ContextTables(tuple(classes), tuple(padded))
 
     def bits(self, number: int, above: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m K"]:
         """What each index of a codebook costs, in bits, below the indices `above`."""

@@ -114,6 +114,17 @@ class StoredCodec:
 
 
 @dataclass(frozen=True)
+class PartTable:
+    """What the parts of stored objects take, to be printed."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    title: str | None = None
+    note: str = ""
+    """A sentence below it."""
+
+
+@dataclass(frozen=True)
 class NoSettings:
     """Of a codec that has none."""
 
@@ -242,6 +253,13 @@ class Codec(ABC, Generic[C]):
     def part_sizes(self, layers: Layers) -> dict[str, int]:
         """The bytes of an object by what they are for. Raises CollectionError for a damaged header."""
         return {"layers": sum(len(layer) for layer in layers)}
+
+    def table(self, objects: Sequence[Layers], network: int) -> PartTable | None:
+        """The mean bytes of the parts of some objects, where there is more to say than how long layers are.
+
+        `network`: bytes of the network that all share, counted as if an object came alone.
+        """
+        return None
 
     def pictures(self, layers: Layers) -> list[tuple[str, np.ndarray]]:
         """Pictures (grey, uint8) of what is stored of an object, with what they show."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sized
 from typing import Any, Protocol
 
 from manyfields.errors import CollectionError
+from manyfields.families.codec import PartTable
 
 
 class StreamContent(Protocol):
@@ -29,6 +30,10 @@ class StreamForm(Protocol):
 
     def read(self, data: bytes, size: int | None) -> StreamContent:
         """What a file says, or its first `size` bytes, as far as levels are whole. Raises CollectionError."""
+        ...
+
+    def table(self, data: bytes) -> PartTable:
+        """What the parts of a file take, and from which byte on it renders."""
         ...
 
     def codes(self, content: Any, network: Any) -> Any:

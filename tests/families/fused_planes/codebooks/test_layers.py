@@ -165,6 +165,14 @@ def test_damaged_layers_are_errors(change, message):
     assert "\n" not in str(caught.value)
 
 
+def test_stages_of_different_sizes_come_back():
+    codec = VqMicroLayers.of_codes(CODES, LAYERS, SHAPES, (1, 3))
+    again = VqMicroLayers.from_tensors(LAYERS, SHAPES, codec.tensors(), codec.file_config())
+    encoded = codec.layers_of(CODES)
+    assert again.layers_of(CODES) == encoded and len({len(each) for each in again.tables.frequencies}) == 1
+    assert torch.equal(again.decode(encoded).tensors["micro"], codec.decode(encoded).tensors["micro"])
+
+
 def test_numbers_of_layers_and_nan():
     with pytest.raises(CollectionError, match="0 layers, its family 3"):
         CODEC.decode([[]])

@@ -18,11 +18,12 @@ from manyfields.compression.bits import pack_bits, packed_bytes, unpack_bits
 from manyfields.compression.entropy import decode_symbols, encode_symbols
 from manyfields.compression.halves import from_halves, to_halves
 from manyfields.errors import CollectionError
-from manyfields.families.codec import Codec, Fitted, StoredCodec
+from manyfields.families.codec import Codec, Fitted, PartTable, StoredCodec
 from manyfields.families.octree.codes import OctreeCodes, QuantisedLevel, QuantisedOctreeCodes
 from manyfields.families.octree.field import OctreeConfig
-from manyfields.families.octree.stream.sizes import LevelSizes
+from manyfields.families.octree.stream.sizes import LevelSizes, size_table_of
 from manyfields.families.octree.stream.stream import CODED, MOST_CORNERS, PACKED, WIDEST
+from manyfields.families.octree.stream.tables import table_of_objects
 from manyfields.families.octree.stream.topology import decode_level, encode_topology
 from manyfields.families.octree.tree import Levels, Octree
 from manyfields.fitting.progress import Progress, silent
@@ -131,6 +132,10 @@ class OctreeCodec(Codec[OctreeCodes | QuantisedOctreeCodes]):
                 )
             )
         return tuple(found)
+
+    def table(self, objects: Sequence[Sequence[bytes]], network: int) -> PartTable:
+        tables = [size_table_of(self.sizes(layers), network, self.start) for layers in objects]
+        return table_of_objects(tables, self.config.levels, network)
 
     def _encode(self, codes: OctreeCodes | QuantisedOctreeCodes) -> list[bytes]:
         """The layers of one object (B = 1)."""

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from manyfields.errors import CollectionError
+from manyfields.families.codec import PartTable
 from manyfields.families.octree.codes import OctreeCodes, QuantisedOctreeCodes
 from manyfields.families.octree.field import OctreeFamily
 from manyfields.families.octree.stream.parts import (
@@ -17,6 +18,7 @@ from manyfields.families.octree.stream.parts import (
     whole_levels,
 )
 from manyfields.families.octree.stream.stream import VqObject, decode_vq, encode_vq
+from manyfields.families.octree.stream.tables import table_of_file
 from manyfields.families.stream_form import member
 
 
@@ -46,6 +48,9 @@ class OctreeStream:
                 "`manyfields extract FILE.vq OUT.glb` writes it as a mesh"
             )
         return item
+
+    def table(self, data: bytes) -> PartTable:
+        return table_of_file(data)
 
     @torch.no_grad()
     def codes(self, content: VqObject, network: OctreeFamily) -> QuantisedOctreeCodes:
