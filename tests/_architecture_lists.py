@@ -63,7 +63,7 @@ SHORT: dict[str, str] = {
     "families/mixture/scores.py": "a piece of mathematics with its own test",
     "families/names.py": "the command line loads it, and no family",
     "families/octree/morton.py": "a piece of mathematics with its own test",
-    "families/octree/stream/tables.py": "the rebuilding has not come to it yet",
+    "families/octree/stream/tables.py": "what commands print of a stream",
     "families/octree/walkable.py": "a piece of mathematics with its own test",
     "families/tensor_planes/stacked_planes.py": "a piece of mathematics with its own test",
     "families/tensor_planes/transform/pictures.py": "what needs an optional package",
