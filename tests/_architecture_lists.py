@@ -8,8 +8,7 @@ CIRCLES: dict[str, str] = {}
 
 OUTSIDE_OF_FAMILIES: dict[str, str] = {
     "commands/compare.py -> octree": "compares ways to code octrees",
-    "runs/comparing/codecs.py -> octree": "compares ways to code octrees",
-    "runs/signals.py -> mixture": "the rebuilding has not come to it yet",
+    "runs/comparisons/codecs.py -> octree": "compares ways to code octrees",
     "shapes/field.py -> octree": "surfaces are octrees of distances",
     "shapes/file.py -> octree": "surfaces are octrees of distances",
     "shapes/fit_shape.py -> octree": "surfaces are octrees of distances",
@@ -21,9 +20,7 @@ OUTSIDE_OF_FAMILIES: dict[str, str] = {
 BETWEEN_FAMILIES: dict[str, str] = {}
 """Imports within `families/` from one family to another, or past its front."""
 
-ASKED_FOR: dict[str, str] = {
-    "runs/signals.py: InstanceSettings": "the rebuilding has not come to it yet",
-}
+ASKED_FOR: dict[str, str] = {}
 """Files outside of a family's folder that ask whether something is of its class."""
 
 OTHER_NAMES: dict[str, str] = {
@@ -52,15 +49,16 @@ SHORT: dict[str, str] = {
     "compression/halves.py": "a piece of mathematics with its own test",
     "compression/hull.py": "a piece of mathematics with its own test",
     "errors.py": "all may import it, so it imports little",
+    "evaluation/instances.py": "a piece of mathematics with its own test",
     "evaluation/units.py": "a piece of mathematics with its own test",
     "families/factor_fields/importance.py": "a piece of mathematics with its own test",
     "families/float16.py": "the first codec of several families",
     "families/fused_planes/codebooks/settings.py": "settings of one kind",
     "families/fused_planes/mixing.py": "a piece of mathematics with its own test",
     "families/fused_planes/stored_texels.py": "a piece of mathematics with its own test",
+    "families/mixture/instance_pictures.py": "what needs an optional package",
     "families/mixture/phases.py": "settings of one kind",
     "families/mixture/principal_start.py": "a piece of mathematics with its own test",
-    "families/mixture/scores.py": "a piece of mathematics with its own test",
     "families/names.py": "the command line loads it, and no family",
     "families/octree/morton.py": "a piece of mathematics with its own test",
     "families/octree/stream/tables.py": "what commands print of a stream",
@@ -79,9 +77,10 @@ SHORT: dict[str, str] = {
     "rendering/clipping.py": "a piece of mathematics with its own test",
     "rendering/tiny_decoder.py": "arrays for kernels",
     "runs/codec_choice.py": "one decision of a run, which several steps ask for",
-    "runs/comparing/common.py": "one decision of a run, which several steps ask for",
-    "runs/moved_views.py": "one decision of a run, which several steps ask for",
+    "runs/comparisons/common.py": "one decision of a run, which several steps ask for",
     "runs/rd/network.py": "one decision of a run, which several steps ask for",
+    "runs/sources/moved.py": "one decision of a run, which several steps ask for",
+    "runs/sources/table.py": "one decision of a run, which several steps ask for",
     "runs/stages.py": "one decision of a run, which several steps ask for",
     "views/gltf/draco.py": "what needs an optional package",
     "views/gltf/resources.py": "one form of file",
@@ -98,9 +97,9 @@ WITHOUT_EXAMPLE: dict[str, str] = {
     "fields/scenes.py: SceneCodes": "what others implement: examples/ and the families show it",
     "fields/scenes.py: SceneField": "what others implement: examples/ and the families show it",
     "fields/scenes.py: SceneGrids": "what others implement: examples/ and the families show it",
-    "runs/comparing/codecs.py: compare_codecs": "fits or codes for minutes",
-    "runs/comparing/families.py: compare_families": "fits or codes for minutes",
-    "runs/comparing/variants.py: compare": "fits or codes for minutes",
+    "runs/comparisons/codecs.py: compare_codecs": "fits or codes for minutes",
+    "runs/comparisons/families.py: compare_families": "fits or codes for minutes",
+    "runs/comparisons/variants.py: compare": "fits or codes for minutes",
     "runs/demo.py: demo": "fits or codes for minutes",
     "runs/pictures.py: render_stream": "needs octrees, which docs/guides/rendering.md shows",
     "runs/rd/curves.py: rd": "fits or codes for minutes",
@@ -201,6 +200,7 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
         "families/mixture/family.py",
         "families/mixture/siren.py",
     ),
+    "families/mixture/test_instance_pictures.py": ("rendering/solids.py",),
     "families/mixture/test_settings.py": (
         "families/mixture/phases.py",
         "families/mixture/presets.py",
@@ -271,10 +271,10 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
     "rendering/test_occupancy.py": ("rendering/seen_places.py",),
     "rendering/test_triton_compiles.py": ("rendering/tiny_decoder.py",),
     "rendering/test_walking.py": ("rendering/walking_kernels.py",),
-    "runs/comparing/test_codecs.py": ("families/octree/baselines/methods.py",),
-    "runs/comparing/test_families.py": (
-        "runs/comparing/common.py",
-        "runs/comparing/pictures.py",
+    "runs/comparisons/test_codecs.py": (
+        "families/octree/baselines/methods.py",
+        "runs/comparisons/common.py",
+        "runs/comparisons/pictures.py",
     ),
     "runs/rd/test_curves.py": (
         "families/tensor_planes/baselines/codec.py",
@@ -285,11 +285,24 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
         "runs/rd/network.py",
         "runs/rd/source.py",
     ),
+    "runs/sources/test_looks.py": (
+        "runs/sources/instances.py",
+        "runs/sources/loading.py",
+        "runs/sources/posed_views.py",
+        "runs/sources/results.py",
+        "runs/sources/table.py",
+    ),
+    "runs/sources/test_moved.py": (
+        "runs/sources/costs.py",
+        "runs/sources/held_out.py",
+        "runs/sources/source.py",
+    ),
     "runs/test_compress.py": ("runs/compression_waves.py",),
     "runs/test_evaluate.py": (
         "runs/add.py",
-        "runs/measuring.py",
+        "runs/begin.py",
         "runs/sampling.py",
+        "runs/under_way.py",
     ),
     "runs/test_lock.py": (
         "_lock.py",
@@ -298,12 +311,7 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
         "runs/originals.py",
         "runs/publishing.py",
     ),
-    "runs/test_plan.py": (
-        "memory.py",
-        "runs/costs.py",
-        "runs/loading.py",
-        "runs/starting.py",
-    ),
+    "runs/test_plan.py": ("memory.py",),
     "runs/test_trainer.py": ("fitting/fitters.py",),
     "shapes/test_fit_shape.py": (
         "families/octree/stream/parts.py",
@@ -349,6 +357,7 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
         "views/depth_check.py",
         "views/placement.py",
     ),
+    "views/test_instances.py": ("views/types.py",),
     "views/test_mesh_sources.py": ("views/mesh.py",),
     "views/test_obj.py": (
         "views/mesh_files.py",
@@ -356,6 +365,5 @@ COVERED_BY: dict[str, tuple[str, ...]] = {
     ),
     "views/test_ply.py": ("views/ply_tables.py",),
     "views/test_render_set.py": ("views/render_workers.py",),
-    "views/test_signals.py": ("views/types.py",),
 }
 """Modules without a test file of their own, by the test file that runs them."""

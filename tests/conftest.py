@@ -108,8 +108,10 @@ def shared() -> Path:
 def steady_pilots(monkeypatch):
     """Every step of a pilot takes a hundredth of a second, and all else nothing: minutes become the same steps on every
     machine, but for what reading has taken before."""
-    from manyfields.runs import plan, signals, trainer
-    from manyfields.runs.costs import Costs
+    from manyfields.runs import plan, trainer
+    from manyfields.runs.sources.costs import Costs
+    from manyfields.runs.sources.instances import Instances
+    from manyfields.runs.sources.posed_views import PosedViews
 
     adding = sys.modules["manyfields.runs.add"]  # its name in the package is that of its function
 
@@ -117,10 +119,10 @@ def steady_pilots(monkeypatch):
         ticks = itertools.count()
         return trainer.seconds_per_step(make_fitter, phases, steps, lambda: next(ticks) / 100)
 
-    for module in (adding, plan, signals):
-        monkeypatch.setattr(module, "seconds_per_step", steady)
     for module in (adding, plan):
-        monkeypatch.setattr(module, "costs_of", lambda *given: Costs(0.0, 0.0, 0.0, 0.0, levels=1))
+        monkeypatch.setattr(module, "seconds_per_step", steady)
+    for source in (Instances, PosedViews):
+        monkeypatch.setattr(source, "costs", lambda *given: Costs(0.0, 0.0, 0.0, 0.0, levels=1))
 
 
 @pytest.fixture

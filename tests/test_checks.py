@@ -15,7 +15,7 @@ from manyfields.families.factor_fields.settings import FactorSettings
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.latents.settings import SetSettings
 from manyfields.families.fused_planes.settings import FusedPlanesSettings
-from manyfields.families.mixture.adaptation import SignalSettings
+from manyfields.families.mixture.adaptation import AdaptationSettings
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.settings import ImageSettings, SceneMixtureSettings
 from manyfields.families.octree.codebooks.indices import IndexOptions
@@ -42,7 +42,7 @@ STORED = [
     FactorConfig(),
     FactorSettings(),
     MixtureConfig(),
-    SignalSettings(),
+    AdaptationSettings(),
     SceneMixtureSettings(),
     ImageSettings(),
     DistanceConfig(),

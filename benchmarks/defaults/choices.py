@@ -32,8 +32,8 @@ from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
-from manyfields.runs.loading import load_objects
-from manyfields.runs.probe import held_out_probe
+from manyfields.runs.sources.loading import load_objects
+from manyfields.runs.sources.looks import held_out_probe
 from manyfields.views import composite, read_views
 
 ROWS = RESULTS / "choices.json"

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,18 +26,18 @@ from benchmarks.mixture.ablation_tables import PARTS, TRAININGS, Training, summa
 from benchmarks.places import RESULTS
 from manyfields._io import write_atomic
 from manyfields.errors import RunError
+from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
 from manyfields.families.mixture.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_data import SignalData
-from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.families.mixture.phases import instances
-from manyfields.families.mixture.scores import psnr
 from manyfields.families.registry import new_fitter, new_shared
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
-from manyfields.views.signals import SignalSet, picked, read_images
+from manyfields.views.instances import Instance, InstanceSet, read_images
 
 ROWS = RESULTS / "mixture_ablations.json"
 PICTURE = "basis_similarity.png"
@@ -50,18 +51,18 @@ UNITS = {
 }
 
 
-def split(found: SignalSet, unseen: int, images: int) -> tuple[SignalData, SignalData]:
+def split(found: InstanceSet, unseen: int, images: int) -> tuple[InstanceData, InstanceData]:
     """Images to learn from, and those of `unseen` designs, `images` of each object at most."""
-    groups = sorted({group or "" for group in found.groups})
+    groups = sorted({item.group or "" for item in found})
     apart = set(groups[:: max(1, len(groups) // unseen)][:unseen])
     taken: dict[str, int] = {}
-    sides: tuple[list[int], list[int]] = ([], [])
-    for index, (name, group) in enumerate(zip(found.ids, found.groups, strict=True)):
-        of = name.rsplit("-", 1)[0]
+    sides: tuple[list[Instance], list[Instance]] = ([], [])
+    for item in found:
+        of = item.id.rsplit("-", 1)[0]
         taken[of] = taken.get(of, 0) + 1
         if taken[of] <= images:
-            sides[(group or "") in apart].append(index)
-    return tuple(SignalData(picked(found, side)) for side in sides)  # type: ignore[return-value]
+            sides[(item.group or "") in apart].append(item)
+    return InstanceData(sides[0]), InstanceData(sides[1])
 
 
 def record_of(training: Training, seed: int) -> RunRecord:
@@ -94,7 +95,7 @@ def phases(training: Training, arguments: argparse.Namespace) -> tuple[Phase, Ph
 
 
 @torch.no_grad()
-def mean_psnr(fitter: SignalFitter, rows: range) -> float:
+def mean_psnr(fitter: InstanceFitter, rows: range) -> float:
     """Of some instances of a fitter, at all their pixels."""
     found = []
     for some in torch.tensor(rows).split(32):
@@ -104,12 +105,12 @@ def mean_psnr(fitter: SignalFitter, rows: range) -> float:
 
 
 def measured(
-    training: Training, seen: SignalData, unseen: SignalData, arguments: argparse.Namespace
+    training: Training, seen: InstanceData, unseen: InstanceData, arguments: argparse.Namespace
 ) -> tuple[MixtureFamily, dict[str, float]]:
     """Train, and all figures of a row. Raises RunError where it diverges."""
     record = record_of(training, arguments.seed)
     learn, refine = phases(training, arguments)
-    fitter = new_fitter(record.settings, new_shared(record.settings, []), seen, average=False)
+    fitter: Any = new_fitter(record.settings, new_shared(record.settings, []), seen, average=False)
     family, meta = fitter.shared.family, fitter.settings.meta
     began = time.monotonic()
     fitter.begin(learn)
@@ -118,7 +119,8 @@ def measured(
     figures["psnr_train"] = mean_psnr(fitter, range(0, len(seen), -(-len(seen) // MEASURED)))
     if not meta:
         family.remember_average(fitter.store.all())
-    new, everyone = new_fitter(record.settings, fitter.shared, unseen, average=True), range(len(unseen))
+    new: Any = new_fitter(record.settings, fitter.shared, unseen, average=True)
+    everyone = range(len(unseen))
     if meta:
         figures["psnr_unseen"] = mean_psnr(new, everyone)
         new = new.keeping()
@@ -192,7 +194,7 @@ def main(words: list[str] | None = None) -> None:
     print(*summary(known(arguments.results, notes)), sep="\n")
 
 
-def note_of(training: Training, seen: SignalData, unseen: SignalData, arguments: argparse.Namespace) -> str:
+def note_of(training: Training, seen: InstanceData, unseen: InstanceData, arguments: argparse.Namespace) -> str:
     """Settings of a training: rows with the same note need not be measured again."""
     learn, refine = phases(training, arguments)
     return (

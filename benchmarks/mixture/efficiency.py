@@ -39,18 +39,18 @@ from benchmarks.places import RESULTS
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
 from manyfields.errors import RunError
+from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
 from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_data import SignalData
-from manyfields.families.mixture.instance_fitter import SignalFitter
-from manyfields.families.mixture.scores import psnr
+from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import stable_seed
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.progress import Progress
+from manyfields.fitting.progress import Progress, silent
 from manyfields.runs import evaluate
 from manyfields.runs.record import RunRecord
-from manyfields.runs.signals import phases_of_wave, picked_by_id, read_signals
+from manyfields.runs.sources.table import source_of
 from manyfields.runs.trainer import seconds_per_step
 from manyfields.shared_part import SharedPart
 
@@ -90,13 +90,14 @@ class Images:
 
     def __init__(self, run: Path, adapting: int) -> None:
         self.record, self.work, self.adapting = RunRecord.load(run), run.parent, adapting
-        found = read_signals(self.record.data[0], self.record.settings)
-        self.seen = SignalData(picked_by_id(found, self.record.stage1))
-        self.unseen = SignalData(picked_by_id(found, self.record.stage2[::ONE_IN]))
-        self.tuning = SignalData(picked_by_id(found, self.record.stage2[TUNING]))
+        settings = self.record.settings
+        found = source_of(settings).find(Path(self.record.data[0]), settings, (), silent).by_id()
+        self.seen = InstanceData([found[name] for name in self.record.stage1])
+        self.unseen = InstanceData([found[name] for name in self.record.stage2[::ONE_IN]])
+        self.tuning = InstanceData([found[name] for name in self.record.stage2[TUNING]])
         self.rates: tuple[tuple[float, float], ...] | None = None
         self.phase = self.record.phases1[0]
-        self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage 1/"))
+        self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage1/"))
 
     def family(self, name: str) -> Modulated:
         """A network that has learned nothing."""
@@ -105,8 +106,8 @@ class Images:
         draw = torch.Generator().manual_seed(stable_seed(self.record.settings.seed, name))
         return kind(Sizes(width, layers, config.code_size, config.w0), draw)
 
-    def fitter(self, family: nn.Module, data: SignalData, average: bool = False) -> SignalFitter:
-        return new_fitter(self.record.settings, SharedPart(family, None), data, average)  # type: ignore[type-var]
+    def fitter(self, family: nn.Module, data: InstanceData, average: bool = False) -> InstanceFitter:
+        return new_fitter(self.record.settings, SharedPart(family, None), data, average)  # type: ignore
 
     def learned(self, name: str, report: Progress) -> tuple[Modulated, dict[str, float], str]:
         """A network that has learned, `psnr_train`, `psnr_unseen` and `seconds`, and its steps and rates in words.
@@ -157,9 +158,9 @@ class Images:
 
     def adapted(self, family: MixtureFamily | Modulated) -> tuple[float, str]:
         """PSNR of what a family has not seen, by the second stage of the run at its best rate, which it says."""
-        (phase,) = phases_of_wave(self.record, len(self.unseen))
+        (phase,) = (phase.planned(len(self.unseen), len(self.unseen)) for phase in self.record.settings.stage2)
 
-        def found(data: SignalData, rate: float) -> float:
+        def found(data: InstanceData, rate: float) -> float:
             fitter = self.fitter(family, data, average=True)
             run(fitter, replace(phase, codes_rate=rate, steps=self.adapting))
             return quality(family, fitter.store.all().tensors["latent"], data)
@@ -170,7 +171,7 @@ class Images:
         return found(self.unseen, best), f"{len(self.unseen)} unseen at {best:g}"
 
 
-def run(fitter: SignalFitter, phase: Phase, told: Callable[[int], None] = lambda done: None) -> float:
+def run(fitter: InstanceFitter, phase: Phase, told: Callable[[int], None] = lambda done: None) -> float:
     """Seconds that a phase took."""
     fitter.begin(phase)
     began = time.monotonic()
@@ -179,7 +180,7 @@ def run(fitter: SignalFitter, phase: Phase, told: Callable[[int], None] = lambda
 
 
 @torch.no_grad()
-def quality(family: nn.Module, latents: Tensor, data: SignalData, most: int | None = None) -> float:
+def quality(family: nn.Module, latents: Tensor, data: InstanceData, most: int | None = None) -> float:
     """Mean PSNR of the images of `data`, or of `most` of them, at all their pixels."""
     found = []
     for rows in torch.arange(0, len(data), 1 if most is None else -(-len(data) // most)).split(32):
@@ -198,7 +199,7 @@ def of_mixture(images: Images, folder: Path) -> tuple[MixtureFamily, dict[str, f
 
 
 @torch.no_grad()
-def costs(family: MixtureFamily | Modulated, data: SignalData) -> dict[str, float]:
+def costs(family: MixtureFamily | Modulated, data: InstanceData) -> dict[str, float]:
     """Of one image of an instance, its network being at hand: what is done once for an instance is not counted."""
     points, networks = data.points[None], family.networks(family.average_codes(1).tensors["latent"])
 

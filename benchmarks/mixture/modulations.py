@@ -1,6 +1,6 @@
 """What mixtures are compared with: other ways to make the network of an instance from a latent vector.
 
-Each is a family that `SignalFitter` fits as it fits a mixture: `bases` are what learns at the rate of the bases,
+Each is a family that `InstanceFitter` fits as it fits a mixture: `bases` are what learns at the rate of the bases,
 `projection` what makes something of latent vectors.
 """
 

@@ -25,8 +25,8 @@ from manyfields.commands._progress import progress
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.families.octree.baselines.methods import METHODS
 from manyfields.families.octree.field import OctreeConfig
-from manyfields.runs.comparing import codecs as compare_codecs
-from manyfields.runs.comparing.codecs import FILE, HELD_OUT, new_trial
+from manyfields.runs import compare_codecs
+from manyfields.runs.comparisons.codecs import FILE, HELD_OUT, new_trial
 from manyfields.views import read_views
 from manyfields.views.render_set import render_set
 

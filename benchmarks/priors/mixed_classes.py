@@ -22,10 +22,10 @@ from manyfields.collection import Collection, open_collection
 from manyfields.errors import MeshError
 from manyfields.evaluation.point_sets import compare_shapes, points_on_surface
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.mixture.instance_data import grid_points
-from manyfields.families.mixture.scores import SOLID
 from manyfields.fields import Codes
+from manyfields.fitting.instance_data import grid_points
 from manyfields.generation import WAYS, Prior, PriorSettings
+from manyfields.rendering.solids import SOLID
 from manyfields.runs import train_prior
 from manyfields.runs.pictures import contact_sheet, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior

@@ -31,7 +31,7 @@ from manyfields.families.fused_planes.codebooks.settings import BITS, STEPS
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_object
 from manyfields.runs import RunRecord
-from manyfields.runs.measuring import measure_codes
+from manyfields.runs.sources.held_out import measure_codes
 from manyfields.views import read_views
 
 ROWS = RESULTS / "vq_micro.json"

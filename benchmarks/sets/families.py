@@ -17,8 +17,8 @@ import torch
 from benchmarks.places import RESULTS
 from manyfields.commands._progress import progress, to_stderr
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.runs.comparing import families as compare_families
-from manyfields.runs.comparing.families import PLAIN, SYSTEMS
+from manyfields.runs import compare_families
+from manyfields.runs.comparisons.families import PLAIN, SYSTEMS
 
 ROWS = RESULTS / "families.json"
 UNITS = {

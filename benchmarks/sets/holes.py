@@ -35,8 +35,7 @@ from manyfields.evaluation import metrics
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
-from manyfields.runs.evaluate import held_out_views
-from manyfields.runs.measuring import HeldOut
+from manyfields.runs.sources.held_out import HeldOut, held_out_views
 from manyfields.shared_part import Pictures
 from manyfields.views import ObjectViews, read_views
 from manyfields.views.mesh_sources import find_meshes

@@ -32,8 +32,8 @@ from manyfields.families.fused_planes.plane_loss import PlaneLoss
 from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject, load_object
 from manyfields.runs import RunRecord
-from manyfields.runs.measuring import measure_codes, measure_layers
 from manyfields.runs.originals import fitted_objects
+from manyfields.runs.sources.held_out import measure_codes, measure_layers
 from manyfields.views import read_views
 
 ROWS = RESULTS / "sets.json"

@@ -28,7 +28,7 @@ from manyfields.collection import open_collection
 from manyfields.commands._progress import PlainLines, to_stderr
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, presets, settings_to_json
-from manyfields.runs.comparing.variants import VARIANTS
+from manyfields.runs.comparisons.variants import VARIANTS
 from manyfields.views.render_set import render_set
 
 ROWS = RESULTS / "vehicles.json"

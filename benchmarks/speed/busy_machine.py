@@ -114,8 +114,8 @@ def steps_per_second(views: Path, threads: int, seconds: float, beside: int | No
     from manyfields.fitting.data import FittingData
     from manyfields.memory import keep_freed_memory
     from manyfields.runs import RunRecord
-    from manyfields.runs.loading import load_objects
     from manyfields.runs.settings import chosen_settings, read_config
+    from manyfields.runs.sources.loading import load_objects
     from manyfields.views import read_views
 
     keep_freed_memory()

@@ -9,7 +9,7 @@ from PIL import Image
 from manyfields.collection import open_collection
 from manyfields.errors import CollectionError, RunError, ViewError
 from manyfields.runs import RunRecord, add, evaluate
-from manyfields.runs.evaluate import held_out_views
+from manyfields.runs.sources.held_out import held_out_views
 from manyfields.views import read_views
 
 

@@ -12,7 +12,7 @@ from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import RunError, ViewError
 from manyfields.runs import RunRecord, add, fit
-from manyfields.runs.loading import load_objects
+from manyfields.runs.sources.loading import load_objects
 from manyfields.views import hold_out, read_views
 
 IDS = ["ball_blue", "ball_red", "box_flat", "box_tall"]

@@ -8,10 +8,9 @@ import pytest
 from manyfields._lock import only_process
 from manyfields.errors import RunError
 from manyfields.generation import PriorSettings
-from manyfields.runs import RunRecord, add, compress, demo, fit, train_prior
-from manyfields.runs.comparing import variants as compare
-from manyfields.runs.comparing.codecs import compare_codecs
-from manyfields.runs.comparing.families import compare_families
+from manyfields.runs import RunRecord, add, compare, compress, demo, fit, train_prior
+from manyfields.runs.comparisons.codecs import compare_codecs
+from manyfields.runs.comparisons.families import compare_families
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -6,16 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from manyfields.errors import ConfigError, ViewError
+from manyfields.errors import ViewError
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import available_memory
-from manyfields.runs import RunRecord, fit, plan, starting
-from manyfields.runs import costs as costs_module
-from manyfields.runs.costs import Costs, costs_of
-from manyfields.runs.loading import load_objects
+from manyfields.runs import RunRecord, fit, plan
 from manyfields.runs.plan import Asked
 from manyfields.runs.settings import chosen_settings, read_config
+from manyfields.runs.sources import costs as costs_module
+from manyfields.runs.sources import posed_views
+from manyfields.runs.sources.costs import Costs, costs_of
+from manyfields.runs.sources.loading import load_objects
 from manyfields.runs.trainer import PROBES_OF_A_PHASE
 from manyfields.views import read_views
 
@@ -53,7 +54,7 @@ def test_available_memory_is_what_the_system_says():
 
 
 def test_the_size_of_waves_is_decided_once(data, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(starting, "objects_at_once", lambda item, shapes: 2)
+    monkeypatch.setattr(posed_views, "objects_at_once", lambda item, shapes: 2)
     run = tmp_path / "run"
     config = tmp_path / "settings.json"
     config.write_text(json.dumps({**json.loads(settings.read_text()), "wave": None}))
@@ -69,6 +70,9 @@ def octrees(data, octree_settings):
     trained = {item.id: {"trained": len(item) - 1, "views": item.names[:1]} for item in views}
     record = RunRecord(settings, [str(data)], (32, 32), views.ids, [], trained)
     return record, load_objects(views.objects, record)
+
+
+VIEWS = posed_views.PosedViews()
 
 
 def silent(*told) -> None:
@@ -88,15 +92,15 @@ def silent(*told) -> None:
 )
 def test_minutes_are_for_all_that_a_user_waits_for(octrees, monkeypatch, asked, each, steps):
     record, items = octrees
-    pilot, _ = plan._pilot_alone(record, items, Ticks())
+    pilot, _ = plan._pilot_alone(record, VIEWS, items, Ticks())
     monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
     monkeypatch.setattr(plan, "seconds_per_step", lambda make, phases, clock: [0.1])
     held = [len(each["views"]) for each in record.held_out.values()]
     assert held == [1] * 4
     costs = Costs(object=1.0, view=1.0, lpips=0.0, look=4 / (PROBES_OF_A_PHASE * 4), levels=1)
-    monkeypatch.setattr(plan, "costs_of", lambda *given: costs)
+    monkeypatch.setattr(posed_views.PosedViews, "costs", lambda *given: costs)
     monkeypatch.setattr(costs_module, "PICTURES_OF_ACCOUNT", -4)
-    forecast = plan.plan_steps(record, items, replace(asked, began=-8.0), silent, Ticks(1e-9))
+    forecast = plan.plan_steps(record, VIEWS, items, replace(asked, began=-8.0), silent, Ticks(1e-9))
     assert record.phases1[0].steps == pytest.approx(steps, abs=1) and "4 objects" in forecast
     assert ("1 min cannot hold all of that" in forecast) == (each == 100.0)
     assert "storing and measuring 8.00 s" in forecast and ("report 4.00 s" in forecast) == asked.report
@@ -116,7 +120,7 @@ def test_what_is_not_steps_is_counted_by_objects_views_and_phases():
 
 def test_costs_are_measured_on_the_second_of_two_turns(octrees):
     record, items = octrees
-    pilot, _ = plan._pilot_alone(record, items, Ticks())
+    pilot, _ = plan._pilot_alone(record, VIEWS, items, Ticks())
     costs = costs_of(pilot, record, Ticks(1.0))
     # From one look at the clock to the next a second has passed: what is left of a view is what its guide did not take.
     assert (costs.object, costs.view, costs.look) == (1.0, 0.0, 1.0) and costs.lpips in (0.0, 1.0)
@@ -137,7 +141,7 @@ def test_time_that_stage_1_has_left_goes_to_stage_2(octrees):
 def test_a_pilot_leaves_objects_as_they_are(octrees):
     record, items = octrees
     before = [(item.hull.clone(), item.bounds.clone()) for item in items]
-    plan.plan_steps(record, items, Asked(0.01), silent)
+    plan.plan_steps(record, VIEWS, items, Asked(0.01), silent)
     for item, (hull, bounds) in zip(items, before, strict=True):
         assert torch.equal(item.hull, hull) and torch.equal(item.bounds, bounds)
 
@@ -160,18 +164,18 @@ def test_a_pilot_meets_all_sizes_that_grids_will_have(data, tensor_settings, mon
         return [0.1 for _ in phases]
 
     monkeypatch.setattr(plan, "seconds_per_step", timed)
-    plan.plan_steps(record, load_objects(views.objects, record), Asked(0.01), silent, Ticks(tick))
+    plan.plan_steps(record, VIEWS, load_objects(views.objects, record), Asked(0.01), silent, Ticks(tick))
     assert seen[0] < seen[-1]
 
 
 def test_a_pilot_of_own_fields_learns_before_it_is_timed(octrees, monkeypatch):
     """Of a field that is empty as yet, steps are cheap."""
     record, items = octrees
-    pilot, each = plan._pilot_alone(record, items, Ticks())
+    pilot, each = plan._pilot_alone(record, VIEWS, items, Ticks())
     monkeypatch.setattr(plan, "_pilot_alone", lambda *given: (pilot, each))
     taken, known = pilot.step, []
     monkeypatch.setattr(pilot, "step", lambda phase, index: known.append((phase.steps, index)) or taken(phase, index))
-    plan.plan_steps(record, items, Asked(0.2, whole=False), silent, Ticks())
+    plan.plan_steps(record, VIEWS, items, Asked(0.2, whole=False), silent, Ticks())
     counts = [steps for steps, _ in known]
     learned = counts.index(12)
     assert learned >= 1 and set(counts[:learned]) == {6}, "the steps that its settings plan"
@@ -186,5 +190,3 @@ def test_some_objects_of_a_folder(data, rgb_settings, tmp_path, monkeypatch):
     assert fit(data, tmp_path / "run", resume=True, report=False).ids == sorted(names)
     with pytest.raises(ViewError, match="has no object 'x'; it has ball_blue, "):
         fit(data, tmp_path / "other", config=rgb_settings, objects=("ball_red", "x"))
-    with pytest.raises(ConfigError, match="objects: they can be named in folders of views alone"):
-        fit(data, tmp_path / "other", family="mixture-images", objects=("a",))

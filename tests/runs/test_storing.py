@@ -7,8 +7,9 @@ import pytest
 
 from manyfields.collection import open_collection
 from manyfields.errors import Remark, ViewError
-from manyfields.runs import RunRecord, fit, starting
-from manyfields.runs.loading import load_objects
+from manyfields.runs import RunRecord, fit
+from manyfields.runs.sources import posed_views
+from manyfields.runs.sources.loading import load_objects
 
 
 @pytest.fixture
@@ -16,15 +17,15 @@ def renamed(monkeypatch):
     """Objects get other ids after all checks, as where a reader lets one pass that the store refuses."""
 
     def rename(names: dict[str, str]):
-        usual = starting.read_views
+        usual = posed_views.read_views
 
         def read(folder):
             found = usual(folder)
             objects = [replace(item, id=names.get(item.id, item.id)) for item in found.objects]
             return replace(found, objects=objects)
 
-        monkeypatch.setattr(starting, "read_views", read)
-        monkeypatch.setattr(starting, "usable_views", lambda views: (views, []))
+        monkeypatch.setattr(posed_views, "read_views", read)
+        monkeypatch.setattr(posed_views, "usable_views", lambda views: (views, []))
 
     return rename
 

@@ -82,9 +82,9 @@ def test_a_folder_of_meshes(tmp_path):
         entries = [{"id": "a", "file": "a.ply", "group": f"{kind}-design"}, {"id": f"{kind}-gone", "file": "b.ply"}]
         (tmp_path / kind / "manifest.json").write_text(json.dumps(entries))
     found = read_voxels(tmp_path, side=8)
-    assert found.ids == ["cars-a", "cups-a"] and found.groups == ["cars-design", "cups-design"]
-    assert found.labels == ["cars", "cups"] and found.values.shape == (2, 512, 1)
-    assert set(np.unique(found.values)) == {0, 255}
+    assert found.ids == ["cars-a", "cups-a"] and [item.group for item in found] == ["cars-design", "cups-design"]
+    assert [(item.label, item.values.shape) for item in found] == [("cars", (512, 1)), ("cups", (512, 1))]
+    assert all(set(np.unique(item.values)) == {0, 255} for item in found)
     assert [problem.object for problem in found.problems] == ["cars-gone", "cups-gone"]
     assert read_voxels(tmp_path / "cars", side=8).ids == ["a"]
     for side in (3, 129):
@@ -101,4 +101,4 @@ def test_a_folder_without_solids_says_why(tmp_path):
 
 def test_real_meshes(shared):
     found = read_voxels(shared / "data" / "models" / "detail", side=32)
-    assert len(found) == 4 and all(value.mean() > 3 for value in found.values)
+    assert len(found) == 4 and all(item.values.mean() > 3 for item in found)

@@ -17,7 +17,7 @@ class Add(Command):
     folder: RunFolder
     """Run folder that `manyfields fit` made."""
     data: DataFolder
-    """Folder of posed images of the new objects."""
+    """Folder of the new objects: posed images, or images or meshes where the run is of such."""
     minutes: OptionalMinutes = None
     """Time for all new objects together, with measuring and report; the run's own steps an object if not given."""
     threads: Threads = None

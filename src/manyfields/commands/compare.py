@@ -105,7 +105,7 @@ class Compare(Command):
     def _codecs(self) -> list[dict[str, Any]]:
         from manyfields import runs
         from manyfields.families.octree.baselines.methods import METHODS
-        from manyfields.runs.comparing.codecs import STEPS
+        from manyfields.runs.comparisons.codecs import STEPS
 
         with progress("compare") as report:
             return runs.compare_codecs(

@@ -1,6 +1,6 @@
 """The figures of one object and of a set: all metrics of its held-out views, and how they are averaged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from jaxtyping import Float
@@ -56,12 +56,20 @@ def mean_scores(parts: Iterable[Scores]) -> Scores:
 
     Views to object, then objects to set: in this order.
     """
-    parts = list(parts)
+    return Scores(**mean_figures([part.to_json() for part in (*parts, Scores())]))
+
+
+def mean_figures(parts: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Likewise of figures by name, which all parts have.
+
+    >>> mean_figures([{"psnr": 30.0, "iou": None}, {"psnr": 31.0, "iou": 0.5}])
+    {'psnr': 30.5, 'iou': 0.5}
+    """
 
     def joined(name: str) -> float | None:
-        values = [value for part in parts if (value := getattr(part, name)) is not None]
+        values = [value for part in parts if (value := part[name]) is not None]
         if not values:
             return None
         return max(values) if name == "worst_holes" else sum(values) / len(values)
 
-    return Scores(**{field.name: joined(field.name) for field in fields(Scores)})
+    return {name: joined(name) for name in parts[0]}

@@ -25,6 +25,16 @@ class NamedData(Protocol):
     def objects(self) -> Sequence[Named]: ...
 
 
+class StageData(NamedData, Protocol):
+    """The objects of a stage or wave, as they are drawn from."""
+
+    def __len__(self) -> int: ...
+    @property
+    def views(self) -> int:
+        """What an epoch sees: training views of all objects together, or each instance once."""
+        ...
+
+
 class TrainedFitter(Protocol):
     """What a trainer needs to know of what it runs."""
 
@@ -58,16 +68,29 @@ class TrainedFitter(Protocol):
 
 
 class StageFitter(TrainedFitter, Protocol):
-    """What fits objects to their views: `fitting.Fitter`, that of mixtures, and that of octrees."""
+    """What fits the objects of a stage, or of a wave: the fitters of all families."""
 
     @property
     def shared(self) -> SharedPart: ...
     @property
-    def data(self) -> FittingData: ...
+    def data(self) -> StageData: ...
+    def finish(self, frozen: bool) -> None:
+        """Told once the shared part has learned: what new codes start from is remembered.
+
+        `frozen`: it stays as it is from now on, so that codes may be turned to suit that.
+        """
+        ...
+
     def codes_of(self, rows: Sequence[int]) -> ObjectCodes:
         """The codes of some objects as they are now: what is stored."""
         ...
 
+
+class ViewFitter(StageFitter, Protocol):
+    """What fits objects to their views."""
+
+    @property
+    def data(self) -> FittingData: ...
     def pictures(self, row: int, cameras: Cameras, sampler: Sampler) -> Pictures:
         """Views (V,) of one object as it is now: a quick look."""
         ...

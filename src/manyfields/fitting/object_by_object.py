@@ -121,6 +121,10 @@ class ObjectByObjectFitter(ABC):
             if after_step is not None and after_step(index + 1, losses):
                 break
 
+    def finish(self, frozen: bool) -> None:
+        """Told once the network has learned: there are no codes that others would start from."""
+        return
+
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the seed and the step's number."""
         whole = {

@@ -1,7 +1,7 @@
 """The fitting loop of objects that share what they can: steps for the shared part and the codes of a stage or wave.
 
-`PlaneFitter` (fused planes), `MixtureFitter` and `SignalFitter` say which parts learn, what is made of a code, and what
-is compared with what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
+`PlaneFitter` (fused planes), `MixtureFitter` and `InstanceFitter` say which parts learn, what is made of a code, and
+what is compared with what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
 """
 
 from abc import ABC, abstractmethod
@@ -145,6 +145,15 @@ class SetFitter(ABC, Generic[D]):
             losses = self.step(phase, index)
             if after_step is not None and after_step(index + 1, losses):
                 break
+
+    def finish(self, frozen: bool) -> None:
+        """Told once the shared part has learned: it remembers the average code, from which new ones start.
+
+        Against a shared part that is `frozen` from now on, codes are balanced.
+        """
+        self.shared.family.remember_average(self.store.all())
+        if frozen:
+            self.store.codes.update(self.shared.family.balance(self.store.all()).tensors)
 
     def codes_of(self, rows: Sequence[int]) -> Codes:
         """The codes of some objects as they are now."""

@@ -3,9 +3,9 @@
 from manyfields.families.registry import presets
 from manyfields.fitting.settings import FitSettings
 from manyfields.runs.add import add
-from manyfields.runs.comparing.codecs import compare_codecs
-from manyfields.runs.comparing.families import compare_families
-from manyfields.runs.comparing.variants import compare
+from manyfields.runs.comparisons.codecs import compare_codecs
+from manyfields.runs.comparisons.families import compare_families
+from manyfields.runs.comparisons.variants import compare
 from manyfields.runs.compress import compress, size_breakdown
 from manyfields.runs.demo import demo
 from manyfields.runs.evaluate import evaluate

@@ -14,9 +14,9 @@ from manyfields.families.registry import family_of
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.codec_choice import codec_named, settings_of
 from manyfields.runs.compression_waves import Waves
-from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.originals import RunObjects
 from manyfields.runs.record import FILE, RunRecord
+from manyfields.runs.sources.moved import check_at_hand, found_again
 from manyfields.views import ObjectViews, read_views, usable_views
 
 

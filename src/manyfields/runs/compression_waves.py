@@ -9,9 +9,9 @@ import torch
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.families.codec import Codec, Fitted, name_in_file
 from manyfields.fitting.progress import Progress
-from manyfields.runs.measuring import measure_layers
 from manyfields.runs.originals import RunObjects, together
 from manyfields.runs.plane_maps import keeping_pictures
+from manyfields.runs.sources.held_out import measure_layers
 
 OBJECTS_AT_ONCE = 32  # stored as one wave: what a crash loses at most
 

@@ -1,4 +1,4 @@
-"""`fit`: views of many objects to a run folder with a collection and its report."""
+"""`fit`: a folder of objects to a run folder with a collection and its report."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,28 +8,20 @@ from typing import Any
 from manyfields._checks import POSITIVE, check_new_folder
 from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
-from manyfields.collection.shared_file import open_shared_part
-from manyfields.errors import ConfigError, RunError, ViewError
+from manyfields.errors import RunError, ViewError
 from manyfields.families.registry import new_fitter, new_shared, row_of
-from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.fitters import StageFitter
-from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
-from manyfields.fitting.ray_fitter import RayFitter
 from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.loading import load_objects
-from manyfields.runs.moved_views import found_again
+from manyfields.runs.begin import begin, recorded_objects
 from manyfields.runs.plan import Asked, longer, waves_of
-from manyfields.runs.probe import held_out_probe, watch
-from manyfields.runs.publishing import note_stage, publish
+from manyfields.runs.publishing import publish
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.settings import chosen_settings, read_config
-from manyfields.runs.signals import fit_signals, resume_signals
-from manyfields.runs.starting import recorded_views, start
-from manyfields.runs.storing import store_objects
-from manyfields.runs.trainer import Clock, StageTrainer
-from manyfields.views import ObjectViews, read_views
+from manyfields.runs.sources.moved import found_again
+from manyfields.runs.sources.table import source_of
+from manyfields.runs.trainer import Clock
+from manyfields.runs.under_way import RunUnderWay
 
 
 def fit(
@@ -49,12 +41,12 @@ def fit(
     clock: Clock = time.monotonic,
     **changes: Any,
 ) -> Collection:
-    """Fit all objects of a folder of views, in all stages; write collection, checkpoints and report to `out`.
+    """Fit all objects of a folder, in all stages; write collection, checkpoints and report to `out`.
 
     `objects` names those to fit, if not all; they are recorded, and a resumed run goes on with its own.
     `family` is "fused-planes", "octree", "tensorf", "factor-fields" or "mixture"; it chooses the preset if none is,
-    and with it which settings there are.
-    With "mixture-images" or "mixture-voxels" the folder is one of images or meshes, and no report is written.
+    and with it which settings there are. Of "mixture-images" and "mixture-voxels" the folder is one of images or of
+    meshes.
     `minutes` scales the preset's steps to a time, by a pilot on this machine, and is recorded as steps. It is for all
     that a caller waits for, reading, measuring and the report included, or with `fitting_alone` for fitting.
     `config` is a JSON file of settings; `changes` are settings by name (`seed`, `resolution`, `bits`, ...; those of a
@@ -74,8 +66,6 @@ def fit(
         RunRecord.load(run)  # a folder without a run is not touched
     else:
         settings = chosen_settings(preset, read_config(config), _given(changes), family)
-        if settings.source != "scenes" and objects:
-            raise ConfigError("objects: they can be named in folders of views alone; move the files apart instead")
         if not Path(data).exists():
             raise ViewError(f"{data}: no such folder")
         check_new_folder(run, Path(data))
@@ -85,51 +75,37 @@ def fit(
         if resume:
             return _resume(Path(data), run, report, progress, say)
         _refuse_another(run)  # one that began since
-        if settings.source != "scenes":
-            return fit_signals(Path(data), run, settings, minutes, progress, say)
         asked = Asked(minutes, not fitting_alone, report, began)
-        record, views, first = start(Path(data), objects, settings, asked, progress, say, clock)
+        record, found, first = begin(Path(data), objects, settings, asked, progress, say, clock)
         record.save(run)
-        return _finish(run, record, views, first, report, progress, say)
+        return _finish(RunUnderWay(run, record, source_of(settings), progress, say), found, first, report)
 
 
-def _resume(data: Path, run: Path, report: bool, progress: Progress, say: Callable[[str], None]) -> Collection:
+def _resume(data: Path, folder: Path, report: bool, progress: Progress, say: Callable[[str], None]) -> Collection:
     """Go on with a run from its last checkpoint, with its own settings."""
-    record = RunRecord.load(run)
-    signals = record.settings.source != "scenes"
+    record = RunRecord.load(folder)
     if data.resolve() != Path(record.data[0]) and not Path(record.data[0]).exists():
-        record = found_again(run, record, [data])  # moved; `recorded_views` finds out whether they are the same
+        record = found_again(folder, record, [data])  # moved; `recorded_objects` finds out whether it is the same
     if data.resolve() != Path(record.data[0]):
-        raise RunError(f"{run} was fitted to {record.data[0]}, not to {data}: resume it with the same views")
+        raise RunError(f"{folder} was fitted to {record.data[0]}, not to {data}: resume it with the same data")
     if record.finished:
-        if report and not signals and not (run / "report.html").exists():
-            _report(run, progress)
-        return open_collection(run)
-    if signals:
-        return resume_signals(run, record, progress)
-    progress("checking views", 0, 1)
-    views = recorded_views(read_views(record.data[0]), record)
-    progress("checking views", 1, 1)
-    first = load_objects([views[name] for name in record.readable(record.stage1)], record, progress)
-    return _finish(run, record, views, first, report, progress, say)
+        if report and not (folder / "report.html").exists():
+            _report(folder, progress)
+        return open_collection(folder)
+    run = RunUnderWay(folder, record, source_of(record.settings), progress, say)
+    found = recorded_objects(record, run.source, progress)
+    first = run.source.load([found[name] for name in record.readable(record.stage1)], record, progress)
+    return _finish(run, found, first, report)
 
 
-def _finish(
-    run: Path,
-    record: RunRecord,
-    views: dict[str, ObjectViews],
-    first: list[FittingObject],
-    report: bool,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> Collection:
-    collection = _fit_stages(run, record, views, first, progress, say)
+def _finish(run: RunUnderWay, found: dict[str, Any], first: list[Any], report: bool) -> Collection:
+    collection = _fit_stages(run, found, first)
     if not len(collection):
-        raise ViewError(f"{run}: no object could be stored: {record.problems[-1]['message']}")
-    record.finished = True
-    record.save(run)
+        raise ViewError(f"{run.folder}: no object could be stored: {run.record.problems[-1]['message']}")
+    run.record.finished = True
+    run.record.save(run.folder)
     if report:
-        _report(run, progress)
+        _report(run.folder, run.progress)
     return collection
 
 
@@ -148,137 +124,50 @@ def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _fit_stages(
-    run: Path,
-    record: RunRecord,
-    views: dict[str, ObjectViews],
-    first: list[FittingObject],
-    progress: Progress,
-    say: Callable[[str], None],
-) -> Collection:
-    settings = record.settings
-    if row_of(settings).shares == "network":
-        return _fit_alone(run, record, first, progress, say)
-    fitter = new_fitter(settings, new_shared(settings, first), FittingData(first, device(settings)), average=False)
-    times = record.step_seconds.get("stage1", [])
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, step_seconds=times)
-    note_stage(record, run, "stage1", trainer)
-    fitter.shared.family.remember_average(fitter.store.all())
-    if settings.policy == "joint" and record.stage2:
-        second = load_objects([views[name] for name in record.readable(record.stage2)], record, progress)
-        record.save(run)
-        return _finish_jointly(run, record, first + second, fitter, longer(record, trainer.spare), progress, say)
-    fitter.store.codes.update(fitter.shared.family.balance(fitter.store.all()).tensors)
-    collection = publish(run, record, fitter.shared)
-    _store(record, collection, fitter, 1, progress)
-    waves = waves_of(record)
-    more = longer(record, trainer.spare)
-    planned_views = sum(record.held_out[name]["trained"] for name in waves[0]) if waves else 0
-    for number, wave in enumerate(waves):
-        new = [views[name] for name in record.readable(wave) if name not in collection]
-        # Steps were planned for the first wave; the last one may be smaller.
-        share = sum(record.held_out[name]["trained"] for name in wave) / planned_views
-        phases = [phase.planned(len(wave), 0, share * more) for phase in record.phases2]
-        objects = load_objects(new, record, progress)
-        record.save(run)
-        fit_wave(run, record, collection, objects, phases, f"stage 2.{number + 1}", progress, say)
-    return collection
-
-
-def _fit_alone(
-    run: Path, record: RunRecord, objects: list[FittingObject], progress: Progress, say: Callable[[str], None]
-) -> Collection:
-    """One stage: every object on its own octree or grids, and the network that all share."""
+def _fit_stages(run: RunUnderWay, found: dict[str, Any], first: list[Any]) -> Collection:
+    """Stage 1, which learns the shared part, and stage 2, wave by wave. Objects that share a network have no second."""
+    record, settings, source = run.record, run.record.settings, run.source
     began = time.monotonic()
-    settings, data = record.settings, FittingData(objects, device(record.settings))
-    fitter = new_fitter(settings, new_shared(settings, objects), data, average=False, progress=progress)
-    spent = {"before steps": time.monotonic() - began}
-    trainer = _train(run, record, fitter, record.phases1, "stage 1", "stage1", progress, say, spent)
-    note_stage(record, run, "stage1", trainer)
-    collection = publish(run, record, fitter.shared)
-    _store(record, collection, fitter, 1, progress)
+    data = source.data(first, device(settings))
+    fitter = new_fitter(settings, new_shared(settings, first), data, average=False, progress=run.progress)
+    spent = {"before steps": time.monotonic() - began} if row_of(settings).shares == "network" else None
+    trainer = run.train(fitter, record.phases1, "stage 1", spent, record.step_seconds.get("stage1", []))
+    more = longer(record, trainer.spare)
+    joint = settings.policy == "joint" and bool(record.stage2)
+    fitter.finish(frozen=not joint)
+    if joint:
+        second = run.load([found[name] for name in record.readable(record.stage2)])
+        return _finish_jointly(run, first + second, fitter, more)
+    collection = publish(run.folder, record, fitter.shared)
+    source.store_first(run, collection, fitter)
+    waves = waves_of(record)
+    planned = _trained(record, waves[0]) if waves else 0
+    for number, wave in enumerate(waves):
+        new = [found[name] for name in record.readable(wave) if name not in collection]
+        # Steps were planned for the first wave; the last one may be smaller.
+        share = _trained(record, wave) / planned * more
+        phases = source.phases_of_wave(settings, record.phases2, len(wave), share)
+        run.fit_wave(collection, run.load(new), phases, f"stage 2.{number + 1}")
     return collection
 
 
-def fit_wave(
-    run: Path,
-    record: RunRecord,
-    collection: Collection,
-    objects: list[FittingObject],
-    phases: Sequence[Phase],
-    name: str,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> None:
-    """Fit the codes of some objects against the published shared part, and store them as one wave."""
-    if not objects:
-        return
-    shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
-    data = FittingData(objects, device(record.settings))
-    fitter = new_fitter(record.settings, shared, data, average=True)
-    trainer = _train(run, record, fitter, phases, name, name.replace(" ", "-"), progress, say)
-    note_stage(record, run, name, trainer)
-    _store(record, collection, fitter, 2, progress)
+def _trained(record: RunRecord, ids: Sequence[str]) -> int:
+    """What an epoch of some objects sees; runs of images and voxels of earlier versions do not say."""
+    return sum(record.held_out[name]["trained"] if name in record.held_out else 1 for name in ids)
 
 
-def _finish_jointly(
-    run: Path,
-    record: RunRecord,
-    objects: list[FittingObject],
-    fitter: RayFitter,
-    more: float,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> Collection:
+def _finish_jointly(run: RunUnderWay, objects: list[Any], fitter: Any, more: float) -> Collection:
     """Stage 2 that fine-tunes the shared part. Objects of stage 1 stay among the drawn ones, lest it forgets them."""
-    data = FittingData(objects, device(record.settings))
-    together = new_fitter(record.settings, fitter.shared, data, average=True)
+    record, settings = run.record, run.record.settings
+    data = run.source.data(objects, device(settings))
+    together: Any = new_fitter(settings, fitter.shared, data, average=True)
     for name, tensor in together.store.codes.items():
         tensor[: len(fitter.store)] = fitter.store.codes[name]
     if together.guides is not None and fitter.guides is not None:
         together.guides.values[: len(fitter.store)] = fitter.guides.values
     phases = [phase.planned(len(objects), 0, more) for phase in record.phases2]
-    times = record.step_seconds.get("stage2", [])
-    trainer = _train(run, record, together, phases, "stage 2", "stage2", progress, say, step_seconds=times)
-    note_stage(record, run, "stage2", trainer)
-    together.shared.family.remember_average(together.store.all())
-    collection = publish(run, record, together.shared)
-    _store(record, collection, together, 2, progress)
+    run.train(together, phases, "stage 2", step_seconds=record.step_seconds.get("stage2", []))
+    together.finish(frozen=False)
+    collection = publish(run.folder, record, together.shared)
+    run.store(collection, together, 2)
     return collection
-
-
-def _train(
-    run: Path,
-    record: RunRecord,
-    fitter: StageFitter,
-    phases: Sequence[Phase],
-    name: str,
-    checkpoint: str,
-    progress: Progress,
-    say: Callable[[str], None],
-    spent: dict[str, float] | None = None,
-    step_seconds: Sequence[float] = (),
-) -> StageTrainer:
-    """Run a stage from its checkpoint, or from its start where there is none. `spent`: time before that start."""
-    trainer = StageTrainer(
-        name,
-        fitter,
-        phases,
-        run / "checkpoints" / f"{checkpoint}.safetensors",
-        every_seconds=record.settings.checkpoint_seconds,
-        progress=progress,
-        probe=held_out_probe(fitter, record.settings.final_sampler, record.size),
-        watch=watch(fitter, record.settings.final_sampler, record.size),
-        step_seconds=step_seconds,
-        say=say,
-        seconds=spent or {},
-    )
-    trainer.run()
-    return trainer
-
-
-def _store(record: RunRecord, collection: Collection, fitter: StageFitter, stage: int, progress: Progress) -> None:
-    missing = [row for row, item in enumerate(fitter.data.objects) if item.id not in collection]
-    if missing:
-        objects = [fitter.data.objects[row] for row in missing]
-        store_objects(collection, objects, fitter.codes_of(missing), record, stage, progress)

@@ -13,8 +13,8 @@ from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import takes_half
-from manyfields.runs.loading import load_objects
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.loading import load_objects
 from manyfields.shared_part import SharedPart
 from manyfields.views import ObjectViews
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -11,14 +12,14 @@ from manyfields.collection.shared_file import shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.evaluation.units import format_seconds
 from manyfields.families.registry import codec_of, new_fitter, new_shared, row_of
-from manyfields.fitting.data import FittingData, FittingObject
-from manyfields.fitting.fitters import StageFitter
+from manyfields.fitting.data import FittingObject
+from manyfields.fitting.fitters import StageData, StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import device
 from manyfields.memory import available_memory
-from manyfields.runs.costs import costs_of, held_out_counts
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.source import Source
 from manyfields.runs.trainer import Clock, seconds_per_step
 
 SHARE_FOR_FITTING = 0.9
@@ -52,7 +53,8 @@ class Asked:
 
 def plan_steps(
     record: RunRecord,
-    stage1: list[FittingObject],
+    source: Source,
+    stage1: list[Any],
     asked: Asked,
     progress: Progress,
     clock: Clock = time.monotonic,
@@ -63,45 +65,38 @@ def plan_steps(
     """
     settings, minutes = record.settings, asked.minutes
     began = clock() if asked.began is None else asked.began
-    first = FittingData(stage1, device(record.settings))
+    first = source.data(stage1, device(settings))
     waves = waves_of(record)
-    drawn2 = waves[0] if waves else []
-    if settings.policy == "joint":
-        drawn2 = record.stage1 + drawn2
-    views2 = [record.held_out[name]["trained"] for name in drawn2]
-
-    def plan(factor: float) -> None:
-        record.phases1 = [phase.planned(len(first), first.views, factor) for phase in settings.stage1]
-        if waves:
-            phases = settings.stage2 if settings.policy == "frozen" else _joint(settings.stage2, settings.stage1)
-            record.phases2 = [phase.planned(len(views2), sum(views2), factor) for phase in phases]
-
-    plan(1.0)
+    source.plan(record, first)
     if minutes is None and sum(phase.steps for phase in record.phases1 + record.phases2) < STEPS_OF_A_LONG_RUN:
         return ""
-    parts = 2 + bool(waves)
+    parts = 2 + bool(record.phases2)
     progress("pilot", 0, parts)
     growing = 0.0
     if row_of(settings).shares == "network":
-        pilot, each = _pilot_alone(record, stage1, clock)
+        pilot, each = _pilot_alone(record, source, stage1, clock)
         growing = each * len(stage1)
         _learn_a_little(pilot, record.phases1[0], 60 * LEARNING_SHARE * (minutes or 0.0), clock)
         times = seconds_per_step(lambda: pilot, record.phases1, clock=clock)
     else:
-        pilot = _pilot_together(record, stage1, FittingData(stage1[:1], device(settings)))
+        pilot = _pilot_together(record, stage1, source.data(stage1[:1], device(settings)))
         times = seconds_per_step(lambda: _pilot_together(record, stage1, first), record.phases1, clock=clock)
-    if waves:
+    if record.phases2:
         progress("pilot", 1, parts)
-        drawn = FittingData(stage1[: len(waves[0])], device(record.settings))
+        drawn = source.data(stage1[: len(waves[0]) if waves else settings.wave], device(settings))
+        phases2 = list(record.phases2)
         times += seconds_per_step(
-            lambda: new_fitter(settings, new_shared(settings, stage1), drawn, average=True), record.phases2, clock=clock
+            lambda: source.wave_fitter(settings, new_shared(settings, stage1), drawn, phases2), phases2, clock=clock
         )
     progress("pilot", parts - 1, parts)
-    costs = costs_of(pilot, record, clock)
+    costs = source.costs(pilot, record, clock)
     progress("pilot", parts, parts)
-    counts = held_out_counts(record, record.stage1 + record.stage2)
+    counts = source.pictures_of(record, record.stage1 + record.stage2)
+    drawn2 = len(waves[0]) if waves else 0
+    if settings.policy == "joint":
+        drawn2 += len(record.stage1)
     looks = costs.looks(record.phases1, len(first), record.size)
-    looks += len(waves) * costs.looks(record.phases2, len(views2), record.size)
+    looks += len(waves) * costs.looks(record.phases2, drawn2, record.size)
     before = {
         "reading and pilot": clock() - began,
         settings.preparation: growing,
@@ -117,26 +112,30 @@ def plan_steps(
         around = sum(before.values()) + sum(after.values())
         rest = 60 * minutes - around if asked.whole else 60 * minutes * SHARE_FOR_FITTING - growing
         least = 60 * minutes * LEAST_SHARE_FOR_STEPS
-        plan(max(rest, least) / _total(times, record, len(waves)))
+        source.fill(record, first, max(rest, least), times)
         record.step_seconds = {"stage1": times[: len(record.phases1)], "stage2": times[len(record.phases1) :]}
         if rest < least:
             short = f" {cannot_hold(minutes, around)}"
-    return _forecast(record, pilot, times, len(waves), tuple(before.items()), tuple(after.items())) + short
+    phases = [
+        PhasePilot(name, seconds, phase.steps * count)
+        for seconds, (name, phase, count) in zip(times, source.schedule(record), strict=True)
+    ]
+    return _forecast(record, pilot, phases, tuple(before.items()), tuple(after.items())) + short
 
 
-def _pilot_together(record: RunRecord, stage1: list[FittingObject], data: FittingData) -> StageFitter:
+def _pilot_together(record: RunRecord, stage1: list[Any], data: StageData) -> StageFitter:
     """A fitter of stage 1 as it begins."""
     return new_fitter(record.settings, new_shared(record.settings, stage1), data, average=False)
 
 
-def _pilot_alone(record: RunRecord, objects: list[FittingObject], clock: Clock) -> tuple[StageFitter, float]:
+def _pilot_alone(record: RunRecord, source: Source, objects: list[Any], clock: Clock) -> tuple[StageFitter, float]:
     """A fitter of one of the objects, and the seconds that it takes before its first step."""
     # The last of a few counts: before it, the first may have waited for what is compiled once.
     for item in objects[:: max(1, len(objects) // PILOT_OBJECTS)][:PILOT_OBJECTS]:
         began = clock()
         # A copy: fitters of own fields move the boxes and hulls of what they are given.
-        one = FittingData([replace(item)], device(record.settings))
-        fitter = new_fitter(record.settings, new_shared(record.settings, one.objects), one, average=False)
+        one = [replace(item)]
+        fitter = _pilot_together(record, one, source.data(one, device(record.settings)))
         spent = clock() - began
     return fitter, spent
 
@@ -186,7 +185,7 @@ def longer(record: RunRecord, spare: float) -> float:
     return 1.0 + spare / whole if whole else 1.0
 
 
-def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
+def joint_phases(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...]:
     """Stage 2 of the paper: the shared part is fine-tuned with the codes, at a tenth of its rates of stage 1."""
     before = stage1[-1]
     return tuple(
@@ -200,28 +199,11 @@ def _joint(stage2: Sequence[Phase], stage1: Sequence[Phase]) -> tuple[Phase, ...
     )
 
 
-def _phases(record: RunRecord, waves: int) -> list[tuple[str, Phase, int]]:
-    """Name, phase, and how often it is run."""
-    first = [(f"stage 1: {phase.name}", phase, 1) for phase in record.phases1]
-    return first + [(f"stage 2: {phase.name}", phase, waves) for phase in record.phases2 if waves]
-
-
-def _total(times: Sequence[float], record: RunRecord, waves: int) -> float:
-    phases = _phases(record, waves)
-    return sum(seconds * phase.steps * count for seconds, (_, phase, count) in zip(times, phases, strict=True))
-
-
-def _forecast(
-    record: RunRecord, pilot: StageFitter, times: Sequence[float], waves: int, before: Parts, after: Parts
-) -> str:
+def _forecast(record: RunRecord, pilot: StageFitter, phases: Sequence[PhasePilot], before: Parts, after: Parts) -> str:
     rendering, _ = shared_tensors(pilot.shared)
-    pilots = tuple(
-        PhasePilot(name, seconds, phase.steps * count)
-        for seconds, (name, phase, count) in zip(times, _phases(record, waves), strict=True)
-    )
     return forecast(
         Pilot(
-            phases=pilots,
+            phases=tuple(phases),
             objects=len(record.stage1) + len(record.stage2),
             shared_bytes=sum(tensor.nbytes for tensor in rendering.values()),
             object_bytes=sum(map(len, codec_of(pilot.shared).encode(pilot.codes_of([0]))[0])),

@@ -1,5 +1,6 @@
 """What a run folder remembers besides the collection: settings, plan, split and held-out views, in run.json."""
 
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ class RunRecord:
             values = read_json(path)
             values["settings"] = settings_from_json(values["settings"])
             values["size"] = tuple(values["size"])
+            # Earlier versions called stage 1 of images and voxels so.
+            spent = values.get("seconds", {})
+            values["seconds"] = {re.sub("^stage 1(?=/|$)", "stage1", name): spent[name] for name in spent}
             for name in ("phases1", "phases2"):
                 values[name] = [Phase(**phase) for phase in values[name]]
             return RunRecord(**values)

@@ -1,27 +1,21 @@
 """The report of a run: everything it shows is read back from the run folder and its stored bytes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from manyfields._version import __version__
-from manyfields.cameras import orbit
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.costs import CostAccount, object_seconds
-from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.report import (
     Chart,
     Curve,
-    Dataset,
     Headline,
     ObjectResult,
-    Picture,
-    PlaneMap,
     ReportData,
     SetAside,
     Split,
@@ -29,14 +23,10 @@ from manyfields.evaluation.report import (
 )
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.evaluate import held_out_views
-from manyfields.runs.measuring import HeldOut, as_bytes
-from manyfields.runs.plane_maps import plane_maps
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.table import source_of
 from manyfields.views import Problem
 
-OBJECTS_WITH_PICTURES = 48
-PICTURES_OF_AN_OBJECT = 2
 COUNTS = (100, 1_000, 10_000)
 
 
@@ -51,35 +41,8 @@ def write_run_report(run: Path | str, *, counts: Sequence[int] = COUNTS, progres
 
 def run_report(collection: Collection, record: RunRecord, counts: Sequence[int], progress: Progress) -> ReportData:
     """The report's data. LPIPS is absent, with the reason, where its weights are not at hand."""
-    lpips, reason = load_lpips()
-    objects: list[ObjectResult] = []
-    layered = len(collection.shared_part.family.config.coarse_levels) > 0
-    gone = _gone(collection, record)
-    seen = [name for name in collection if name not in gone]
-    for item, levels in held_out_views(collection, record, (None, 1) if layered else (None,), progress, seen):
-        held_out = levels[0]
-        entry = item.entry
-        pictures: tuple[Picture, ...] = ()
-        maps: tuple[PlaneMap, ...] = ()
-        views = held_out.scores(lpips)
-        if len(objects) < OBJECTS_WITH_PICTURES:
-            pictures = _pictures(held_out, levels[1] if layered else None, views)
-            maps = plane_maps(collection, entry.id)
-        objects.append(
-            ObjectResult(
-                id=entry.id,
-                group=entry.group,
-                stage=int(entry.metrics.get("stage", 1)),
-                train_views=int(record.held_out[entry.id].get("trained", 0)),
-                test_views=len(held_out.names),
-                scores=mean_scores(views),
-                layer0_psnr=entry.metrics.get("layer0_psnr"),
-                bytes=entry.bytes,
-                pictures=pictures,
-                maps=maps,
-            )
-        )
-    objects += [_unseen(collection, record, name) for name in gone]
+    source = source_of(record.settings)
+    objects = list(source.results(collection, record, progress))
     progress("report", 0, 1)
     costs = cost_account(collection, record)
     progress("report", 1, 1)
@@ -88,11 +51,12 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     headline = Headline(
         scores=total,
         layer0_psnr=layer0,
-        lpips_reason=reason,
+        lpips_reason=source.no_lpips(),
         object_bytes=costs.object_bytes,
         shared_bytes=costs.shared_bytes,
         seconds_per_object=costs.object_seconds_mean or costs.stage1_seconds / max(1, costs.stage1_objects),
         render_seconds=costs.render_seconds,
+        iou=_mean([item.iou for item in objects]),
     )
     return ReportData(
         title=f"{Path(record.data[0]).name}: {len(collection)} objects as {record.settings.preset}",
@@ -102,7 +66,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         version=__version__,
         summary=_summary(record),
         config=asdict(record.settings),
-        dataset=_dataset(collection, record),
+        dataset=source.dataset(collection, record),
         headline=headline,
         objects=tuple(objects),
         splits=_splits(objects),
@@ -111,7 +75,7 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
         cost_counts=tuple(counts),
         problems=_told(record, remarks=False),
         remarks=_told(record, remarks=True),
-        notes=(*_notes(collection), *_notes_on(gone)),
+        notes=(*source.report_notes(collection, record), *_codec_note(collection)),
     )
 
 
@@ -119,32 +83,6 @@ def _told(record: RunRecord, remarks: bool) -> tuple[SetAside, ...]:
     """What was set aside when views were read, or what was said of objects that were used."""
     found = (Problem(**problem) for problem in record.problems)
     return tuple(SetAside(each.object, each.view, each.message) for each in found if each.remark == remarks)
-
-
-def _gone(collection: Collection, record: RunRecord) -> dict[str, str]:
-    """By object: the folder of its views, where that is gone."""
-    folders = {name: record.data[held["source"]] for name, held in record.held_out.items() if held["views"]}
-    absent = {folder for folder in set(folders.values()) if not Path(folder).exists()}
-    return {name: folders[name] for name in collection if folders.get(name) in absent}
-
-
-def _unseen(collection: Collection, record: RunRecord, name: str) -> ObjectResult:
-    """An object whose views are gone: what was measured of its bytes when they were stored, and no pictures."""
-    entry = collection.entry(name)
-    return ObjectResult(
-        id=name,
-        group=entry.group,
-        stage=int(entry.metrics.get("stage", 1)),
-        train_views=int(record.held_out[name].get("trained", 0)),
-        test_views=0,
-        scores=Scores(psnr=entry.metrics.get("psnr")),
-        layer0_psnr=entry.metrics.get("layer0_psnr"),
-        bytes=entry.bytes,
-    )
-
-
-def _notes_on(gone: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"Views at {folder} are gone: there are no pictures of their objects." for folder in {*gone.values()})
 
 
 @torch.no_grad()
@@ -155,9 +93,8 @@ def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
     codec = collection.codec
     layers = collection.layers(first)
     decode = _median_seconds(lambda: codec.decode([layers]))
-    cameras = orbit(8, width=record.size[0], height=record.size[1])
-    item = collection[first]
-    render = _median_seconds(lambda: item.render(cameras)) / len(cameras)
+    draw, pictures = source_of(record.settings).drawing(collection, first, record)
+    render = _median_seconds(draw) / pictures
     stage2 = len(record.stage2)
     seconds = [time for name, time in record.seconds.items() if name.startswith("stage 2") and "/" not in name]
     per_object = [sum(seconds) / stage2] * stage2 if stage2 and seconds else []
@@ -191,7 +128,7 @@ def charts(record: RunRecord) -> tuple[Chart, ...]:
     for stage in stages:
         points = [point for point in record.curves if point["stage"] == stage]
         quality.append(_curve(stage, points, "held_out_psnr"))
-        losses += [_curve(f"{stage}: {name}", points, name) for name in ("latent", "rgb", "autoencoder")]
+        losses += [_curve(f"{stage}: {name}", points, name) for name in ("latent", "rgb", "autoencoder", "values")]
     made = []
     if any(curve.values for curve in quality):
         note = "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
@@ -208,35 +145,16 @@ def _curve(name: str, points: list[dict], key: str) -> Curve:
     )
 
 
-def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) -> tuple[Picture, ...]:
-    truth, rendered = as_bytes(whole.truth).numpy(), as_bytes(whole.rendered).numpy()
-    layer0 = None if coarse is None else as_bytes(coarse.rendered).numpy()
-    shown = np.linspace(0, len(truth) - 1, min(PICTURES_OF_AN_OBJECT, len(truth))).round().astype(int)
-    return tuple(
-        Picture(whole.names[i], truth[i], rendered[i], None if layer0 is None else layer0[i], scores[i].psnr)
-        for i in shown
-    )
-
-
-def _notes(collection: Collection) -> tuple[str, ...]:
-    notes = ("All figures are measured on held-out views, from the bytes stored in the collection.",)
+def _codec_note(collection: Collection) -> tuple[str, ...]:
+    """How a compressed collection stores its objects."""
     stored = collection.codec.describe() if "compressed" in collection.properties else ""
-    return (*notes, stored) if stored else notes
+    return (stored,) if stored else ()
 
 
 def _summary(record: RunRecord) -> str:
     n1, n2 = len(record.readable(record.stage1)), len(record.readable(record.stage2))
     second = f"; {n2} more were fitted in stage 2 ({record.settings.policy})" if n2 else ""
     return f"{n1} objects learned the shared part{second}."
-
-
-def _dataset(collection: Collection, record: RunRecord) -> Dataset:
-    views = sum(item["trained"] + len(item["views"]) + len(item.get("aside", ())) for item in record.held_out.values())
-    groups = {collection.entry(name).group or name for name in collection}
-    share = f"the {record.settings.held_out:.0%} with the smallest SHA-256 of (seed, object, view)"
-    rule = f"the data's own test views, else {share}"
-    width, height = record.size
-    return Dataset(Path(record.data[0]).name, len(collection), views, width, height, rule, len(groups))
 
 
 def _splits(objects: Sequence[ObjectResult]) -> tuple[Split, ...]:
@@ -246,7 +164,8 @@ def _splits(objects: Sequence[ObjectResult]) -> tuple[Split, ...]:
         held = [item for item in objects if item.stage == stage]
         if held:
             layer0 = _mean([item.layer0_psnr for item in held])
-            made.append(Split(name, len(held), mean_scores(item.scores for item in held), layer0))
+            scores, iou = mean_scores(item.scores for item in held), _mean([item.iou for item in held])
+            made.append(Split(name, len(held), scores, layer0, iou))
     return tuple(made) if len(made) > 1 else ()
 
 

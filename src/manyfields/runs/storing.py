@@ -3,60 +3,46 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from manyfields.collection import Collection, ObjectRecord
 from manyfields.errors import CollectionError, Remark, RunError
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.measuring import measure_layers
 from manyfields.runs.originals import fitted_objects
 from manyfields.runs.plane_maps import keeping_pictures
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.source import Source
 from manyfields.views import Problem
 
 
 def store_objects(
     collection: Collection,
-    objects: Sequence[FittingObject],
+    source: Source[Any, Any],
+    objects: Sequence[Any],
     codes: ObjectCodes,
     record: RunRecord,
     stage: int,
     progress: Progress = silent,
 ) -> None:
-    """Append objects as one wave; their held-out PSNR goes into the index. `codes`: (B) in the order of `objects`.
+    """Append objects as one wave; figures of what was stored go into the index. `codes`: (B) in the order of `objects`.
 
     What cannot be stored is set aside, in the record and by a remark, and keeps no other object out.
     """
-    records = []
-    # An object is measured whole first, view by view, and then at its coarser levels.
-    levels = 1 + len(collection.shared_part.family.config.coarse_levels)
-    total, done = levels * sum(len(item.test) for item in objects), 0
-
-    def seen(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("storing and measuring", done, total)
-
-    progress("storing and measuring", 0, total)
-    for item, layers in zip(objects, _encoded_soundly(collection, objects, codes, record), strict=True):
+    encoded = _encoded_soundly(collection, objects, codes, record)
+    sound = []
+    for item, layers in zip(objects, encoded, strict=True):
         if isinstance(layers, str):
             set_aside(record, item.id, layers)
-            continue
-        metrics = measure_layers(collection, layers, item.bounds, item.source, item.test, record.size, seen)
-        seen((levels - 1) * len(item.test))
+        else:
+            sound.append((item, layers))
+    chosen = [item for item, _ in sound]
+    metrics = source.measure(collection, chosen, [layers for _, layers in sound], record, progress)
+    records = []
+    for (item, layers), figures in zip(sound, metrics, strict=True):
         trained_in = 1 if item.id in record.stage1 else stage
-        records.append(
-            ObjectRecord(
-                id=item.id,
-                layers=layers,
-                label=item.source.label,
-                group=item.source.group,
-                world_to_object=item.source.world_to_object,
-                bounds=item.bounds.double().numpy(),
-                metrics={**metrics, "stage": float(trained_in)},
-            )
-        )
+        records.append(source.stored(item, layers, {**figures, "stage": float(trained_in)}))
     append_sound(collection, records, record)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from manyfields.errors import MeshError
+from manyfields.views.instances import Instance, InstanceSet, fit_ids
 from manyfields.views.mesh_sources import MeshSource, find_meshes, load
-from manyfields.views.signals import SignalSet, fit_ids
 from manyfields.views.surface_samples import Triangles
 from manyfields.views.types import Problem
 
@@ -25,7 +25,7 @@ LINES_AT_ONCE = 1 << 22
 SIDES = (4, 128)
 
 
-def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
+def read_voxels(folder: Path | str, side: int = 32) -> InstanceSet:
     """The meshes of a folder as `side`^3 voxels of the cube [-1, 1]^3, [x, y, z].
 
     A folder of folders that have manifests is all of these together.
@@ -51,11 +51,12 @@ def read_voxels(folder: Path | str, side: int = 32) -> SignalSet:
     if not kept:
         first = f": {problems[0].message}" if problems else ""
         raise MeshError(f"{folder}: holds no mesh with an interior{first}")
-    values = 255 * np.stack(solids).astype(np.uint8).reshape(len(kept), side**3, 1)
-    labels: list[str | None] = [source.object_class for source in kept]
     ids, remarks = fit_ids([each.id for each in kept])
-    groups: list[str | None] = [each.group for each in kept]
-    return SignalSet(ids, values, side, labels, groups, folder, problems + remarks)
+    instances = [
+        Instance(name, 255 * solid.astype(np.uint8).reshape(side**3, 1), side, source.object_class, source.group)
+        for name, solid, source in zip(ids, solids, kept, strict=True)
+    ]
+    return InstanceSet(instances, folder, problems + remarks)
 
 
 def _sources(folder: Path) -> list[MeshSource]:

@@ -51,14 +51,14 @@ def test_a_hypernetwork_puts_out_networks_around_a_mean_one(drawn):
 
 
 @pytest.mark.parametrize("name", ["film_64x4", "film_128x5"])
-def test_flops_are_those_of_the_products(drawn, name, tmp_path):
-    from manyfields.families.mixture.instance_data import SignalData
-    from manyfields.views.signals import SignalSet
+def test_flops_are_those_of_the_products(drawn, name):
+    from manyfields.fitting.instance_data import InstanceData
+    from manyfields.views.instances import Instance
 
     kind, width, layers = efficiency.NETWORKS[name]
     values = np.zeros((1, 64, 3), np.uint8)
-    one = SignalSet(["a"], values, 8, [None], [None], tmp_path)
-    found = efficiency.costs(kind(modulations.Sizes(width, layers, 4, 20.0), drawn), SignalData(one))
+    one = InstanceData([Instance("a", values[0], 8)])
+    found = efficiency.costs(kind(modulations.Sizes(width, layers, 4, 20.0), drawn), one)
     products = 2 * width + layers * width**2 + 3 * width
     assert found["gflops"] == pytest.approx(2 * 64 * products / 1e9)
     assert found["network"] == products + (layers + 1) * width * 2 + 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sets import families
-from manyfields.runs.comparing.families import SYSTEMS
+from manyfields.runs.comparisons.families import SYSTEMS
 
 FORMS = ("fused_planes", "fused_planes_coded")
 FIGURES = {"psnr": 30.5, "foreground_psnr": 25.0, "ssim": 0.9, "lpips": None, "fps": 2.5}

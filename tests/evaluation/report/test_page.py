@@ -54,7 +54,7 @@ def data() -> ReportData:
         command="manyfields demo",
         version="0.0.0",
         config={"seed": 0},
-        dataset=Dataset("fakes", 5, 50, 16, 16, "every tenth view"),
+        dataset=Dataset("fakes", 5, "50 views of 16×16 pixels", "every tenth view"),
         headline=Headline(Scores(22.0, 0.9, None, 15.0), 18.0, "LPIPS weights not found: /x", 1002, 5e6, 12.0, 0.02),
         objects=tuple(fake_object(i) for i in range(5)),
         splits=(Split("stage 1", 3, Scores(22.0)), Split("stage 2", 2, Scores(22.0))),
@@ -153,7 +153,7 @@ def test_what_comes_from_outside_cannot_become_markup(data):
         data,
         title=evil, machine=evil, command=evil, notes=(evil,), problems=(SetAside(evil, evil, evil),),
         config={evil: evil}, splits=(Split(evil, 1),), summary=evil,
-        dataset=Dataset(evil, 1, 1, 1, 1, evil), comparison=Comparison((Variant(evil, note=evil),), note=evil),
+        dataset=Dataset(evil, 1, evil, evil), comparison=Comparison((Variant(evil, note=evil),), note=evil),
         charts=(Chart(evil, evil, (Curve(evil, (1.0,), (1.0,)),), note=evil),),
         objects=(replace(first, id=evil, group=evil, pictures=(replace(first.pictures[0], view=evil),)),),
     )  # fmt: skip

@@ -1,23 +1,22 @@
 """Inner steps against the same by hand; second order against finite differences; learning by either way."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from manyfields.errors import ConfigError
-from manyfields.families.mixture.adaptation import SignalSettings, adapted, errors
+from manyfields.families.mixture.adaptation import AdaptationSettings, adapted, errors
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_data import SignalData
-from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.fitting.code_store import CodeStore
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
-from manyfields.views.signals import SignalSet
+from manyfields.views.instances import Instance
 
 CONFIG = MixtureConfig("images", 1, 8, 4, 3, w0=6.0)
 
@@ -76,30 +75,30 @@ def test_first_order_gradients_are_those_of_the_end_alone():
     assert not torch.allclose(found, second)
 
 
-def waves(count: int, side: int = 12) -> SignalData:
+def waves(count: int, side: int = 12) -> InstanceData:
     """Smooth images, each other than the last."""
     axis = np.linspace(0, 1, side)
     x, y = np.meshgrid(axis, axis)
     images = [np.stack([x * (n % 3) / 2, y * (n % 4) / 3, 0.5 + 0 * x], -1) for n in range(count)]
     values = (255 * np.stack(images)).astype(np.uint8).reshape(count, -1, 3)
     names = [f"i{n}" for n in range(count)]
-    return SignalData(SignalSet(names, values, side, [None] * count, [None] * count, Path("waves")))
+    return InstanceData([Instance(*each, side) for each in zip(names, values, strict=True)])
 
 
 PHASE = Phase("instances", 60, rgb=1.0, smoothness=0.0, codes_rate=0.03, base_rate=1e-3, fields_rate=1e-3)
 PHASE = replace(PHASE, objects_per_step=4, rays_per_object=48)
 
 
-def new_fitter(adaptation: str, seed: int = 0) -> SignalFitter:
+def new_fitter(adaptation: str, seed: int = 0) -> InstanceFitter:
     spread = 1.0 if adaptation == "auto-decoding" else 0.01
     config = replace(CONFIG, width=16, bases=6, code_spread=spread, start_spread=min(0.5, spread))
     shared = SharedPart(MixtureFamily(config, torch.Generator().manual_seed(1)), None)
     data = waves(8)
     store = CodeStore(shared.family.new_codes(8, torch.Generator().manual_seed(2)))
-    return SignalFitter(shared, data, store, Sampler(), seed, settings=SignalSettings(12, adaptation))  # type: ignore
+    return InstanceFitter(shared, data, store, Sampler(), seed, settings=AdaptationSettings(12, adaptation))  # type: ignore
 
 
-def measured(fitter: SignalFitter) -> float:
+def measured(fitter: InstanceFitter) -> float:
     rows = torch.arange(8)
     with torch.no_grad():
         return float(
@@ -175,4 +174,4 @@ def test_a_frozen_shared_part_keeps_every_bit():
 )
 def test_settings_without_meaning_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        SignalSettings(**change)
+        AdaptationSettings(**change)

@@ -10,8 +10,9 @@ from manyfields.cameras import orbit
 from manyfields.errors import ConfigError
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
-from manyfields.families.mixture.instance_data import grid_points
-from manyfields.families.mixture.instance_pictures import AMBIENT, COLOUR, instance_seen, solid_views
+from manyfields.families.mixture.instance_pictures import instance_seen
+from manyfields.fitting.instance_data import grid_points
+from manyfields.rendering.solids import AMBIENT, COLOUR, solid_views
 
 MIDDLE, RADIUS = torch.tensor([0.2, -0.1, 0.15]), 0.5
 

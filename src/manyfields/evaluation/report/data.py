@@ -52,13 +52,14 @@ class ObjectResult:
     id: str
     group: str | None = None
     stage: int = 1  # 1: learned with the shared part, 2: fitted afterwards
-    train_views: int = 0
-    test_views: int = 0
+    train_views: int | None = None
+    test_views: int | None = None
     scores: Scores = Scores()
     layer0_psnr: float | None = None
     bytes: int | None = None
     pictures: tuple[Picture, ...] = ()
     maps: tuple[PlaneMap, ...] = ()
+    iou: float | None = None  # of voxels
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Split:
     objects: int
     scores: Scores = Scores()
     layer0_psnr: float | None = None
+    iou: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,7 @@ class Dataset:
 
     name: str
     objects: int
-    views: int  # all views of all objects
-    width: int
-    height: int
+    what: str  # in words: how many views of all objects, of how many pixels
     held_out: str  # the rule, in words
     groups: int | None = None
 
@@ -190,6 +190,7 @@ class Headline:
     shared_bytes: float | None = None
     seconds_per_object: float | None = None
     render_seconds: float | None = None
+    iou: float | None = None
 
 
 @dataclass(frozen=True)

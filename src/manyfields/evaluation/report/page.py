@@ -31,7 +31,9 @@ def render_page(data: ReportData) -> str:
         (
             sections.header(data),
             sections.headline(data),
-            sections.section("Held-out views", sections.pictures(data.objects)),
+            sections.section(
+                "Held-out views" if sections.has_held_out(data) else "Pictures", sections.pictures(data.objects)
+            ),
             sections.section("Quality", sections.quality(data)),
             sections.section("Training", sections.charts(data)),
             sections.section(data.comparison.title if data.comparison else "", sections.comparison(data.comparison)),

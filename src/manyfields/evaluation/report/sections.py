@@ -30,7 +30,10 @@ SCORE_COLUMNS = (
     Column("layer 0", lambda row: row.layer0_psnr, decimals(2), "PSNR, dB", "high"),
 )
 # Without a best value in bold: objects and splits do not compete with one another.
-UNJUDGED_SCORES = tuple(Column(c.title, c.read, c.show, c.unit) for c in SCORE_COLUMNS)
+UNJUDGED_SCORES = (
+    *(Column(c.title, c.read, c.show, c.unit) for c in SCORE_COLUMNS),
+    Column("IoU", lambda row: row.iou, decimals(4)),
+)
 
 
 def section(title: str, body: str, lead: str = "") -> str:
@@ -46,8 +49,7 @@ def header(data: ReportData) -> str:
     if set_ := data.dataset:
         groups = f" in {set_.groups:,} groups" if set_.groups is not None else ""
         parts.append(
-            f"{set_.name}: {set_.objects:,} object{'s' if set_.objects != 1 else ''}{groups}, {set_.views:,} views "
-            f"of {set_.width}×{set_.height} pixels. "
+            f"{set_.name}: {set_.objects:,} object{'s' if set_.objects != 1 else ''}{groups}, {set_.what}. "
             f"Held out: {set_.held_out}."
         )
     paragraphs = "".join(f"<p class=lead>{escape(text)}</p>" for text in (data.summary, *parts) if text)
@@ -69,11 +71,13 @@ def headline(data: ReportData) -> str:
     def fixed(value: float | None, places: int, unit: str = "") -> str:
         return "" if value is None else f"{value:.{places}f}{f' {unit}' if unit else ''}"
 
+    measured_on = "whole image, held-out views" if has_held_out(data) else "whole, at every cell of the grid"
     no_lpips = "null" if top.lpips_reason else ""
     tiles = (
-        ("PSNR", fixed(scores.psnr, 2, "dB"), "whole image, held-out views"),
+        ("PSNR", fixed(scores.psnr, 2, "dB"), measured_on),
         ("foreground PSNR", fixed(scores.foreground_psnr, 2, "dB"), "pixels of the object alone"),
         ("holes", "" if scores.holes is None else percent(scores.holes), "of the pixels well inside the object"),
+        ("IoU", fixed(top.iou, 4), "voxels solid in both, of those in either"),
         ("layer 0 PSNR", fixed(top.layer0_psnr, 2, "dB"), "from the first bytes alone"),
         ("SSIM", fixed(scores.ssim, 4), "1 is identical"),
         ("LPIPS", fixed(scores.lpips, 4) or no_lpips, top.lpips_reason or "squeeze, 0 is identical"),
@@ -110,6 +114,11 @@ def pictures(objects: Sequence[ObjectResult]) -> str:
         f"{ERROR_FULL_SCALE} of 255 and more; the same scale in all pictures.</p>"
     )
     return first + legend + folded
+
+
+def has_held_out(data: ReportData) -> bool:
+    """Whether objects are measured on views of theirs that they were not fitted to."""
+    return not data.objects or any(item.test_views is not None for item in data.objects)
 
 
 def quality(data: ReportData) -> str:

@@ -18,7 +18,7 @@ Way = Literal["meta", "meta-first-order", "auto-decoding", "principal"]
 
 
 @dataclass(frozen=True)
-class SignalSettings:
+class AdaptationSettings:
     """Of a fit of images or voxels: their grid, and how instances get their latent vectors. The paper's are these."""
 
     side: int = 64

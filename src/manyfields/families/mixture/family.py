@@ -10,8 +10,7 @@ from manyfields.families.mixture.coloured_hulls import coloured_hulls
 from manyfields.families.mixture.config import MixtureConfig
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.fitter import MixtureFitter
-from manyfields.families.mixture.instance_data import SignalData
-from manyfields.families.mixture.instance_fitter import SignalFitter
+from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.families.mixture.instance_pictures import instance_seen
 from manyfields.families.mixture.presets import PRESETS
 from manyfields.families.mixture.principal_start import principal_coordinates
@@ -20,6 +19,7 @@ from manyfields.families.parts import whole_codes
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import takes_half
 from manyfields.shared_part import SharedPart
@@ -31,13 +31,13 @@ def new_shared(settings: MixtureSettings, objects: Sequence[FittingObject], gene
 
 
 def new_fitter(
-    settings: MixtureSettings, shared: SharedPart, data: FittingData | SignalData, average: bool, progress: Progress
-) -> MixtureFitter | SignalFitter:
+    settings: MixtureSettings, shared: SharedPart, data: FittingData | InstanceData, average: bool, progress: Progress
+) -> MixtureFitter | InstanceFitter:
     """A fitter with random codes, principal coordinates, or the codes of the average object."""
     shared, family = shared.to(data.device), shared.family
     draw = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     half = takes_half(settings, data.device)
-    if isinstance(data, SignalData):
+    if isinstance(data, InstanceData):
         assert isinstance(settings, InstanceSettings)
         if average:
             codes = family.average_codes(len(data))
@@ -46,7 +46,7 @@ def new_fitter(
         else:
             codes = family.new_codes(len(data), draw)
         store = CodeStore(codes.to(data.device))
-        return SignalFitter(shared, data, store, settings.sampler, settings.seed, half, settings=settings)
+        return InstanceFitter(shared, data, store, settings.sampler, settings.seed, half, settings=settings)
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), draw)
     fitter = MixtureFitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     assert isinstance(settings, SceneMixtureSettings)

@@ -96,6 +96,10 @@ class MixtureFamily(nn.Module):
         """What images and voxels are: RGB, or occupancy, at points of [-1, 1]^D. Neither is clamped to [0, 1]."""
         return self.read(self.networks(latents), points)
 
+    def values_of(self, codes: Codes, points: Float[Tensor, "B N D"]) -> Float[Tensor, "B N K"]:
+        """`values` of stored or fitted codes (B)."""
+        return self.values(codes.tensors["latent"], points)
+
     def read(self, networks: list[Float[Tensor, "B _"]], points: Float[Tensor, "B N D"]) -> Float[Tensor, "B N K"]:
         """`values` of networks that are at hand already."""
         return evaluate(self.config.sizes, networks, points, self.config.w0) + GREY

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from manyfields.families.mixture.adaptation import SignalSettings, adapted, errors
+from manyfields.families.mixture.adaptation import AdaptationSettings, adapted, errors
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.fitter import parts_of
-from manyfields.families.mixture.instance_data import SignalData
 from manyfields.fields import Codes
 from manyfields.fitting.code_store import CodeStore
+from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.set_fitter import Seen, SetFitter, Step
 from manyfields.shared_part import SharedPart
@@ -20,11 +20,11 @@ POINTS_AT_ONCE = 1 << 16
 
 
 @dataclass
-class SignalFitter(SetFitter[SignalData]):
+class InstanceFitter(SetFitter[InstanceData]):
     """Fits the bases and the projection in `shared`, and with auto-decoding the latent vectors in `store`."""
 
     shared: SharedPart[MixtureFamily]
-    settings: SignalSettings = field(default_factory=SignalSettings)
+    settings: AdaptationSettings = field(default_factory=AdaptationSettings)
 
     def parts(self, phase: Phase) -> dict[str, tuple[list[nn.Parameter], float]]:
         return parts_of(self.shared.family, phase)
@@ -48,10 +48,15 @@ class SignalFitter(SetFitter[SignalData]):
         rate = self.settings.inner_rate
         return adapted(self.shared.family, latents, points, values, steps=steps, rate=rate, second_order=second_order)
 
-    def keeping(self) -> "SignalFitter":
+    def keeping(self) -> "InstanceFitter":
         """A fitter by auto-decoding that starts from the latent vectors that this one has now."""
         store = CodeStore(self.codes_of(range(len(self.data))))
         return replace(self, store=store, settings=replace(self.settings, adaptation="auto-decoding"))
+
+    def finish(self, frozen: bool) -> None:
+        """Likewise; but meta-learning starts from 0, also what it has never seen."""
+        if not self.settings.meta:
+            super().finish(frozen)
 
     def codes_of(self, rows: Sequence[int]) -> Codes:
         """The codes of some instances: as they have learned, or adapted to all of their cells from the average."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, TypeVar, cast, get_args
 
 from manyfields.errors import ConfigError
-from manyfields.families.mixture.adaptation import SignalSettings, Way
+from manyfields.families.mixture.adaptation import AdaptationSettings, Way
 from manyfields.families.mixture.config import MixtureConfig, MixtureSizes, SceneSizes
 from manyfields.families.mixture.phases import instances, mixtures
 from manyfields.fitting.phases import Phase
@@ -56,7 +56,7 @@ class SceneMixtureSettings(SceneSizes, MixtureSettings):
 
 
 @dataclass(frozen=True)
-class InstanceSettings(SignalSettings, MixtureSettings):
+class InstanceSettings(AdaptationSettings, MixtureSettings):
     """Of a fit of images or voxels. How instances get their latent vectors is the paper's, if not given."""
 
     hull: int = 0
@@ -69,7 +69,7 @@ class InstanceSettings(SignalSettings, MixtureSettings):
     `principal`, whose vectors have a mean square of 1, of M times the coefficients alone: all networks start alike."""
 
     def __post_init__(self) -> None:
-        SignalSettings.__post_init__(self)
+        AdaptationSettings.__post_init__(self)
         MixtureSettings.__post_init__(self)
 
     def config(self, objects: int = 4) -> MixtureConfig:
@@ -118,7 +118,7 @@ InstancesT = TypeVar("InstancesT", bound=InstanceSettings)
 
 def suited(settings: InstancesT, way: Way) -> InstancesT:
     """Settings of images or voxels for a way of adaptation: how far apart vectors start, what learns how fast."""
-    plain = SignalSettings()
+    plain = AdaptationSettings()
     settings = replace(
         settings, inner_steps=plain.inner_steps, inner_rate=plain.inner_rate, stored_steps=plain.stored_steps
     )

@@ -14,11 +14,11 @@ from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
-from manyfields.runs.loading import load_objects
-from manyfields.runs.measuring import render_held_out
-from manyfields.runs.moved_views import check_at_hand, found_again
 from manyfields.runs.originals import RunObjects
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.held_out import render_held_out
+from manyfields.runs.sources.loading import load_objects
+from manyfields.runs.sources.moved import check_at_hand, found_again
 from manyfields.shared_part import SharedPart
 from manyfields.views import ObjectViews, read_views, usable_views
 

@@ -156,8 +156,8 @@ def test_a_codec_of_one_object_takes_another_with_weights_of_its_own(data, rgb_s
 
 def test_an_added_object_is_the_one_that_compress_would_have_stored(small, new_data, rgb_run):
     """Its latents are fitted by the same steps, whoever asks for them."""
-    from manyfields.runs.loading import load_objects
     from manyfields.runs.originals import fitted_objects
+    from manyfields.runs.sources.loading import load_objects
     from manyfields.views import read_views
 
     collection = open_collection(rgb_run)

@@ -9,7 +9,7 @@ from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.families.octree import settings as octree_settings
 from manyfields.families.octree.baselines.methods import stored_network
 from manyfields.families.octree.field import OctreeConfig
-from manyfields.runs.comparing import codecs as compare_codecs
+from manyfields.runs import compare_codecs
 
 CONFIG = OctreeConfig(first=2, last=3, features=8, hidden=8, view_frequencies=1)
 METHODS = ("uncompressed", "vq3", "vq2_from_noise", "hash4")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from manyfields.fitting.phases import Phase
-from manyfields.runs import RunRecord, fit, probe
-from manyfields.runs.loading import load_objects
-from manyfields.runs.probe import spare_views
+from manyfields.runs import RunRecord, fit
 from manyfields.runs.settings import chosen_settings, read_config
+from manyfields.runs.sources import looks as probe
+from manyfields.runs.sources.loading import load_objects
+from manyfields.runs.sources.looks import spare_views
 from manyfields.views import read_views
 
 STOPPING = Phase("micro", 8, rgb=1.0, stops=True)

@@ -66,7 +66,7 @@ def test_a_fit_is_resumed_with_views_that_have_moved(data, settings, tmp_path):
     shutil.copytree(data, before)
     with pytest.raises(Killed):
         fit(before, run, config=settings, stage1_objects=2, report=False, progress=die)
-    with pytest.raises(RunError, match="resume it with the same views"):
+    with pytest.raises(RunError, match="resume it with the same data"):
         fit(data, run, resume=True, report=False)
     before.rename(after)
     assert len(fit(after, run, resume=True, report=False)) == 4

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from manyfields.evaluation.lpips import load_lpips
-from manyfields.fitting.fitters import StageFitter
+from manyfields.fitting.fitters import ViewFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.plateaus import CHECKS
-from manyfields.runs.measuring import render_held_out
-from manyfields.runs.probe import held_out_probe, looks_at_once
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.held_out import render_held_out
+from manyfields.runs.sources.looks import held_out_probe, looks_at_once
 from manyfields.runs.trainer import PROBES_OF_A_PHASE, Clock
 
 PICTURES_OF_ACCOUNT = 40
@@ -52,7 +52,7 @@ class Costs:
 
 
 @torch.no_grad()
-def costs_of(fitter: StageFitter, record: RunRecord, clock: Clock = time.monotonic) -> Costs:
+def costs_of(fitter: ViewFitter, record: RunRecord, clock: Clock = time.monotonic) -> Costs:
     """Measured on the first object of the fitter that has held-out views; each part once to warm up, then once more."""
     size, sampler = record.size, record.settings.final_sampler
     levels = 1 + len(fitter.shared.family.config.coarse_levels)
@@ -81,8 +81,3 @@ def costs_of(fitter: StageFitter, record: RunRecord, clock: Clock = time.monoton
     view = max(rendered - guided - (guided - began), 0.0)
     judged = max(compared - rendered, 0.0) if lpips is not None else 0.0
     return Costs(guided - began, view, judged, (looked - compared) / looked_at, levels)
-
-
-def held_out_counts(record: RunRecord, ids: Iterable[str]) -> list[int]:
-    """Held-out views of each of some objects; 0 of those that were set aside."""
-    return [len(record.held_out.get(name, {}).get("views", ())) for name in ids]

@@ -15,7 +15,7 @@ from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant,
 from manyfields.evaluation.scores import Scores
 from manyfields.families.registry import presets
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.comparing.common import fit_seconds, named, quality
+from manyfields.runs.comparisons.common import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.record import FILE, RunRecord

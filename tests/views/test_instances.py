@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from manyfields.errors import ViewError
-from manyfields.views.signals import picked, read_images
+from manyfields.views.instances import read_images
 
 
 def save(path, color, size=(8, 8)):
@@ -20,13 +20,15 @@ def test_any_folder_of_images(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "notes.txt").write_text("no image either")
     found = read_images(tmp_path, side=4)
-    assert found.ids == ["a", "deep-b", "deep-clear"] and found.groups == [None] * 3
-    assert found.values.shape == (3, 16, 3) and found.values.dtype == np.uint8
-    assert (found.values[0] == [255, 0, 0]).all() and (found.values[2] == 255).all()
+    assert found.ids == ["a", "deep-b", "deep-clear"] and [item.group for item in found] == [None] * 3
+    assert all(item.values.shape == (16, 3) and item.values.dtype == np.uint8 for item in found)
+    values = [item.values for item in found]
+    assert (values[0] == [255, 0, 0]).all() and (values[2] == 255).all()
     assert [problem.object for problem in found.problems] == ["broken"]
     assert "broken.png" in found.problems[0].message and found.problems[0].fatal
-    again = picked(found, [2, 0])
-    assert again.ids == ["deep-clear", "a"] and (again.values[1] == found.values[0]).all()
+    assert found.only(["deep-clear", "a"]).ids == ["a", "deep-clear"] and found.only([]) is found
+    with pytest.raises(ViewError, match="has no object 'b'; it has a, deep-b, deep-clear"):
+        found.only(["a", "b"])
 
 
 def test_pixels_lie_row_by_row_from_the_top_in_the_middle_square(tmp_path):
@@ -35,7 +37,7 @@ def test_pixels_lie_row_by_row_from_the_top_in_the_middle_square(tmp_path):
     pixels[2:, 2:4] = (0, 255, 0)
     pixels[2:, 4:6] = (0, 0, 255)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    values = read_images(tmp_path, side=4).values[0].reshape(4, 4, 3)
+    values = read_images(tmp_path, side=4).instances[0].values.reshape(4, 4, 3)
     assert (values == pixels[:, 2:6]).all()
 
 
@@ -48,8 +50,9 @@ def test_files_that_differ_by_their_ending_keep_it(tmp_path):
 def test_views_of_objects_keep_their_groups(tmp_path, shapes):
     folder = shapes.write_set(tmp_path / "set", ["ball_red", "box_flat"], views=3, side=16)
     found = read_images(folder, side=8)
-    assert len(found) == 6 and found.ids[0] == "ball_red-000" and found.groups[3:] == ["box_flat"] * 3
-    assert (found.values[0].reshape(8, 8, 3)[0, 0] == 255).all()
+    assert len(found) == 6 and found.ids[0] == "ball_red-000"
+    assert [item.group for item in found][3:] == ["box_flat"] * 3
+    assert (found.instances[0].values.reshape(8, 8, 3)[0, 0] == 255).all()
     (folder / "box_flat" / "rgba" / "001.png").write_bytes(b"broken")
     found = read_images(folder, side=8)
     assert len(found) == 5 and [problem.object for problem in found.problems] == ["box_flat-001"]

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from manyfields.errors import ConfigError
-from manyfields.runs import RunRecord
-from manyfields.runs.comparing import variants as compare
+from manyfields.runs import RunRecord, compare
 
 SAMPLES = {"stratified": 4, "importance": 2}
 CHANGES = {"resolution": 8, "hidden": 8, "sampler": SAMPLES, "final_sampler": SAMPLES, "stage1_objects": 2}

@@ -1,17 +1,14 @@
 """What steps see of images and voxels."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from manyfields.families.mixture.instance_data import SignalData, grid_points
-from manyfields.views.signals import SignalSet
+from manyfields.fitting.instance_data import InstanceData, grid_points
+from manyfields.views.instances import Instance
 
 
-def signals(values: np.ndarray, side: int) -> SignalSet:
-    ids = [f"i{n}" for n in range(len(values))]
-    return SignalSet(ids, values, side, [None] * len(ids), [None] * len(ids), Path("somewhere"))
+def instances(values: np.ndarray, side: int) -> list[Instance]:
+    return [Instance(f"i{n}", each, side) for n, each in enumerate(values)]
 
 
 def test_points_are_centres_of_cells():
@@ -25,7 +22,7 @@ def test_values_are_those_of_the_points():
     side = 6
     x, y = grid_points(side, 2).T.numpy()
     colors = np.stack([(x + 1) * 127, (y + 1) * 127, 0 * x], -1).round().astype(np.uint8)
-    data = SignalData(signals(np.stack([colors, 255 - colors]), side))
+    data = InstanceData(instances(np.stack([colors, 255 - colors]), side))
     points, values = data.draw(torch.tensor([1, 0]), 20, torch.Generator().manual_seed(0))
     assert points.shape == (2, 20, 2) and values.shape == (2, 20, 3)
     assert torch.allclose(values[1, :, :2], (points[1] + 1) * 127 / 255, atol=0.003)
@@ -39,7 +36,7 @@ def test_voxels_are_drawn_near_surfaces():
     side = 16
     solid = np.zeros((side,) * 3, np.uint8)
     solid[4:12, 4:12, 4:12] = 255
-    data = SignalData(signals(np.stack([solid, np.roll(solid, 3, 0)]).reshape(2, -1, 1), side))
+    data = InstanceData(instances(np.stack([solid, np.roll(solid, 3, 0)]).reshape(2, -1, 1), side))
     points, values = data.draw(torch.tensor([0, 1]), 2000, torch.Generator().manual_seed(0))
     for row, middle in ((0, 0.0), (1, 3 / 8)):
         beyond = (points[row] - torch.tensor([middle, 0, 0])).abs().amax(-1) - 0.5

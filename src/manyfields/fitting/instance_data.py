@@ -1,14 +1,15 @@
 """Images or voxels of a fit as tensors: the cells of one grid, and what every instance has in them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from manyfields.views.signals import SignalSet
+from manyfields.views.instances import Instance
 
 NEAR = 0.75  # share of a step's points that lie near a voxel object's surface
 
@@ -20,28 +21,25 @@ def grid_points(side: int, dimensions: int) -> Float[Tensor, "P D"]:
     return places.flip(-1) if dimensions == 2 else places
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One of them, by the name that it is stored under."""
-
-    id: str
-    label: str | None
-    group: str | None
-
-
-class SignalData:
+class InstanceData:
     """Instances of one stage or wave. What a step sees depends on its generator alone."""
 
-    def __init__(self, found: SignalSet, device: torch.device | str = "cpu") -> None:
+    def __init__(self, instances: Sequence[Instance], device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.objects = [Instance(*each) for each in zip(found.ids, found.labels, found.groups, strict=True)]
-        self.side = found.side
-        self.values: UInt8[Tensor, "I P K"] = torch.from_numpy(found.values).to(self.device)
+        self.objects = list(instances)
+        self.side = self.objects[0].side
+        values = np.stack([item.values for item in self.objects])
+        self.values: UInt8[Tensor, "I P K"] = torch.from_numpy(values).to(self.device)
         self.dimensions = 2 if self.values.shape[-1] == 3 else 3
         self.points = grid_points(self.side, self.dimensions).to(self.device)
 
     def __len__(self) -> int:
         return len(self.objects)
+
+    @property
+    def views(self) -> int:
+        """What an epoch sees: each instance once."""
+        return len(self)
 
     def whole(self, rows: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B P D"], Float[Tensor, "B P K"]]:
         """All cells of some instances, and the values there in [0, 1]."""

@@ -1,6 +1,6 @@
-"""Sets of images or voxels on one grid: what mixtures of implicit functions learn besides scenes."""
+"""Images, or meshes as voxels, on one grid: the instances that mixtures of implicit functions learn besides scenes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,23 +18,52 @@ MANIFEST = "transforms.json"
 
 
 @dataclass(frozen=True, eq=False)
-class SignalSet:
-    """Instances on a grid of `side` cells along each axis, and what could not be read.
+class Instance:
+    """One object that is an image or voxels: what it is in the P cells of a grid of `side` cells along each axis.
 
-    values: of I instances at the P cells of the grid, row by row; colours or, of voxels, 255 where something is.
-    groups: instances of one group (views of one design) are learned together, or together set apart.
+    values: row by row; colours or, of voxels, 255 where something is. group: instances of one group (views of one
+    design) are learned together, or together set apart.
     """
 
-    ids: list[str]
-    values: UInt8[np.ndarray, "I P K"]
+    id: str
+    values: UInt8[np.ndarray, "P K"]
     side: int
-    labels: list[str | None]
-    groups: list[str | None]
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceSet:
+    """Instances on one grid in the order of their files, and what could not be read."""
+
+    instances: list[Instance]
     path: Path
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def ids(self) -> list[str]:
+        return [item.id for item in self.instances]
+
+    def only(self, ids: Sequence[str]) -> "InstanceSet":
+        """The instances of these ids, in their order here; all of them where no id is given.
+
+        Raises ViewError where there is no instance of an id.
+        """
+        if not ids:
+            return self
+        known = self.ids
+        for name in ids:
+            if name not in known:
+                some = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
+                raise ViewError(f"{self.path} has no object {name!r}; it has {some}")
+        instances = [item for item in self.instances if item.id in ids]
+        return InstanceSet(instances, self.path, [problem for problem in self.problems if problem.object in ids])
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.instances)
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self.instances)
 
 
 @dataclass(frozen=True)
@@ -47,7 +76,7 @@ class _Source:
     read: Callable[[], UInt8[np.ndarray, "H W 4"]]
 
 
-def read_images(folder: Path | str, side: int = 64) -> SignalSet:
+def read_images(folder: Path | str, side: int = 64) -> InstanceSet:
     """Every image below a folder, in the middle square of each, brought to `side` x `side` pixels on white.
 
     A folder of views of objects (those that `fit` reads) gives all views of each, named `object-view`, in the object's
@@ -70,15 +99,11 @@ def read_images(folder: Path | str, side: int = 64) -> SignalSet:
         raise ViewError(f"{folder}: holds no image that can be read; put {', '.join(SUFFIXES)} files there")
     ids, remarks = fit_ids([source.id for source in kept])
     problems += remarks
-    return SignalSet(
-        ids,
-        np.stack(pixels).reshape(len(kept), side * side, 3),
-        side,
-        [source.label for source in kept],
-        [source.group for source in kept],
-        folder,
-        problems,
-    )
+    instances = [
+        Instance(name, square.reshape(side * side, 3), side, source.label, source.group)
+        for name, square, source in zip(ids, pixels, kept, strict=True)
+    ]
+    return InstanceSet(instances, folder, problems)
 
 
 def fit_ids(wanted: Sequence[str]) -> tuple[list[str], list[Problem]]:
@@ -115,16 +140,3 @@ def _square(rgba: UInt8[np.ndarray, "H W 4"], side: int) -> UInt8[np.ndarray, "S
     cut = Image.fromarray(np.ascontiguousarray(rgba[top : top + least, left : left + least]), "RGBA").convert("RGBa")
     small = np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)).astype(np.int32)
     return (small[..., :3] + 255 - small[..., 3:]).clip(0, 255).astype(np.uint8)
-
-
-def picked(found: SignalSet, rows: Sequence[int]) -> SignalSet:
-    """The instances `rows`, in that order; problems are left behind."""
-    chosen = list(rows)
-    return SignalSet(
-        [found.ids[row] for row in chosen],
-        found.values[chosen],
-        found.side,
-        [found.labels[row] for row in chosen],
-        [found.groups[row] for row in chosen],
-        found.path,
-    )

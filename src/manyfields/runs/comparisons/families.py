@@ -16,8 +16,8 @@ from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.comparing.common import fit_seconds, named, quality
-from manyfields.runs.comparing.pictures import PictureColumn, family_pictures
+from manyfields.runs.comparisons.common import fit_seconds, named, quality
+from manyfields.runs.comparisons.pictures import PictureColumn, family_pictures
 from manyfields.runs.compress import compress
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit

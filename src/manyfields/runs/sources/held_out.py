@@ -1,6 +1,6 @@
 """Held-out views of stored objects beside what their bytes render."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,14 +9,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields.collection import Collection
+from manyfields.collection.objects import StoredObject
 from manyfields.collection.shared_file import stored_sampler
+from manyfields.errors import ViewError
 from manyfields.evaluation.lpips import Lpips
 from manyfields.evaluation.scores import Scores, mean_scores, score_views
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import load_views
+from manyfields.fitting.progress import Progress, silent
 from manyfields.rendering import Sampler
+from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.moved import check_at_hand
 from manyfields.shared_part import SharedPart
-from manyfields.views import ObjectViews, composite
+from manyfields.views import ObjectViews, composite, read_views
 
 Seen = Callable[[int], None]
 """Told how many more views are rendered."""
@@ -133,3 +138,44 @@ def measure_layers(
 
 def as_bytes(images: Float[Tensor, "V H W 3"]) -> UInt8[Tensor, "V H W 3"]:
     return (images * 255.0).round().to(torch.uint8)
+
+
+def held_out_views(
+    collection: Collection,
+    record: RunRecord,
+    levels: Sequence[int | None] = (None,),
+    progress: Progress = silent,
+    ids: Sequence[str] | None = None,
+) -> Iterator[tuple[StoredObject, list[HeldOut]]]:
+    """Every stored object (of `ids`) that has held-out views, with its renderings of them at each level (None: all
+    layers). Raises ViewError where views are gone."""
+    sources: dict[int, dict[str, ObjectViews]] = {}
+    asked = collection if ids is None else ids
+    ids = [name for name in asked if record.held_out.get(name, {}).get("views")]
+    total, done = sum(len(record.held_out[name]["views"]) for name in ids) * len(levels), 0
+
+    def seen(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("held-out views", done, total)
+
+    for name in ids:
+        held = record.held_out[name]
+        folder = record.data[held["source"]]
+        if held["source"] not in sources:
+            check_at_hand(collection.path, folder)
+            sources[held["source"]] = {item.id: item for item in read_views(folder)}
+        source = sources[held["source"]].get(name)
+        absent = set(held["views"]) - set(source.names) if source else set(held["views"])
+        if source is None or absent:
+            raise ViewError(f"{folder}: object {name} no longer has its held-out view {sorted(absent)[0]}")
+        item = collection[name]
+        bounds = torch.as_tensor(item.entry.bounds)
+        views = [source.names.index(view) for view in held["views"]]
+        yield (
+            item,
+            [
+                render_codes(collection, item.code(level), bounds, source, views, record.size, level, seen)
+                for level in levels
+            ],
+        )

@@ -13,8 +13,8 @@ from manyfields.evaluation.report.grid import Cell, labelled_grid
 from manyfields.evaluation.scores import mean_scores
 from manyfields.evaluation.units import format_bytes
 from manyfields.fitting.progress import Progress
-from manyfields.runs.measuring import HeldOut, as_bytes, render_codes
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.held_out import HeldOut, as_bytes, render_codes
 from manyfields.views import ObjectViews, read_views
 
 MOST_OBJECTS = 4

@@ -10,11 +10,11 @@ from dataclasses import replace
 import torch
 
 from manyfields.fitting.data import load_views, stable_seed
-from manyfields.fitting.fitters import StageFitter
+from manyfields.fitting.fitters import ViewFitter
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
-from manyfields.runs.loading import split_views
 from manyfields.runs.record import RunRecord
+from manyfields.runs.sources.loading import split_views
 from manyfields.views import ObjectViews, composite
 
 OBJECTS_OF_A_PROBE = 4
@@ -34,18 +34,18 @@ def spare_views(record: RunRecord, objects: Sequence[ObjectViews], phases: Seque
     seed = record.settings.seed
     able = [views for views in objects if record.held_out[views.id]["trained"] >= VIEWS_TO_SPARE]
     for views in sorted(able, key=lambda item: stable_seed(seed, "aside", item.id))[:OBJECTS_OF_A_PROBE]:
-        train, _ = split_views(views, record)
+        train, _ = split_views(views, record.settings)
         names = sorted((views.names[index] for index in train), key=lambda name: stable_seed(seed, "aside", name))
         record.held_out[views.id].update(aside=names[:1], trained=len(train) - 1)
 
 
-def held_out_probe(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
+def held_out_probe(fitter: ViewFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
     """A function that gives the mean PSNR of the first held-out view of up to 4 objects; None without such views."""
     views = {row: item.test[0] for row, item in enumerate(fitter.data.objects) if item.test}
     return _probe(fitter, views, sampler, size)
 
 
-def watch(fitter: StageFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
+def watch(fitter: ViewFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
     """Likewise of the training views that are set aside."""
     views = {row: item.aside[0] for row, item in enumerate(fitter.data.objects) if item.aside}
     return _probe(fitter, views, sampler, size)
@@ -57,7 +57,7 @@ def looks_at_once(objects: int, size: tuple[int, int]) -> int:
 
 
 def _probe(
-    fitter: StageFitter, views: dict[int, int], sampler: Sampler, size: tuple[int, int]
+    fitter: ViewFitter, views: dict[int, int], sampler: Sampler, size: tuple[int, int]
 ) -> Callable[[], float] | None:
     """The mean PSNR of one view of some objects, by row."""
     if not views:

@@ -12,9 +12,9 @@ from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.families.registry import presets
 from manyfields.generation import PriorSettings
-from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, render_object, sample, signals, train_prior
+from manyfields.runs import RunRecord, add, evaluate, fit, interpolate, plan, render_object, sample, train_prior
 from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
-from manyfields.views.signals import read_images
+from manyfields.views.instances import read_images
 
 PHASE = {"name": "instances", "rgb": 1.0, "smoothness": 0.0, "views_per_object": 1, "objects_per_step": 4}
 SMALL = {**PHASE, "rays_per_object": 40, "codes_rate": 0.03}
@@ -72,13 +72,13 @@ def config(request, tmp_path):
     [(1.0, (54 - 2 * 4) / 3, 4), (2.0, (108 - 2 * 4) / 3, 4), (0.1, 2.7 / 3, 1)],
 )
 def test_minutes_are_for_both_stages(images, tmp_path, monkeypatch, minutes, learning, adapting):
-    def seconds(make, phases):
+    def seconds(make, phases, clock):
         return [3.0 if phase.base_rate and make().parts(phase) else 1.0 for phase in phases]
 
-    monkeypatch.setattr(signals, "seconds_per_step", seconds)
-    config = {**TINY, "signals": {"side": 8, "adaptation": "principal"}}
+    monkeypatch.setattr(plan, "seconds_per_step", seconds)
+    config = {**TINY, "signals": {"side": 8, "adaptation": "principal"}, "stage1_objects": 6}
     run = tmp_path / "run"
-    fit(images, run, family="mixture-images", minutes=minutes, stage1_objects=6, say=lambda line: None, **config)
+    fit(images, run, family="mixture-images", minutes=minutes, fitting_alone=True, report=False, **config)
     record = RunRecord.load(run)
     assert [phase.steps for phase in record.phases1] == [max(1, round(learning))]
     assert [phase.steps for phase in record.phases2] == [phase.steps for phase in record.settings.stage2] == [adapting]
@@ -95,7 +95,8 @@ def test_images_from_a_folder_to_figures_and_back(images, tmp_path, config, hash
     assert collection.config["family"]["signal"] == "images" and collection.entry("i0").bytes == 6
     figures = evaluate(run)
     assert figures["objects"]["i3"]["psnr"] == pytest.approx(collection.entry("i3").metrics["psnr"])
-    assert figures["stages"]["stage2"]["objects"] == 1 and "stage 2 (unseen): " in figures["notes"][1]
+    assert figures["stages"]["stage2"]["objects"] == 1
+    assert figures["notes"][1].startswith("stage 2 (unseen): objects 1, psnr ")
     before = hashes(run)
     write_images(tmp_path / "more", ["new0", "new1", "new2"])
     add(run, tmp_path / "more")
@@ -155,7 +156,8 @@ def test_a_resumed_run_misses_what_is_gone(images, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(TINY))
 
     def stop(name, done, total, **_):
-        raise KeyboardInterrupt
+        if name.startswith("stage 1"):
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(images, tmp_path / "run", family="mixture-images", config=tmp_path / "c.json", progress=stop)
@@ -199,7 +201,7 @@ def test_a_rendered_image_is_the_one_that_was_measured(images, tmp_path):
     collection = fit(images, run, family="mixture-images", config=tmp_path / "c.json")
     render_object(run, "i3", tmp_path / "a.png", size=8)
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(float)
-    truth = read_images(images, 8).values[3].reshape(8, 8, 3).astype(float)
+    truth = read_images(images, 8).instances[3].values.reshape(8, 8, 3).astype(float)
     psnr = -10 * np.log10(np.square((found - truth) / 255).mean())
     assert psnr == pytest.approx(collection.entry("i3").metrics["psnr"], abs=0.1)
 
@@ -233,7 +235,8 @@ def test_the_command_line(images, tmp_path, capsys):
     words += [str(tmp_path / "c.json"), "--adaptation", "meta-first-order", "--side", "9", "--minutes", "0.01"]
     assert main(words) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"collection in {tmp_path / 'run'}\n" and "broken" in printed.err
+    run = tmp_path / "run"
+    assert printed.out == f"collection in {run}, its report in {run / 'report.html'}\n" and "broken" in printed.err
     settings = RunRecord.load(tmp_path / "run").settings
     assert (settings.adaptation, settings.side) == ("meta-first-order", 9)
     assert main(["render", str(tmp_path / "run"), "--object", "i0", "--out", str(tmp_path / "a.png")]) == 0
@@ -272,3 +275,34 @@ def test_one_instance_alone_shares_nothing(tmp_path):
     folder = write_images(tmp_path / "one", ["a"])
     with pytest.raises(ViewError, match="holds one instance alone"):
         fit(folder, tmp_path / "run", family="mixture-images")
+
+
+def test_instances_are_named_moved_and_shown_as_views_are(images, tmp_path):
+    """What the common way has: objects by name, folders that have moved, minutes, losses set aside, the report."""
+    run, names = tmp_path / "run", [f"i{n}" for n in range(6)]
+    collection = fit(images, run, family="mixture-images", objects=names, **TINY)
+    record = RunRecord.load(run)
+    assert sorted(collection.ids) == names and record.held_out["i0"] == {"source": 0, "views": [], "trained": 1}
+    with pytest.raises(ViewError, match="has no object 'x'; it has i0, "):
+        fit(images, tmp_path / "other", family="mixture-images", objects=["x"], **TINY)
+    page = (run / "report.html").read_text()
+    assert "<h2>Pictures</h2>" in page and "each an image of 8×8 pixels" in page and page.count("view whole") >= 6
+    assert evaluate(run, level=1)["objects"] == evaluate(run)["objects"]
+    (run / "report.html").unlink()
+    moved = images.rename(tmp_path / "elsewhere")
+    with pytest.raises(ViewError, match="which are gone"):
+        evaluate(run)
+    assert len(evaluate(run, data=[moved])["objects"]) == 6
+    write_report = fit(moved, run, resume=True)
+    assert len(write_report) == 6 and (run / "report.html").exists()
+    (moved / "i2.png").unlink()
+    assert evaluate(run, data=[moved])["notes"][0] == "1 instances are no longer there and not measured: i2"
+
+
+def test_an_added_wave_takes_the_minutes_it_is_given(images, tmp_path, steady_pilots):
+    """A hundredth of a second a step: half of a hundredth of a minute is kept for steps in any case."""
+    run = tmp_path / "run"
+    fit(images, run, family="mixture-images", report=False, **TINY)
+    add(run, write_images(tmp_path / "more", ["new0", "new1"]), minutes=0.01, report=False)
+    last = RunRecord.load(run).curves[-1]
+    assert last["stage"].startswith("add.") and 30 <= last["step"] <= 60

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from manyfields.errors import ConfigError, RunError, ViewError
-from manyfields.runs import RunRecord
-from manyfields.runs.comparing import families as compare_families
+from manyfields.runs import RunRecord, compare_families
 
 PHASE = {"steps": 12, "rgb": 1.0, "smoothness": 0.0, "objects_per_step": 2, "rays_per_object": 64}
 MIXTURE = {

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from manyfields.errors import ViewError
 from manyfields.fitting.data import FittingObject, load_object
 from manyfields.fitting.progress import Progress, silent
+from manyfields.fitting.settings import FitSettings
 from manyfields.runs.record import RunRecord
 from manyfields.views import ObjectViews, Problem, hold_out
 
 
-def split_views(views: ObjectViews, record: RunRecord) -> tuple[list[int], list[int]]:
+def split_views(views: ObjectViews, settings: FitSettings) -> tuple[list[int], list[int]]:
     """Indices of the views that are trained on, and of those that are held out."""
-    settings = record.settings
     return hold_out(views.names, views.id, seed=settings.seed, fraction=settings.held_out, test_names=views.test_names)
 
 

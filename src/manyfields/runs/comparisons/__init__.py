@@ -1,0 +1,1 @@
+"""Variants, families and codecs side by side, on one budget."""
