@@ -15,7 +15,7 @@ from torch import Tensor
 
 from manyfields.cameras import Cameras
 from manyfields.families.fused_planes.config import FusedPlanesConfig
-from manyfields.families.registry import family_from_config
+from manyfields.families.fused_planes.field import FusedPlanes
 from manyfields.fields import Codes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.phases import Phase
@@ -54,7 +54,7 @@ class Packed:
 
     def family(self, stage1_objects: int = 0, channels: int = 3) -> FusedPlanesConfig:
         """The config of the fields; it does not depend on the arguments any more, as that of settings does."""
-        return family_from_config(self.settings["family"]).config
+        return FusedPlanesConfig(**{name: size for name, size in self.settings["family"].items() if name != "family"})
 
     def fitted(self) -> tuple[Codes, Tensor]:
         """Code (B = 1) and box of the fitted object."""
@@ -62,8 +62,8 @@ class Packed:
         return Codes(codes), self.code["bounds"]
 
     def shared(self) -> SharedPart:
-        """The shared part, frozen."""
-        part = SharedPart(family_from_config(self.settings["family"]), None)
+        """The shared part, frozen. Always of fused planes: the table of families loads more than a GPU machine has."""
+        part = SharedPart(FusedPlanes(self.family()), None)
         part.load_state_dict({name: tensor.float() for name, tensor in self.tensors.items()})
         return part.eval().requires_grad_(False)
 

@@ -151,7 +151,8 @@ class Comparison:
 class Dataset:
     """What was learned from.
 
-    >>> Dataset("vehicles", 50, 5000, 128, 128, held_out="a tenth of the views of each object").groups is None
+    >>> views = "5000 views of 128 x 128 pixels"
+    >>> Dataset("vehicles", 50, views, held_out="a tenth of the views of each object").groups is None
     True
     """
 
