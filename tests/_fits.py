@@ -12,7 +12,7 @@ from PIL import Image
 from manyfields.cameras import Cameras, focal_from_angle
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, load_object
 from manyfields.latents.compact import CompactConfig, compact_autoencoder
@@ -47,10 +47,10 @@ def tiny_views(tmp_path_factory, shapes) -> ViewSet:
 
 
 @pytest.fixture
-def make_fitter(tiny_views) -> Callable[..., Fitter]:
+def make_fitter(tiny_views) -> Callable[..., PlaneFitter]:
     """New fitters that all start from the same state."""
 
-    def make(space: str = "latent", **changes) -> Fitter:
+    def make(space: str = "latent", **changes) -> PlaneFitter:
         """`space`: latent, rgb, or hulls (RGB space with planes that span boxes, and guided samples)."""
         torch.manual_seed(0)
         autoencoder = None
@@ -66,7 +66,7 @@ def make_fitter(tiny_views) -> Callable[..., Fitter]:
         shared = SharedPart(FusedPlanes(config, generator), autoencoder)
         shared.set_background()
         data = FittingData([load_object(views, SIZE, seed=0, hull=config.hull) for views in tiny_views])
-        return Fitter(shared, data, CodeStore(shared.family.new_codes(len(data), generator)), Sampler(4, 4))
+        return PlaneFitter(shared, data, CodeStore(shared.family.new_codes(len(data), generator)), Sampler(4, 4))
 
     return make
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from manyfields.compression.latent_contexts import LatentTables
+from manyfields.compression.latent_contexts import PyramidTables
 from manyfields.compression.latent_pyramid import WholePyramid, bilinear_kernel, latents_that_count, nearest_latents
 from manyfields.families.fused_planes.latents.layers import TransformMicroLayers
 from manyfields.families.fused_planes.stored_texels import texels_that_count
@@ -47,5 +47,5 @@ def codec(learned_from: Codes, layers=LAYERS, levels: int = LEVELS, seed: int = 
         latents = nearest_latents(micro, texels, *whole.floats())
         masks = latents_that_count(texels, levels)
         objects.append(([own.numpy() for own in latents], [here.numpy() for here in masks]))
-    tables = LatentTables.learn(objects, 40)
+    tables = PyramidTables.learn(objects, 40)
     return TransformMicroLayers.of_codes(learned_from, layers, SHAPES, whole, tables)

@@ -135,6 +135,24 @@ def unchecked_shapes():
 
 
 @pytest.fixture(scope="session")
+def architecture():
+    """The module `_architecture.py`: what the sources of the package look like."""
+    return _load("_architecture")
+
+
+@pytest.fixture(scope="session")
+def lists():
+    """The module `_architecture_lists.py`: what stands outside of a rule, and why."""
+    return _load("_architecture_lists")
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """The module `_examples.py`: the folder that examples in docstrings run in."""
+    return _load("_examples")
+
+
+@pytest.fixture(scope="session")
 def shapes():
     """The module `_shapes.py`: views of boxes and balls with exact ground truth."""
     return _load("_shapes")

@@ -1,76 +1,11 @@
-"""The package as a whole: lazy to import, and its modules import in one direction only."""
+"""The package as a whole: lazy to import, with a front door that says what is behind it."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import manyfields
-
-PACKAGE = Path(manyfields.__file__).parent
-
-LONGEST_FILE = 320
-
-
-def sources() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def imports_of(file: Path) -> list[tuple[int, str]]:
-    """(line, module) of every import of manyfields in a file, those inside functions and type-checking blocks too."""
-    found = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}:{node.lineno}: write imports in full (from manyfields.x import y)"
-            module = node.module or ""
-            # `from manyfields import runs` imports the module runs; __version__ and the like are no modules.
-            names = [f"{module}.{alias.name}" for alias in node.names] if module == "manyfields" else [module]
-            found += [(node.lineno, name) for name in names]
-    return [(line, name) for line, name in found if name.split(".")[0] == "manyfields"]
-
-
-def test_no_circle_of_files():
-    """Imports at the top of files, module by module, so that circles inside one folder are found too."""
-    graph: dict[str, set[str]] = {}
-    names = {module_name(file): file for file in sources()}
-    for name, file in names.items():
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        targets: set[str] = set()
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    full = f"{node.module}.{alias.name}"
-                    targets.add(full if full in names else node.module)
-            elif isinstance(node, ast.Import):
-                targets |= {alias.name for alias in node.names}
-        graph[name] = {target for target in targets if target in names and target != name}
-
-    done: set[str] = set()
-
-    def visit(name: str, way: tuple[str, ...]) -> None:
-        assert name not in way, "a circle of imports: " + " -> ".join([*way[way.index(name) :], name])
-        if name not in done:
-            for target in graph[name]:
-                visit(target, (*way, name))
-            done.add(name)
-
-    for name in graph:
-        visit(name, ())
-
-
-def module_name(file: Path) -> str:
-    parts = ["manyfields", *file.relative_to(PACKAGE).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def test_files_are_short():
-    lengths = {str(file.relative_to(PACKAGE)): len(file.read_text(encoding="utf-8").splitlines()) for file in sources()}
-    long = [f"{file}: {lines} lines" for file, lines in lengths.items() if lines > LONGEST_FILE]
-    assert not long, "\n".join(long)
 
 
 def test_import_loads_no_torch():

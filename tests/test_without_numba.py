@@ -1,10 +1,12 @@
 """Where numba is not installed everything runs in plain PyTorch."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+import manyfields
 import manyfields.compiled as compiled
 from manyfields.cameras import Rays, orbit
 from manyfields.families.fused_planes.config import FusedPlanesConfig
@@ -14,26 +16,14 @@ from manyfields.rendering import Sampler, color_error
 from manyfields.rendering.guided import guided_samples
 from manyfields.shared_part import SharedPart
 
-KERNELS = (
-    "manyfields.simd",
-    "manyfields.families.fused_planes.plane_kernels",
-    "manyfields.families.fused_planes.mixing_kernels",
-    "manyfields.families.mixture.sine_kernels",
-    "manyfields.families.tensor_planes.product_kernels",
-    "manyfields.rendering.guided_kernel",
-    "manyfields.rendering.exponentials",
-    "manyfields.rendering.fused_steps",
-    "manyfields.rendering.fused_kernels",
-    "manyfields.rendering.fused_loss_kernel",
-    "manyfields.fitting.image_kernels",
-)
 BOUNDS = torch.tensor([[[-0.5, -0.4, -0.6], [0.6, 0.5, 0.3]]])
 
 
 @pytest.fixture
-def no_numba(monkeypatch):
+def no_numba(monkeypatch, architecture):
     """numba cannot be imported, nor what is compiled by it."""
-    for name in ("numba", *KERNELS):
+    kernels = architecture.House(Path(manyfields.__file__).parent).kernels()
+    for name in ("numba", *kernels):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(compiled, "_numba", compiled._numba.__wrapped__)  # without the cache
 

@@ -17,11 +17,11 @@ import torch
 from benchmarks.common import designs
 from benchmarks.places import RESULTS, SHARED
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.registry import new_fitter, new_shared
 from manyfields.fitting.data import FittingData, FittingObject, load_object, load_views
 from manyfields.latents import load_autoencoder
 from manyfields.memory import keep_freed_memory
 from manyfields.runs import presets
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.views import composite, read_views
 
 ROWS = RESULTS / "autoencoder.json"

@@ -24,14 +24,14 @@ from manyfields import runs
 from manyfields.collection import open_collection
 from manyfields.collection.shared_file import open_shared_part, stored_sampler
 from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.families.fused_planes.phases import rays_stage1, rays_together
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import FittingData, load_views
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, presets
-from manyfields.runs.building import new_fitter
 from manyfields.runs.sources.loading import load_objects
 from manyfields.runs.sources.looks import held_out_probe
 from manyfields.views import composite, read_views
@@ -87,7 +87,7 @@ def samples(work: Path, minutes: float, files: list[Path]) -> list[Record]:
     return rows
 
 
-def stage2_fitters(run: Path, **changes) -> Iterator[Fitter]:
+def stage2_fitters(run: Path, **changes) -> Iterator[PlaneFitter]:
     """New fitters of the stage-2 objects of a run against its stored shared part, one after the other."""
     record, collection = RunRecord.load(run), open_collection(run)
     views = read_views(record.data[0])
@@ -98,7 +98,7 @@ def stage2_fitters(run: Path, **changes) -> Iterator[Fitter]:
         yield new_fitter(settings, shared, FittingData(objects), average=True)
 
 
-def curve(fitter: Fitter, phase: Phase, steps: tuple[int, ...]) -> list[tuple[int, float, float]]:
+def curve(fitter: PlaneFitter, phase: Phase, steps: tuple[int, ...]) -> list[tuple[int, float, float]]:
     """(steps done, seconds, held-out PSNR)."""
     sampler = presets()["fused-planes" if fitter.shared.autoencoder is None else "latent"].final_sampler
     probe = held_out_probe(fitter, sampler, tuple(reversed(fitter.data.objects[0].images.shape[-2:])))

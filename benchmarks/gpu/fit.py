@@ -10,7 +10,7 @@ from benchmarks.gpu.data import Packed
 from manyfields.compiled import has_fast_bf16
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.phases import Phase
@@ -47,7 +47,7 @@ def to_quality(packed: Packed, wave: int, device: torch.device, quality: float, 
     data = FittingData(objects, device)
     shared = packed.shared().to(device)
     codes = shared.family.average_codes(wave).to(device)
-    fitter = Fitter(shared, data, CodeStore(codes), packed.sampler, half=has_fast_bf16(device))
+    fitter = PlaneFitter(shared, data, CodeStore(codes), packed.sampler, half=has_fast_bf16(device))
     views = data.views
     phases = [_together(phase, wave).planned(wave, views, share) for phase in packed.stage2]
     assert data.pool is not None
@@ -73,7 +73,7 @@ def to_quality(packed: Packed, wave: int, device: torch.device, quality: float, 
 
 
 @torch.no_grad()
-def held_out_psnr(packed: Packed, fitter: Fitter) -> float:
+def held_out_psnr(packed: Packed, fitter: PlaneFitter) -> float:
     """Mean PSNR of the first held-out view of a few objects, with the guides in training."""
     device, total = fitter.data.device, 0.0
     count = min(PROBED, len(fitter.data))
@@ -119,7 +119,8 @@ def paper_work(packed: Packed, wave: int, device: torch.device, sizes: Sizes) ->
     began = time.perf_counter()
     data = FittingData(objects, device)
     codes = shared.family.new_codes(wave, generator).to(device)
-    fitter = Fitter(shared, data, CodeStore(codes), Sampler(sizes.samples, sizes.samples), half=has_fast_bf16(device))
+    sampler = Sampler(sizes.samples, sizes.samples)
+    fitter = PlaneFitter(shared, data, CodeStore(codes), sampler, half=has_fast_bf16(device))
     data.cache_latents(autoencoder, fitter.half)
     wait(device)
     preparing = time.perf_counter() - began

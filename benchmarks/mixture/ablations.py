@@ -32,9 +32,9 @@ from manyfields.families.mixture.basis_similarity import basis_similarity, mean_
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.families.mixture.phases import instances
+from manyfields.families.registry import new_fitter, new_shared
 from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
 from manyfields.views.instances import Instance, InstanceSet, read_images

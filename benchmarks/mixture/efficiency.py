@@ -43,12 +43,12 @@ from manyfields.evaluation.instances import psnr
 from manyfields.evaluation.record import Record, new_record, read_records, write_records
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_fitter import InstanceFitter
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import stable_seed
 from manyfields.fitting.instance_data import InstanceData
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs import evaluate
-from manyfields.runs.building import new_fitter
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.table import source_of
 from manyfields.runs.trainer import seconds_per_step

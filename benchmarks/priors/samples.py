@@ -35,6 +35,7 @@ from manyfields.evaluation.image_features import ImageFeatures, load_image_featu
 from manyfields.evaluation.memorisation import Memorisation, memorisation
 from manyfields.evaluation.point_sets import compare_shapes, points_on_surface
 from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.families.registry import row_of
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_views
 from manyfields.generation import Prior, PriorSettings
@@ -275,7 +276,7 @@ def main() -> None:
     }
     settings = PriorSettings(**chosen_settings, held_out=HELD_OUT)
     bench = Bench(chosen.run, chosen.work, chosen.size, chosen.images, chosen.samples, settings, chosen.as_drawn)
-    family = RunRecord.load(chosen.run).settings.family_name.replace("-", "_")
+    family = row_of(RunRecord.load(chosen.run).settings).name.replace("-", "_")
     prefix = f"prior.{family}" if chosen.level is None else f"prior.{family}_layer0"
     prefix += "_as_drawn" if chosen.as_drawn else ""
     rows = record(bench, prefix)

@@ -109,12 +109,14 @@ def fit_rows(found: Sequence[Fitted], note: str) -> list[Record]:
     return rows
 
 
-def sweep(run: Path, out: Path, codecs: dict[str, Sequence[float]], **options: Any) -> dict[str, Any]:
+def sweep(
+    run: Path, out: Path, codecs: dict[str, Sequence[float]], steps: int | None, views: int | None
+) -> dict[str, Any]:
     """Curves of some codecs at some values (their own where there are none); all that there is now."""
     with progress("rd") as report:
         for codec, values in codecs.items():
-            steps = None if codec == "pyramid" else options["steps"]
-            kept = runs.rd(run, out, codec=codec, values=values, progress=report, **{**options, "steps": steps})
+            own = {} if steps is None or codec == "pyramid" else {"steps": steps}
+            kept = runs.rd(run, out, codec=codec, values=values, views=views, progress=report, **own)
     return kept
 
 

@@ -110,10 +110,10 @@ def steps_per_second(views: Path, threads: int, seconds: float, beside: int | No
     use_threads(threads)
     import torch
 
+    from manyfields.families.registry import new_fitter, new_shared
     from manyfields.fitting.data import FittingData
     from manyfields.memory import keep_freed_memory
     from manyfields.runs import RunRecord
-    from manyfields.runs.building import new_fitter, new_shared
     from manyfields.runs.settings import chosen_settings, read_config
     from manyfields.runs.sources.loading import load_objects
     from manyfields.views import read_views

@@ -9,18 +9,18 @@ from benchmarks.speed.bench import SIZE, VIEWS, Bench
 from manyfields.collection import open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.evaluation.record import Record
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
+from manyfields.families.registry import new_fitter
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
 from manyfields.memory import keep_freed_memory
 from manyfields.runs import RunRecord
-from manyfields.runs.building import new_fitter
 
 RAYS = 100_000  # that each object learns from
 OBJECTS, FEW = (1, 4, 16), 4
 
 
-def fitter_of(bench: Bench, objects: Sequence[FittingObject]) -> Fitter:
+def fitter_of(bench: Bench, objects: Sequence[FittingObject]) -> PlaneFitter:
     """A fitter of new objects against the shared part of the benchmark."""
     run = bench.shared_run()
     return new_fitter(
@@ -36,7 +36,7 @@ def last_phase(bench: Bench, objects: int, rays: int = RAYS) -> Phase:
     return replace(phase, steps=max(1, round(steps)))
 
 
-def seconds_of(fitter: Fitter, phase: Phase) -> float:
+def seconds_of(fitter: PlaneFitter, phase: Phase) -> float:
     """Seconds of the steps of a phase, without the first two."""
     fitter.begin(phase)
     for index in range(2):

@@ -13,6 +13,7 @@ It sets what OpenMP reads from the environment (`manyfields.cores`), unless it i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from manyfields._version import __version__
 from manyfields.cores import set_up_threads
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from manyfields.collection.streams import read_stream
     from manyfields.runs import add, compress, evaluate, fit
     from manyfields.views import read_views
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Cameras",

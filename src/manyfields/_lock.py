@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from manyfields.errors import RunError
+
 
 @contextmanager
 def locked(path: Path, busy: Exception) -> Iterator[None]:
@@ -22,3 +24,16 @@ def locked(path: Path, busy: Exception) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def only_process(run: Path) -> Iterator[None]:
+    """Hold the run folder for writing; the lock ends with the process. Raises RunError where another holds it.
+
+    What a run holds is looked at inside: before, another process may still be writing it.
+    """
+    if not run.is_dir():
+        raise RunError(f"{run}: no such run folder; give the folder that `manyfields fit --out` made")
+    (run / ".lock").touch()
+    with locked(run / ".lock", RunError(f"{run}: another process is writing to it; try again when it is done")):
+        yield

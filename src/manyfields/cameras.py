@@ -33,6 +33,12 @@ class Cameras:
     """Pinhole cameras with one image size. All tensors are float32 on one device.
 
     camera_to_world: OpenGL camera-to-world poses; focal: (fx, fy) and center: (cx, cy) in pixels.
+
+    >>> cameras = orbit(8, width=40, height=30)
+    >>> len(cameras), cameras[0].shape, cameras.rays().origins.shape
+    (8, torch.Size([]), torch.Size([8, 1200, 3]))
+    >>> cameras.resized(20, 15).width
+    20
     """
 
     camera_to_world: Float[Tensor, "*batch 4 4"]

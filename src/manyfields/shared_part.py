@@ -22,7 +22,12 @@ FamilyT = TypeVar("FamilyT", bound=FamilyNetwork)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rendered views: `latents` are what fields rendered (RGB for a family in RGB space); opacity, depth: same size."""
+    """Rendered views: `latents` are what fields rendered (RGB for a family in RGB space); opacity, depth: same size.
+
+    >>> seen = Pictures(torch.zeros(1, 2, 3, 4, 4), torch.ones(1, 2, 4, 4), torch.ones(1, 2, 4, 4), None)
+    >>> seen.latents.shape
+    torch.Size([1, 2, 3, 4, 4])
+    """
 
     latents: Float[Tensor, "B V C h w"]
     opacity: Float[Tensor, "B V h w"]
@@ -31,7 +36,14 @@ class Pictures:
 
 
 class SharedPart(nn.Module, Generic[FamilyT]):
-    """All that objects of a set share. `autoencoder` is None for a family in RGB space."""
+    """All that objects of a set share. `autoencoder` is None for a family in RGB space.
+
+    >>> from manyfields.collection import open_collection
+    >>> from manyfields.cameras import orbit
+    >>> shared = open_collection("runs/vehicles").shared_part
+    >>> shared.autoencoder is None, shared.family.config.channels
+    (True, 3)
+    """
 
     def __init__(self, family: FamilyT, autoencoder: Autoencoder | None) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from manyfields.compiled import plain_only
 from manyfields.compression import ans, ans_loops
-from manyfields.compression.frequencies import Table
+from manyfields.compression.frequencies import FrequencyTable
 from manyfields.compression.latent_contexts import BEFORE_FROM, NEAR_FROM
 from manyfields.errors import CollectionError
 
@@ -42,7 +42,7 @@ def some_frequencies(rows: int, symbols: int, sharpness: float, seed: int) -> np
     """Rows that sum to 2^16, at least 1; the last one has nearly all of it at one symbol."""
     draw = np.random.default_rng(seed)
     counts = np.round(draw.dirichlet(np.full(symbols, sharpness), rows) * 1e6).astype(np.int64) + 1
-    frequencies = np.stack([Table.of_counts(row, BITS).frequencies for row in counts])
+    frequencies = np.stack([FrequencyTable.of_counts(row, BITS).frequencies for row in counts])
     frequencies[-1] = 1
     frequencies[-1, draw.integers(symbols)] = (1 << BITS) - symbols + 1
     return frequencies
@@ -83,7 +83,7 @@ def test_symbols_come_back_and_constriction_reads_them_too(frequencies, count, s
     assert (decoded(data, classes, frequencies) == symbols).all()
     with plain_only():
         assert (decoded(data, classes, frequencies) == symbols).all()
-    models = [Table(row, BITS).model() for row in frequencies]
+    models = [FrequencyTable(row, BITS).model() for row in frequencies]
     coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
     assert [int(coder.decode(models[each])) for each in classes] == symbols.tolist()
     assert coder.is_empty()

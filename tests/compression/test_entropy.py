@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from manyfields.compression.bits import packed_bytes
 from manyfields.compression.entropy import decode_symbols, decode_with, encode_symbols, encode_with, estimated_bytes
-from manyfields.compression.frequencies import CODER_BITS, Table
+from manyfields.compression.frequencies import CODER_BITS, FrequencyTable
 from manyfields.errors import CollectionError
 
 
@@ -39,26 +39,26 @@ def skewed(count: int, alphabet: int, seed: int = 0) -> np.ndarray:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=70), st.integers(7, 20))
 def test_frequencies_sum_to_a_power_of_two_and_keep_what_occurs(counts, bits):
-    table = Table.of_counts(np.array(counts), bits)
+    table = FrequencyTable.of_counts(np.array(counts), bits)
     assert np.array_equal(table.frequencies > 0, np.array(counts) > 0)
     assert table.frequencies.sum() == (1 << bits if any(counts) else 0)
-    read, end = Table.read(b"xy" + table.to_bytes() + b"z", 2, len(counts), bits, "a table")
+    read, end = FrequencyTable.read(b"xy" + table.to_bytes() + b"z", 2, len(counts), bits, "a table")
     assert np.array_equal(read.frequencies, table.frequencies)
     assert end == 2 + len(table.to_bytes())
 
 
 def test_as_many_symbols_as_frequencies():
-    table = Table.of_counts(np.array([1, 10**6] + [1] * 62), 6)
+    table = FrequencyTable.of_counts(np.array([1, 10**6] + [1] * 62), 6)
     assert table.frequencies.tolist() == [1] * 64
     with pytest.raises(ValueError, match="65 symbols"):
-        Table.of_counts(np.ones(65, np.int64), 6)
+        FrequencyTable.of_counts(np.ones(65, np.int64), 6)
 
 
 @pytest.mark.parametrize("alphabet", [2, 3, 64, 255, 4096])
 @pytest.mark.parametrize("bits", [12, 16, 20])
 def test_coding_is_that_of_the_specification(alphabet, bits):
     symbols = skewed(300, alphabet)
-    table = Table.of_counts(np.bincount(symbols, minlength=alphabet) + 1, bits)
+    table = FrequencyTable.of_counts(np.bincount(symbols, minlength=alphabet) + 1, bits)
     data = encode_with([table], symbols)
     assert decode_by_the_book(table.frequencies.tolist(), bits, data, 300) == symbols.tolist()
 
@@ -153,6 +153,6 @@ def test_symbols_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="contexts"):
         encode_symbols(np.array([3]), 4, np.array([2]), 2)
     with pytest.raises(ValueError, match="does not have"):
-        encode_with([Table.of_counts(np.array([1, 0, 1]), 8)], np.array([1]))
+        encode_with([FrequencyTable.of_counts(np.array([1, 0, 1]), 8)], np.array([1]))
     with pytest.raises(CollectionError, match="words"):
-        decode_with([Table.of_counts(np.array([1, 1]), 8)], b"abc", 2)
+        decode_with([FrequencyTable.of_counts(np.array([1, 1]), 8)], b"abc", 2)

@@ -12,7 +12,7 @@ from manyfields.compression.latent_contexts import (
     CLASSES,
     NEAR_FROM,
     RANGES,
-    LatentTables,
+    PyramidTables,
     ranges_of,
 )
 from manyfields.errors import CollectionError
@@ -30,7 +30,7 @@ def some_latents(seed: int, channels: int = 3, spread: float = 1.5, share: float
 
 
 OBJECTS = [some_latents(seed) for seed in range(4)]
-TABLES = LatentTables.learn(OBJECTS, 12)
+TABLES = PyramidTables.learn(OBJECTS, 12)
 
 
 def plain_ranges(latents: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_tables_count_the_latents_of_each_context():
 def test_latents_beyond_the_reach_count_as_the_last():
     levels, masks = some_latents(0, spread=9)
     clipped = [own.clip(-4, 4) for own in levels]
-    found, expected = (LatentTables.learn([(each, masks)], 4) for each in (levels, clipped))
+    found, expected = (PyramidTables.learn([(each, masks)], 4) for each in (levels, clipped))
     assert np.array_equal(found.frequencies, expected.frequencies) and np.array_equal(found.classes, expected.classes)
 
 
@@ -125,7 +125,7 @@ def test_contexts_save_bytes():
     scale = np.repeat(np.repeat(draw.choice([0.2, 4.0], (3, 8, 8)), 8, 1), 8, 2)
     own = np.round(draw.laplace(0, scale[..., None], (3, 64, 64, 2))).astype(np.int64).clip(-20, 20)
     masks = [np.ones((3, 64, 64), bool)]
-    tables = LatentTables.learn([([own], masks)], 20)
+    tables = PyramidTables.learn([([own], masks)], 20)
     counts = np.bincount(own.ravel() + 20, minlength=41)
     alone = -(counts[counts > 0] * np.log2(counts[counts > 0] / counts.sum())).sum() / 8
     assert len(tables.encode([own], masks)) < 0.87 * alone

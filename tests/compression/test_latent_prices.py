@@ -5,25 +5,25 @@ import pytest
 import torch
 
 from manyfields.compression.context_classes import BITS
-from manyfields.compression.latent_contexts import BEFORE_FROM, NEAR_FROM, RANGES, LatentTables, ranges_of
+from manyfields.compression.latent_contexts import BEFORE_FROM, NEAR_FROM, RANGES, PyramidTables, ranges_of
 from manyfields.compression.latent_prices import FINENESS, STEEPEST, LatentPrices
 
 
-def smooth_tables(classes: int = 6, channels: int = 2, reach: int = 9, levels: int = 1) -> LatentTables:
+def smooth_tables(classes: int = 6, channels: int = 2, reach: int = 9, levels: int = 1) -> PyramidTables:
     """Laplace distributions of several widths, without learning."""
     widths = np.linspace(0.6, 3.0, classes)
     shares = np.exp(-np.abs(np.arange(-reach, reach + 1)) / widths[:, None])
     frequencies = np.maximum((shares / shares.sum(1, keepdims=True) * (1 << BITS)).astype(np.int64), 1)
     frequencies[:, reach] += (1 << BITS) - frequencies.sum(1)
     ranges = np.add.outer(np.arange(RANGES), np.arange(RANGES)) * (classes - 1) // (2 * RANGES - 2)
-    return LatentTables(np.broadcast_to(ranges, (levels, channels, RANGES, RANGES)).copy(), frequencies)
+    return PyramidTables(np.broadcast_to(ranges, (levels, channels, RANGES, RANGES)).copy(), frequencies)
 
 
 TABLES = smooth_tables()
 PRICES = LatentPrices.of(TABLES)
 
 
-def drawn(tables: LatentTables, masks: list[np.ndarray], seed: int) -> list[np.ndarray]:
+def drawn(tables: PyramidTables, masks: list[np.ndarray], seed: int) -> list[np.ndarray]:
     """Latents as the tables foretell them, one after the other."""
     draw, sums = np.random.default_rng(seed), tables.frequencies.cumsum(1)
     levels = []
@@ -65,7 +65,7 @@ def test_slopes_lead_to_what_is_frequent_and_are_limited():
     assert found[1] < 0 < found[3] and float(found[2].abs()) < 1e-3
     steep = np.ones((1, 5), np.int64)
     steep[0, 2] = (1 << BITS) - 4
-    prices = LatentPrices.of(LatentTables(np.zeros((1, 1, RANGES, RANGES), np.int64), steep))
+    prices = LatentPrices.of(PyramidTables(np.zeros((1, 1, RANGES, RANGES), np.int64), steep))
     assert float(prices.slopes.abs().max()) == STEEPEST < float(prices.costs.max())
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError
-from manyfields.generation import Learner, PriorSettings
+from manyfields.generation import PriorLearner, PriorSettings
 from manyfields.generation import learning as module
 from manyfields.generation.diffusion import DiffusionDraws
 
@@ -27,7 +27,7 @@ def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
 
 
 def test_samples_are_of_their_class(vectors):
-    network = Learner(vectors, LABELS, 2, replace(SMALL, steps=600, rate=2e-3)).run()
+    network = PriorLearner(vectors, LABELS, 2, replace(SMALL, steps=600, rate=2e-3)).run()
     drawn = DiffusionDraws(network).draw(LABELS, torch.Generator().manual_seed(0))
     for label, at in ((0, 2.0), (1, -2.0)):
         own = drawn[label == LABELS]
@@ -35,13 +35,13 @@ def test_samples_are_of_their_class(vectors):
 
 
 def test_the_same_seed_gives_the_same_network(vectors):
-    first, again = (Learner(vectors, LABELS, 2, SMALL).run() for _ in range(2))
+    first, again = (PriorLearner(vectors, LABELS, 2, SMALL).run() for _ in range(2))
     assert same(first, again)
-    assert not same(first, Learner(vectors, LABELS, 2, replace(SMALL, seed=1)).run())
+    assert not same(first, PriorLearner(vectors, LABELS, 2, replace(SMALL, seed=1)).run())
 
 
 def test_goes_on_to_the_same_result(vectors, tmp_path, monkeypatch):
-    whole = Learner(vectors, LABELS, 2, SMALL).run()
+    whole = PriorLearner(vectors, LABELS, 2, SMALL).run()
     monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
     path = tmp_path / "prior.safetensors"
 
@@ -52,8 +52,8 @@ def test_goes_on_to_the_same_result(vectors, tmp_path, monkeypatch):
             raise Killed
 
     with pytest.raises(Killed):
-        Learner(vectors, LABELS, 2, SMALL).run(path, kill)
-    resumed = Learner(vectors, LABELS, 2, SMALL)
+        PriorLearner(vectors, LABELS, 2, SMALL).run(path, kill)
+    resumed = PriorLearner(vectors, LABELS, 2, SMALL)
     resumed.load(path)
     assert resumed.step == 24
     assert same(resumed.run(), whole)
@@ -61,11 +61,11 @@ def test_goes_on_to_the_same_result(vectors, tmp_path, monkeypatch):
 
 def test_checkpoints_of_something_else(vectors, tmp_path):
     path = tmp_path / "prior.safetensors"
-    Learner(vectors, LABELS, 2, SMALL).save(path)
+    PriorLearner(vectors, LABELS, 2, SMALL).save(path)
     with pytest.raises(RunError, match="other settings"):
-        Learner(vectors, LABELS, 2, replace(SMALL, seed=3)).load(path)
+        PriorLearner(vectors, LABELS, 2, replace(SMALL, seed=3)).load(path)
     with pytest.raises(RunError, match="other objects"):
-        Learner(vectors + 1, LABELS, 2, SMALL).load(path)
+        PriorLearner(vectors + 1, LABELS, 2, SMALL).load(path)
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"parents": 0}, {"exchange": 1.5}, {"held_out": 1.0}, {"rate": 0.0}])

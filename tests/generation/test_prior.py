@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from manyfields.collection.checksums import sha256
 from manyfields.errors import CollectionError, ConfigError
-from manyfields.generation import WAYS, Learner, LinearSpace, Prior, PriorSettings, classes_of, read_prior
+from manyfields.generation import WAYS, LinearSpace, Prior, PriorLearner, PriorSettings, classes_of, read_prior
 
 SETTINGS = PriorSettings(width=16, blocks=1, steps=3, batch=4)
 
@@ -21,7 +21,7 @@ def prior() -> Prior:
     space = LinearSpace.learn(parts, (("latent",),), 4)
     vectors = space.coordinates(parts)
     classes, labels = classes_of(["boat", None] * 5)
-    network = Learner(vectors, labels, 2, SETTINGS, space.ranks).run()
+    network = PriorLearner(vectors, labels, 2, SETTINGS, space.ranks).run()
     return Prior("ab" * 32, SETTINGS, space, network, vectors, labels, classes, [f"o{n}" for n in range(10)], ["x"])
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from manyfields._lock import only_process
 from manyfields.errors import RunError
 from manyfields.generation import PriorSettings
 from manyfields.runs import RunRecord, add, compare, compress, demo, fit, train_prior
 from manyfields.runs.comparisons.codecs import compare_codecs
 from manyfields.runs.comparisons.families import compare_families
-from manyfields.runs.lock import only_process
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -57,5 +57,5 @@ def test_an_object_that_diverged_is_found_among_the_others(run):
     many = type(codes).concatenate([codes] * 3)
     many.tensors["micro"][1] = np.nan
     with pytest.warns(Remark, match=f"'{items[1].id}' is not stored: a code holds NaN in micro"):
-        store_objects(collection, items, many, record, 2)
+        store_objects(collection, posed_views.PosedViews(), items, many, record, 2)
     assert items[0].id in collection and items[1].id not in collection and items[2].id in collection

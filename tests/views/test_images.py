@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from manyfields.errors import ViewError
-from manyfields.views.images import decode_texture, load_image
+from manyfields.views.images import composite, decode_texture, load_image
 
 RAMP = np.tile(np.linspace(0, 1, 64), (4, 1))
 GREY = np.rint(RAMP * 255)
@@ -48,3 +48,18 @@ def test_a_damaged_texture_is_an_error():
     for damaged in (b"", b"no image", data[: len(data) // 2]):
         with pytest.raises(ViewError, match="damaged or not an image"):
             decode_texture(damaged)
+
+
+def test_composite_is_the_blend_rounded_to_nearest():
+    rng = np.random.default_rng(0)
+    rgba = rng.integers(0, 256, (40, 50, 4), dtype=np.uint8)
+    for background in [(255, 255, 255), (0, 0, 0), (10, 200, 255)]:
+        alpha = rgba[..., 3:] / 255
+        expected = np.floor(rgba[..., :3] * alpha + np.array(background) * (1 - alpha) + 0.5 - 1e-9)
+        np.testing.assert_array_equal(composite(rgba, background), expected.astype(np.uint8))
+
+
+def test_opaque_stays_and_transparent_becomes_background():
+    rgba = np.array([[1, 2, 3, 255], [9, 9, 9, 0]], np.uint8)
+    assert composite(rgba).tolist() == [[1, 2, 3], [255, 255, 255]]
+    assert composite(rgba).dtype == np.uint8

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from manyfields.cameras import Cameras
-from manyfields.collection.shared_file import stored_sampler
+from manyfields.collection.records import ObjectEntry
+from manyfields.collection.shared_file import SharedFiles, stored_sampler
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.families import registry
 from manyfields.families.codec import Codec, StoredCodec
 from manyfields.fields.codes import ObjectCodes
 from manyfields.rendering import Occupancy, Sampler
-from manyfields.shared_part import Pictures, render_code
-
-if TYPE_CHECKING:
-    from manyfields.collection.reader import Collection
-    from manyfields.collection.records import ObjectEntry
+from manyfields.shared_part import Pictures, SharedPart, render_code
 
 
-def open_codec(collection: Collection) -> Codec[Any]:
+class CodedFiles(SharedFiles, Protocol):
+    """A collection, as its objects see it."""
+
+    @property
+    def properties(self) -> dict[str, Any]: ...
+    @property
+    def codec_config(self) -> dict[str, Any] | None: ...
+    def codec_tensors(self) -> dict[str, Tensor]: ...
+    @property
+    def shared_part(self) -> SharedPart: ...
+    @property
+    def codec(self) -> Codec[Any]: ...
+    def layers(self, id: str, count: int | None = None) -> list[bytes]: ...
+
+
+def open_codec(collection: CodedFiles) -> Codec[Any]:
     """The codec of a collection: that of its codec file, else the first of its family. Raises CollectionError."""
     config = collection.codec_config
     stored = StoredCodec(config or {}, collection.properties.get("compressed", {}), collection.encoder)
@@ -39,7 +51,7 @@ def open_codec(collection: Collection) -> Codec[Any]:
 class StoredObject:
     """One object of a collection; its bytes are read and decoded when it is first rendered."""
 
-    def __init__(self, collection: Collection, entry: ObjectEntry) -> None:
+    def __init__(self, collection: CodedFiles, entry: ObjectEntry) -> None:
         self.collection = collection
         self.entry = entry
 

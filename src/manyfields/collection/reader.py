@@ -29,6 +29,13 @@ def open_collection(path: Path | str) -> Collection:
     """Open a collection. Reads collection.json alone; index and payload are read when they are asked for.
 
     Raises CollectionError where there is none, or the manifest is damaged or of an unknown version.
+
+    >>> collection = open_collection("runs/vehicles")
+    >>> sorted(collection)
+    ['car', 'truck', 'van']
+    >>> from manyfields.cameras import orbit
+    >>> collection["truck"].render(orbit(4, width=16, height=16)).images.shape
+    torch.Size([1, 4, 3, 16, 16])
     """
     folder = Path(path)
     return Collection(folder, read_manifest(folder))
@@ -50,13 +57,24 @@ def create_collection(
     `properties`: any JSON about the collection as a whole. `codec`: tensors and config of a codec that has something to
     store; its config's member "codec" then names it, in the place of the shared file's. Raises CollectionError where
     the folder holds a collection already.
+
+    >>> import torch
+    >>> collection = create_collection("library", shared={"planes": torch.zeros(3, 8, 8)}, config={"family": "mine"})
+    >>> collection.shared()["planes"].shape, collection.config
+    (torch.Size([3, 8, 8]), {'family': 'mine'})
     """
     writer.write_new(Path(path), shared, config, encoder, properties or {}, codec)
     return open_collection(path)
 
 
 class Collection:
-    """A shared part and any number of objects, in a folder of static files. Iterates over ids in order of storing."""
+    """A shared part and any number of objects, in a folder of static files. Iterates over ids in order of storing.
+
+    >>> collection = create_collection("shelf", shared={}, config={"family": "mine"})
+    >>> collection.append([ObjectRecord("truck", [b"coarse", b"fine"])])
+    >>> collection.ids, collection.layers("truck", 1), collection.verify()
+    (['truck'], [b'coarse'], [])
+    """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path

@@ -19,6 +19,9 @@ class ObjectRecord:
     `world_to_object`: 4x4 float64, takes a point of the world of the object's own cameras to object coordinates.
     `bounds`: low and high corner (2x3) of the box in object coordinates that rays are clipped to.
     `metrics`: figures measured on the stored bytes (`{"psnr": 28.3}`); leave out what was not measured.
+
+    >>> ObjectRecord("truck", [b"coarse", b"fine"], label="vehicle", metrics={"psnr": 28.3}).layers[:1]
+    [b'coarse']
     """
 
     id: str
@@ -37,6 +40,13 @@ class ObjectEntry:
     `shard`: number of the wave it was stored in. `ranges`: for every layer its first byte and the byte after its
     last, in the codes file of that shard. `crc`: CRC32C of every layer. `world_to_object` (4, 4) and `bounds` (2, 3)
     are float64 arrays.
+
+    >>> from manyfields.collection.reader import create_collection
+    >>> collection = create_collection("shelf", shared={}, config={})
+    >>> collection.append([ObjectRecord("truck", [b"coarse", b"fine"])])
+    >>> entry = collection.entry("truck")
+    >>> entry.bytes, [end - begin for begin, end in entry.ranges], entry.shard
+    (10, [6, 4], 0)
     """
 
     id: str

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from manyfields.collection.reader import Collection
 from manyfields.compression.base_planes import decoded_shared
 from manyfields.errors import CollectionError, ConfigError
 from manyfields.families.registry import codec_of, family_config, family_from_config
@@ -19,6 +18,17 @@ from manyfields.shared_part import SharedPart
 
 ENCODER = "autoencoder.encoder."
 EXACT = ("background", "autoencoder.mean", "autoencoder.std", "family.start")
+
+
+class SharedFiles(Protocol):
+    """A collection, as far as its shared part goes."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    def shared(self) -> dict[str, Tensor]: ...
+    def encoder(self) -> dict[str, Tensor] | None: ...
 
 
 def shared_tensors(shared: SharedPart) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -42,7 +52,7 @@ def shared_config(shared: SharedPart, sampler: Sampler) -> dict[str, Any]:
     }
 
 
-def open_shared_part(collection: Collection, with_encoder: bool = False) -> SharedPart:
+def open_shared_part(collection: SharedFiles, with_encoder: bool = False) -> SharedPart:
     """The shared part of a collection in float32, frozen. Raises CollectionError where its files do not fit."""
     config = collection.config
     encoder = collection.encoder() if with_encoder else None
@@ -76,7 +86,7 @@ def decoded_shared_part(
     return shared.eval().requires_grad_(False)
 
 
-def stored_sampler(collection: Collection) -> Sampler:
+def stored_sampler(collection: SharedFiles) -> Sampler:
     """How many samples a ray gets in this collection. Raises CollectionError."""
     try:
         return Sampler(**collection.config["sampler"])

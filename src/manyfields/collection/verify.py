@@ -27,6 +27,16 @@ def verify_collection(folder: Path) -> list[str]:
     Checked: the SHA-256 of the manifest and of every file it lists, the headers of all tensor files, that offsets
     rise and span their payload, that ids are stored once, that the index names exactly the layers of its codes shard,
     and the CRC32C of every layer. Files that the manifest does not list are ignored. Never raises CollectionError.
+
+    >>> from manyfields.collection.reader import create_collection
+    >>> create_collection("shelf", shared={}, config={}).path.name
+    'shelf'
+    >>> verify_collection(Path("shelf"))
+    []
+    >>> for file in Path("shelf").glob("shared-*"):
+    ...     _ = file.write_bytes(b"damaged")
+    >>> len(verify_collection(Path("shelf"))) > 0
+    True
     """
     folder = Path(folder)
     try:

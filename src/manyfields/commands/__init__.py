@@ -25,11 +25,11 @@ from manyfields.commands.fit import Fit
 from manyfields.commands.info import Info
 from manyfields.commands.interpolate import Interpolate
 from manyfields.commands.inventory import Inventory
-from manyfields.commands.prior import Prior
+from manyfields.commands.prior import LearnPrior
 from manyfields.commands.rd import Rd
 from manyfields.commands.render import Render
 from manyfields.commands.sample import Sample
-from manyfields.commands.shape import Shape
+from manyfields.commands.shape import FitShape
 from manyfields.commands.stream import Stream
 from manyfields.commands.verify import Verify
 from manyfields.commands.views import Views
@@ -47,11 +47,11 @@ COMMANDS: dict[str, type[Command]] = {
     "compress": Compress,
     "rd": Rd,
     "render": Render,
-    "prior": Prior,
+    "prior": LearnPrior,
     "sample": Sample,
     "interpolate": Interpolate,
     "stream": Stream,
-    "shape": Shape,
+    "shape": FitShape,
     "extract": Extract,
     "info": Info,
     "verify": Verify,
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text that can be printed
     if words == ["--version"]:
-        from manyfields import __version__
+        from manyfields._version import __version__
 
         print(f"manyfields {__version__}")
         return 0

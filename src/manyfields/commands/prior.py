@@ -9,7 +9,7 @@ from manyfields.commands._progress import progress
 
 
 @dataclass(frozen=True)
-class Prior(Command):
+class LearnPrior(Command):
     """Learn a prior over the codes of a run: a distribution that `manyfields sample` draws new objects from."""
 
     folder: RunFolder

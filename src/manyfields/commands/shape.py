@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shape(Command):
+class FitShape(Command):
     """Fit a truncated signed distance field to a watertight mesh, and write it as a file, coarse levels first."""
 
     mesh: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]

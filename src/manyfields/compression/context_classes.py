@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from manyfields.compression.frequencies import Table
+from manyfields.compression.frequencies import FrequencyTable
 
 BITS = 16
 ROUNDS = 20
@@ -59,4 +59,4 @@ def smoothed_frequencies(counts: Float[np.ndarray, " K"], all_counts: Float[np.n
     """Frequencies of a class, all above 0, that sum to 2^16: what it counts, and a little of what all classes do."""
     share = (all_counts + 0.5) / (all_counts + 0.5).sum()
     # Many counts for one, so that the shares of what was not seen here are not rounded away.
-    return Table.of_counts(np.round(256 * (counts + TRUST * share)).astype(np.int64) + 1, BITS).frequencies
+    return FrequencyTable.of_counts(np.round(256 * (counts + TRUST * share)).astype(np.int64) + 1, BITS).frequencies

@@ -12,7 +12,7 @@ import constriction
 import numpy as np
 from jaxtyping import Int
 
-from manyfields.compression.frequencies import FINEST, Table
+from manyfields.compression.frequencies import FINEST, FrequencyTable
 from manyfields.errors import CollectionError
 
 COARSEST = 6
@@ -53,7 +53,7 @@ def decode_symbols(
 
 
 def encode_with(
-    tables: Sequence[Table], symbols: Int[np.ndarray, " m"], contexts: Int[np.ndarray, " m"] | None = None
+    tables: Sequence[FrequencyTable], symbols: Int[np.ndarray, " m"], contexts: Int[np.ndarray, " m"] | None = None
 ) -> bytes:
     """The coder's words alone, for tables that are kept elsewhere. ValueError where a table lacks a symbol."""
     coder = constriction.stream.stack.AnsCoder()
@@ -70,7 +70,7 @@ def encode_with(
 
 
 def decode_with(
-    tables: Sequence[Table],
+    tables: Sequence[FrequencyTable],
     data: bytes,
     count: int,
     contexts: Int[np.ndarray, " m"] | None = None,
@@ -93,8 +93,8 @@ def decode_with(
 
 
 def _runs(
-    tables: Sequence[Table], count: int, contexts: Int[np.ndarray, " m"] | None
-) -> Iterator[tuple[Table, slice | Int[np.ndarray, " n"]]]:
+    tables: Sequence[FrequencyTable], count: int, contexts: Int[np.ndarray, " m"] | None
+) -> Iterator[tuple[FrequencyTable, slice | Int[np.ndarray, " n"]]]:
     """Each table that is needed with the positions of its symbols."""
     if contexts is None:
         if count:
@@ -121,7 +121,7 @@ def symbol_counts(
     return np.bincount(joined, minlength=kinds * alphabet).reshape(kinds, alphabet)
 
 
-def best_tables(counts: Int[np.ndarray, "C K"], likely: Int[np.ndarray, "C K"] | None = None) -> list[Table]:
+def best_tables(counts: Int[np.ndarray, "C K"], likely: Int[np.ndarray, "C K"] | None = None) -> list[FrequencyTable]:
     """Tables as fine as pays: every bit more makes them longer and the coded symbols shorter.
 
     They are made of the `counts` that they code, or of those that a model of the symbols finds `likely`, which must
@@ -131,22 +131,22 @@ def best_tables(counts: Int[np.ndarray, "C K"], likely: Int[np.ndarray, "C K"] |
     least = max(COARSEST, int((likely > 0).sum(1).max() - 1).bit_length())
     tried = []
     for bits in range(least, max(least, 16) + 1):
-        tables = [Table.of_counts(row, bits) for row in likely]
+        tables = [FrequencyTable.of_counts(row, bits) for row in likely]
         cost = sum(table.cost(row) for table, row in zip(tables, counts, strict=True))
         tried.append((len(tables_to_bytes(tables)) + cost / 8, bits, tables))
     return min(tried, key=lambda entry: entry[:2])[2]
 
 
-def tables_to_bytes(tables: Sequence[Table]) -> bytes:
+def tables_to_bytes(tables: Sequence[FrequencyTable]) -> bytes:
     return bytes([tables[0].bits]) + b"".join(table.to_bytes() for table in tables)
 
 
-def read_tables(data: bytes, alphabet: int, kinds: int, what: str) -> tuple[list[Table], int]:
+def read_tables(data: bytes, alphabet: int, kinds: int, what: str) -> tuple[list[FrequencyTable], int]:
     """The `kinds` tables at the start of `data`, and the byte after them. Raises CollectionError, naming `what`."""
     if not data or not COARSEST <= data[0] <= FINEST:
         raise CollectionError(f"{what}: no table of frequencies of {COARSEST} to {FINEST} bits")
     tables, position = [], 1
     for _ in range(kinds):
-        table, position = Table.read(data, position, alphabet, data[0], what)
+        table, position = FrequencyTable.read(data, position, alphabet, data[0], what)
         tables.append(table)
     return tables, position

@@ -23,7 +23,7 @@ FINEST = 20
 
 
 @dataclass(frozen=True)
-class Table:
+class FrequencyTable:
     """Frequencies (int64) of the symbols 0 .. K - 1, which sum to 2^bits; 0 where a symbol never occurs.
 
     Where nothing occurs at all, they are all 0.
@@ -33,13 +33,13 @@ class Table:
     bits: int
 
     @staticmethod
-    def of_counts(counts: Int[np.ndarray, " K"], bits: int) -> "Table":
+    def of_counts(counts: Int[np.ndarray, " K"], bits: int) -> "FrequencyTable":
         """Frequencies near those of `counts`, at least 1 for all that occurs. ValueError where 2^bits are too few."""
         counts = counts.astype(np.int64)
         total, whole = int(counts.sum()), 1 << bits
         present = np.flatnonzero(counts)
         if not len(present):
-            return Table(np.zeros(len(counts), np.int64), bits)
+            return FrequencyTable(np.zeros(len(counts), np.int64), bits)
         if len(present) > whole or total > 1 << 40:
             raise ValueError(f"{len(present)} symbols do not fit frequencies of {bits} bits")
         exact = counts * whole
@@ -52,7 +52,7 @@ class Table:
                 taken = min(-missing, int(frequencies[symbol]) - 1, 1 + (int(frequencies[symbol]) >> 4))
                 frequencies[symbol] -= taken
                 missing += taken
-        return Table(frequencies, bits)
+        return FrequencyTable(frequencies, bits)
 
     @property
     def present(self) -> Int[np.ndarray, " P"]:
@@ -82,7 +82,7 @@ class Table:
         return bytes(data)
 
     @staticmethod
-    def read(data: bytes, start: int, alphabet: int, bits: int, what: str) -> tuple["Table", int]:
+    def read(data: bytes, start: int, alphabet: int, bits: int, what: str) -> tuple["FrequencyTable", int]:
         """The table at byte `start`, and the byte after it. Raises CollectionError, naming `what`."""
         size = (alphabet + 7) // 8
         head = np.unpackbits(np.frombuffer(data[start : start + size], np.uint8))
@@ -106,4 +106,4 @@ class Table:
             if left < 1:
                 raise CollectionError(f"{what}: the frequencies of its table sum to more than 2^{bits}")
             frequencies[np.flatnonzero(frequencies)[-1]] = left
-        return Table(frequencies, bits), position
+        return FrequencyTable(frequencies, bits), position

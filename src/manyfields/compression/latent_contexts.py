@@ -29,7 +29,7 @@ Masks = Sequence[Bool[np.ndarray, "3 _h _w"]]
 
 
 @dataclass(frozen=True, eq=False)
-class LatentTables:
+class PyramidTables:
     """`classes` (L, Z, 5, 5): the class of each level, channel, range of `near` and of `before`; `frequencies` (C, K)
     of the latents -reach .. reach in each class, at least 1, which sum to 2^16."""
 
@@ -41,7 +41,7 @@ class LatentTables:
         return self.frequencies.shape[1] // 2
 
     @staticmethod
-    def learn(objects: Sequence[tuple[Levels, Masks]], reach: int, classes: int = CLASSES) -> "LatentTables":
+    def learn(objects: Sequence[tuple[Levels, Masks]], reach: int, classes: int = CLASSES) -> "PyramidTables":
         """From the latents of some objects, coarse levels first; larger ones than `reach` count as `reach`."""
         levels, channels = len(objects[0][0]), objects[0][0][0].shape[-1]
         counts = np.zeros((levels, channels, RANGES * RANGES, 2 * reach + 1))
@@ -54,7 +54,7 @@ class LatentTables:
         chosen, summed = shared_classes(counts.reshape(-1, 2 * reach + 1), classes)
         used, chosen = np.unique(chosen, return_inverse=True)
         frequencies = np.stack([smoothed_frequencies(row, summed.sum(0)) for row in summed[used]])
-        return LatentTables(chosen.reshape(levels, channels, RANGES, RANGES), frequencies)
+        return PyramidTables(chosen.reshape(levels, channels, RANGES, RANGES), frequencies)
 
     def encode(self, latents: Levels, masks: Masks, first: int = 0) -> bytes:
         """The coder's words of some levels, from level `first` on; latents are within the reach."""

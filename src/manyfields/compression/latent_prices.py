@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from manyfields.compression.context_classes import BITS
-from manyfields.compression.latent_contexts import RANGES, LatentTables, Levels, Masks, ranges_of
+from manyfields.compression.latent_contexts import RANGES, Levels, Masks, PyramidTables, ranges_of
 
 STEEPEST = 8.0  # bits a unit: tables of few counts are rough at their ends
 FINENESS = 16  # slopes of each unit
@@ -23,12 +23,12 @@ FINENESS = 16  # slopes of each unit
 class LatentPrices:
     """Of one codec's tables: `costs` (C, K) in bits, and `slopes` (C, n) on a grid of 16 a unit from -reach on."""
 
-    tables: LatentTables
+    tables: PyramidTables
     costs: Float[Tensor, "C K"]
     slopes: Float[Tensor, "C n"]
 
     @staticmethod
-    def of(tables: LatentTables) -> "LatentPrices":
+    def of(tables: PyramidTables) -> "LatentPrices":
         costs = BITS - np.log2(tables.frequencies)
         whole, reach = np.arange(-tables.reach, tables.reach + 1), tables.reach
         places = np.arange(-reach * FINENESS, reach * FINENESS + 1) / FINENESS

@@ -22,6 +22,11 @@ class RawCodec:
     """Codes to layers of float16 bytes.
 
     `layers` names the tensors of each layer, `shapes` the shape of each tensor for one object.
+
+    >>> codec = RawCodec([["weights"], ["micro"]], {"weights": (4,), "micro": (3, 2)})
+    >>> [layers] = codec.encode(Codes({"weights": torch.ones(1, 4), "micro": torch.zeros(1, 3, 2)}))
+    >>> [len(layer) for layer in layers], codec.decode([layers[:1]]).tensors["weights"]
+    ([8, 12], tensor([[1., 1., 1., 1.]]))
     """
 
     name: ClassVar[str] = "float16"

@@ -25,6 +25,12 @@ class ObjectParts(Protocol):
 
     `layers`: how many layers of an object the parts make. `groups`: names of parts that belong together, and may be
     taken from another object than the rest.
+
+    >>> from manyfields.collection import open_collection
+    >>> from manyfields.families.registry import parts_of
+    >>> parts: ObjectParts = parts_of(open_collection("runs/vehicles").shared_part)
+    >>> parts.layers
+    3
     """
 
     layers: int
@@ -40,7 +46,13 @@ class ObjectParts(Protocol):
 
 
 class CodeParts:
-    """The tensors of a code as they are, such as one latent vector, and the box."""
+    """The tensors of a code as they are, such as one latent vector, and the box.
+
+    >>> parts = CodeParts({"latent": (8,)})
+    >>> bounds = torch.tensor([[[-1.0, -1, -1], [1, 1, 1]]])
+    >>> {name: tuple(part.shape) for name, part in parts.of(Codes({"latent": torch.zeros(1, 8)}), bounds).items()}
+    {'latent': (1, 8), 'box': (1, 6)}
+    """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes = dict(shapes)

@@ -1,9 +1,10 @@
 """The one table of families, for opening files: nothing else maps a stored name to code."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from manyfields.errors import ConfigError
@@ -16,6 +17,8 @@ from manyfields.families.octree import family as octree
 from manyfields.families.parts import ObjectParts
 from manyfields.families.tensor_planes import family as tensor_planes
 from manyfields.fields.family import FamilyNetwork
+from manyfields.fitting.data import FittingObject, stable_seed
+from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import FitSettings
 from manyfields.shared_part import SharedPart
 
@@ -26,13 +29,29 @@ FAMILIES: dict[str, Family] = {
 
 
 def presets() -> dict[str, FitSettings]:
-    """The settings that all families have, by name."""
+    """The settings that all families have, by name.
+
+    >>> presets()["octree"].family
+    'octree'
+    """
     return {name: settings for row in FAMILIES.values() for name, settings in row.presets.items()}
 
 
 def row_of(settings: FitSettings) -> Family:
     """The row of the family that settings are of."""
     return next(row for row in FAMILIES.values() if isinstance(settings, row.settings))
+
+
+def new_shared(settings: FitSettings, objects: Sequence[FittingObject]) -> SharedPart:
+    """An untrained shared part for the objects of stage 1."""
+    draw = torch.Generator().manual_seed(stable_seed(settings.seed, "family"))
+    return row_of(settings).new_shared(settings, objects, draw)
+
+
+def new_fitter(settings: FitSettings, shared: SharedPart, data: Any, average: bool, progress: Progress = silent) -> Any:
+    """The family's fitter, a `StageFitter` with new codes: those of the average object, to be fitted against a shared
+    part that stays as it is, or others."""
+    return row_of(settings).fitter(settings, shared, data, average, progress)
 
 
 def register(row: Family) -> None:
@@ -101,6 +120,10 @@ def parts_of(shared: SharedPart, level: int | None = None) -> ObjectParts:
     """How objects of a shared part are taken apart; `level`: that many layers alone (all when None).
 
     Raises ConfigError for families whose objects have codes of different shapes, and for a level that shows nothing.
+
+    >>> from manyfields.collection import open_collection
+    >>> parts_of(open_collection("runs/vehicles").shared_part).layers
+    3
     """
     return family_of(shared).parts(shared, level)
 

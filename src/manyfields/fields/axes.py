@@ -15,7 +15,12 @@ Resolution = tuple[int, int, int]
 
 
 def resolution_of(box: Float[Tensor, "2 3"], side: int) -> Resolution:
-    """Texels along each axis of a box, about `side`^3 in all and equally far apart."""
+    """Texels along each axis of a box, about `side`^3 in all and equally far apart.
+
+    >>> import torch
+    >>> resolution_of(torch.tensor([[-1.0, -1, -1], [1, 1, 0]]), 32)
+    (40, 40, 20)
+    """
     size = (box[1] - box[0]).double().tolist()
     texel = (math.prod(size) / side**3) ** (1 / 3)
     x, y, z = (max(2, round(length / texel)) for length in size)

@@ -22,7 +22,12 @@ class ObjectCodes(Protocol):
 
 @dataclass(frozen=True)
 class Codes:
-    """Named tensors, each with the objects first: `tensors[name]` has shape (B, ...)."""
+    """Named tensors, each with the objects first: `tensors[name]` has shape (B, ...).
+
+    >>> codes = Codes({"planes": torch.zeros(3, 8, 8), "weights": torch.ones(3, 5)})
+    >>> len(codes), codes[0].tensors["weights"].shape
+    (3, torch.Size([1, 5]))
+    """
 
     tensors: Mapping[str, Tensor]
 

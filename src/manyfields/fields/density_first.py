@@ -21,7 +21,19 @@ FAINTEST = 1e-4
 
 
 class DensityFirst(Field):
-    """Fields of B objects that give density and colours apart, because a ray needs colours only where something is."""
+    """Fields of B objects that give density and colours apart, because a ray needs colours only where something is.
+
+    >>> class Ball(DensityFirst):
+    ...     channels = 3
+    ...     def __getitem__(self, row):
+    ...         return self
+    ...     def density(self, points):
+    ...         return 20.0 * (points.norm(dim=-1) < 0.5)
+    ...     def colors(self, points, directions):
+    ...         return torch.ones_like(points)
+    >>> Ball()(torch.zeros(1, 1, 3)).density
+    tensor([[20.]])
+    """
 
     @abstractmethod
     def density(self, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]: ...

@@ -9,6 +9,9 @@ def harmonics(directions: Float[Tensor, "*batch 3"], degree: int) -> Float[Tenso
     """Real spherical harmonics of degree 1 (D = 3) or 1 and 2 (D = 8), up to constant factors, of unit directions.
 
     x, y, z, xy, yz, xz, 3 z^2 - 1, x^2 - y^2. The constants are left to what the values are multiplied with.
+
+    >>> harmonics(torch.tensor([0.0, 0.0, 1.0]), 2).tolist()
+    [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0, 0.0]
     """
     x, y, z = directions.unbind(-1)
     waves = [x, y, z]

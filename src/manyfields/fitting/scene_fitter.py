@@ -17,24 +17,24 @@ from manyfields.fitting import checkpoints
 from manyfields.fitting.alpha_mask import cell_densities, mask_of
 from manyfields.fitting.data import FittingData
 from manyfields.fitting.guides import Guides
-from manyfields.fitting.own_fields import OwnFieldsFitter
+from manyfields.fitting.object_by_object import ObjectByObjectFitter
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
 
 
 @dataclass
-class SceneFitter(OwnFieldsFitter):
+class SceneFitter(ObjectByObjectFitter):
     """Fits `scenes`, one an object, and the network of `shared` to `data`.
 
     The boxes of the objects in `data` are those of their grids. Every random choice of a step comes from (seed, phase,
-    step), as in `Fitter`.
+    step), as in `PlaneFitter`.
     """
 
     shared: SharedPart
     data: FittingData
-    scenes: list[Scene[Any]]
+    scenes: list[LearnedScene[Any]]
     sampler: Sampler
     schedule: Any
     seed: int = 0
@@ -53,11 +53,11 @@ class SceneFitter(OwnFieldsFitter):
         """What the schedule has for the time just before step `index` of `steps`."""
 
     @abstractmethod
-    def regularity(self, scene: Scene[Any], index: int, steps: int) -> Tensor | None:
+    def regularity(self, scene: LearnedScene[Any], index: int, steps: int) -> Tensor | None:
         """What the loss has besides the error of rays."""
 
     @property
-    def learners(self) -> list[Scene[Any]]:
+    def learners(self) -> list[LearnedScene[Any]]:
         return self.scenes
 
     def begin(self, phase: Phase) -> None:

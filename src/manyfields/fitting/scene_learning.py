@@ -15,7 +15,7 @@ BETAS = (0.9, 0.99)
 G = TypeVar("G", bound=SceneGrids)
 
 
-class Scene(Generic[G]):
+class LearnedScene(Generic[G]):
     """The grids of one scene as leaves of the graph, and their Adam."""
 
     def __init__(self, grids: G) -> None:

@@ -1,7 +1,7 @@
 """The fitting loop of objects that share what they can: steps for the shared part and the codes of a stage or wave.
 
-`Fitter` (fused planes), `MixtureFitter` and `InstanceFitter` say which parts learn, what is made of a code, and what is
-compared with what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
+`PlaneFitter` (fused planes), `MixtureFitter` and `InstanceFitter` say which parts learn, what is made of a code, and
+what is compared with what; this, how a step draws objects, moves what learns, and what a checkpoint holds.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
 
 
-class Drawn(Protocol):
+class StageObjects(Protocol):
     """The objects of a stage or wave, whatever is known of each."""
 
     device: torch.device
@@ -31,7 +31,7 @@ class Drawn(Protocol):
     def __len__(self) -> int: ...
 
 
-D = TypeVar("D", bound=Drawn)
+D = TypeVar("D", bound=StageObjects)
 
 
 @dataclass(frozen=True)

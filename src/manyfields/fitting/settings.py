@@ -20,7 +20,13 @@ STAGE1_OBJECTS = 500
 
 @dataclass(frozen=True)
 class FitSettings(ABC):
-    """All that decides a fit, besides the views. Stored as JSON with the run."""
+    """All that decides a fit, besides the views. Stored as JSON with the run.
+
+    >>> from dataclasses import replace
+    >>> from manyfields.families.registry import presets
+    >>> replace(presets()["octree"], wave=8).seed
+    0
+    """
 
     family: ClassVar[str]
     """Of fields, as `manyfields fit` takes it; the first preset of such settings has this name."""

@@ -7,7 +7,7 @@ new objects ◄── codes ◄── parts ◄───────────
 
 from manyfields.families.parts import CodeParts, ObjectParts
 from manyfields.families.registry import parts_of
-from manyfields.generation.learning import Learner
+from manyfields.generation.learning import PriorLearner
 from manyfields.generation.linear_space import LinearSpace
 from manyfields.generation.neighbours import bilinear_grid
 from manyfields.generation.prior import WAYS, Prior, classes_of, read_prior
@@ -16,10 +16,10 @@ from manyfields.generation.settings import PriorSettings
 __all__ = [
     "WAYS",
     "CodeParts",
-    "Learner",
     "LinearSpace",
     "ObjectParts",
     "Prior",
+    "PriorLearner",
     "PriorSettings",
     "bilinear_grid",
     "classes_of",

@@ -32,10 +32,16 @@ SHOWN = 0.98  # decay of the loss that is shown
 AfterStep = Callable[[int, float], None]
 
 
-class Learner:
+class PriorLearner:
     """A denoiser and all that its steps need. `vectors` (N, D) and their classes, 0 to `classes` - 1.
 
     `ranks`: coordinates of each group, in order (one group when empty).
+
+    >>> vectors, labels = torch.randn(12, 3), torch.zeros(12, dtype=torch.long)
+    >>> learner = PriorLearner(vectors, labels, 1, PriorSettings(steps=3, width=8, blocks=1, batch=4))
+    >>> network = learner.run()
+    >>> learner.step
+    3
     """
 
     def __init__(

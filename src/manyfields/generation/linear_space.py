@@ -66,7 +66,15 @@ class Subspace:
 
 @dataclass(frozen=True)
 class LinearSpace:
-    """Subspaces of groups of parts; their coordinates stand side by side, R in all."""
+    """Subspaces of groups of parts; their coordinates stand side by side, R in all.
+
+    >>> parts = {"weights": torch.eye(4), "box": torch.ones(4, 6)}
+    >>> space = LinearSpace.learn(parts, [["weights"], ["box"]], rank=8)
+    >>> space.ranks
+    [3, 0]
+    >>> torch.allclose(space.parts(space.coordinates(parts))["weights"], parts["weights"], atol=1e-2)
+    True
+    """
 
     subspaces: tuple[Subspace, ...]
 

@@ -88,7 +88,11 @@ class NeighbourDraws:
 
 
 def bilinear_grid(corners: Float[Tensor, "4 D"], side: int) -> Float[Tensor, "G D"]:
-    """Vectors of a grid, row after row, between four: top left, top right, bottom left, bottom right."""
+    """Vectors of a grid, row after row, between four: top left, top right, bottom left, bottom right.
+
+    >>> bilinear_grid(torch.tensor([[0.0], [1.0], [2.0], [3.0]]), 3).flatten().tolist()
+    [0.0, 0.5, 1.0, 1.0, 1.5, 2.0, 2.0, 2.5, 3.0]
+    """
     shares = torch.linspace(0, 1, side)
     left = torch.lerp(corners[0], corners[2], shares.unsqueeze(1))
     right = torch.lerp(corners[1], corners[3], shares.unsqueeze(1))

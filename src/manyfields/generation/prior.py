@@ -52,7 +52,16 @@ class Draws(Protocol):
 
 @dataclass(frozen=True)
 class Prior:
-    """`vectors` (N, D) and `labels` (N,) are those of `ids`, the objects that it was learned from."""
+    """`vectors` (N, D) and `labels` (N,) are those of `ids`, the objects that it was learned from.
+
+    >>> space = LinearSpace.learn({"latent": torch.randn(6, 4)}, [["latent"]], rank=3)
+    >>> network, labels = Denoiser(3, 1, width=8, blocks=1), torch.zeros(6, dtype=torch.long)
+    >>> ids = [f"car {number}" for number in range(6)]
+    >>> prior = Prior("0123", PriorSettings(), space, network, torch.randn(6, 3), labels, ["car"], ids, [])
+    >>> vectors, classes = prior.sample(2, way="gaussian")
+    >>> vectors.shape, classes
+    (torch.Size([2, 3]), ['car', 'car'])
+    """
 
     shared_hash: str
     settings: PriorSettings
@@ -176,7 +185,16 @@ class Prior:
 
 
 def read_prior(path: Path) -> Prior:
-    """Read a prior's file. Raises CollectionError where it is damaged, hostile or of another kind."""
+    """Read a prior's file. Raises CollectionError where it is damaged, hostile or of another kind.
+
+    >>> space = LinearSpace.learn({"latent": torch.randn(6, 4)}, [["latent"]], rank=3)
+    >>> settings = PriorSettings(width=8, blocks=1)
+    >>> network, labels = Denoiser(3, 1, width=8, blocks=1), torch.zeros(6, dtype=torch.long)
+    >>> ids = [f"car {number}" for number in range(6)]
+    >>> prior = Prior("0123", settings, space, network, torch.randn(6, 3), labels, ["car"], ids, [])
+    >>> read_prior(Path(prior.save(Path(".")).file)).ids == ids
+    True
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -207,7 +225,11 @@ def read_prior(path: Path) -> Prior:
 
 
 def classes_of(labels: Sequence[str | None]) -> tuple[list[str | None], Int[Tensor, " N"]]:
-    """The classes that occur, sorted (None last), and the number of each object's."""
+    """The classes that occur, sorted (None last), and the number of each object's.
+
+    >>> classes_of(["truck", None, "car", "truck"])
+    (['car', 'truck', None], tensor([1, 2, 0, 1]))
+    """
     classes: list[str | None] = [*sorted({label for label in labels if label is not None})]
     if None in labels:
         classes.append(None)

@@ -8,7 +8,11 @@ from manyfields.errors import ConfigError
 
 @dataclass(frozen=True)
 class PriorSettings:
-    """Sizes are for CPUs; the paper's denoiser has width 4096 and 4 blocks, learned with batches of 32."""
+    """Sizes are for CPUs; the paper's denoiser has width 4096 and 4 blocks, learned with batches of 32.
+
+    >>> PriorSettings(steps=100, width=64).blocks
+    4
+    """
 
     level: int | None = None
     """Layers of an object that are drawn: 1 is weights alone (with shape and box); None: all."""

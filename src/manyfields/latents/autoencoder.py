@@ -14,6 +14,13 @@ class Autoencoder(nn.Module):
     autoencoder. `encoder` maps images (V, 3, H, W) in [0, 1] to raw latents (V, C, H / stride, W / stride); `decoder`
     maps raw latents back, not clamped. `architecture` is what `autoencoder_from_config` rebuilds it from.
     `needs_whitening`: the statistics are not those of views yet; call `whiten` on some before fitting.
+
+    >>> autoencoder = Autoencoder(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), channels=3, stride=2, architecture={})
+    >>> images = torch.rand(4, 3, 8, 8)
+    >>> autoencoder.whiten(images)
+    >>> latents = autoencoder.encode(images)
+    >>> latents.shape, bool(latents.mean().abs() < 1e-3), autoencoder.decode(latents).shape
+    (torch.Size([4, 3, 4, 4]), True, torch.Size([4, 3, 8, 8]))
     """
 
     mean: Tensor

@@ -25,6 +25,10 @@ def load_autoencoder(name: str) -> Autoencoder:
     through MANYFIELDS_TAESD, else the hub is asked), "sd" (Stable Diffusion VAE through diffusers), the folder of an
     autoencoder saved by diffusers, or the path of a file written by `autoencoder_bytes`. Raises ConfigError where the
     name or the file is not known.
+
+    >>> autoencoder = load_autoencoder("compact")
+    >>> autoencoder.encode(torch.rand(1, 3, 32, 32)).shape[1] == autoencoder.channels
+    True
     """
     if name == SHIPPED:
         return _read(resources.files("manyfields.latents") / "weights" / "compact.safetensors")
@@ -38,12 +42,21 @@ def load_autoencoder(name: str) -> Autoencoder:
 
 
 def autoencoder_config(autoencoder: Autoencoder) -> dict[str, Any]:
-    """The stored form of an autoencoder's architecture; `autoencoder_from_config` inverts it."""
+    """The stored form of an autoencoder's architecture; `autoencoder_from_config` inverts it.
+
+    >>> autoencoder_config(load_autoencoder("compact"))["autoencoder"]
+    'compact'
+    """
     return autoencoder.architecture
 
 
 def autoencoder_from_config(stored: dict[str, Any]) -> Autoencoder:
-    """An autoencoder without weights, for a state to be loaded into. Raises ConfigError on what is not known."""
+    """An autoencoder without weights, for a state to be loaded into. Raises ConfigError on what is not known.
+
+    >>> stored = autoencoder_config(load_autoencoder("compact"))
+    >>> autoencoder_from_config(stored).stride == load_autoencoder("compact").stride
+    True
+    """
     sizes = dict(stored)
     kind = sizes.pop("autoencoder", None)
     if kind == "compact":

@@ -12,7 +12,17 @@ FAINT = 0.01  # opacity of a cell that is taken for empty
 
 @torch.no_grad()
 def densities(field: Field, points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"]:
-    """Densities of a field at points, without gradients: what guides are made of."""
+    """Densities of a field at points, without gradients: what guides are made of.
+
+    >>> from manyfields.fields.field import Field
+    >>> from manyfields.fields.samples import Samples
+    >>> class Half(Field):
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))
+    >>> densities(Half(), torch.tensor([[[-0.5, 0, 0], [0.5, 0, 0]]]))
+    tensor([[0., 9.]])
+    """
     return field.density(points)
 
 
@@ -23,6 +33,15 @@ def guide_of(
     """Densities in the cells of each object's box, indexed [x, y, z]; 0 outside the hull.
 
     Without a hull (of `side` cells then), cells that the field leaves nearly empty are 0.
+
+    >>> from manyfields.fields.field import Field
+    >>> from manyfields.fields.samples import Samples
+    >>> class Half(Field):
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(9.0 * (points[..., 0] > 0), torch.zeros_like(points))
+    >>> guide_of(Half(), torch.tensor([[[-1.0, -1, -1], [1, 1, 1]]]), side=4)[0, :, 0, 0]
+    tensor([0., 0., 9., 9.])
     """
     side = side if hull is None else hull.shape[-1]
     places, mean = field.guide_places.places.to(bounds.device), field.guide_places.mean

@@ -24,6 +24,12 @@ class Occupancy:
 
     `leaps`: 0 in these; elsewhere how many cells away the nearest of them is, along the axis on which it is furthest
     (Chebyshev distance), rounded down to 1, 2, 3, 5 or 9.
+
+    >>> guide = torch.zeros(1, 8, 8, 8)
+    >>> guide[0, 4, 4, 4] = 100.0
+    >>> bounds = torch.tensor([[[-1.0, -1, -1], [1, 1, 1]]])
+    >>> Occupancy.of(guide.clamp(min=1e-6), bounds).leaps[0, :, 4, 4]
+    tensor([3, 2, 1, 0, 0, 0, 1, 2], dtype=torch.uint8)
     """
 
     leaps: UInt8[Tensor, "B G G G"]

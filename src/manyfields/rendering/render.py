@@ -23,7 +23,12 @@ SPREAD_AT_REST = 0.02  # when nothing is learned from them
 
 @dataclass(frozen=True)
 class Rendering:
-    """What rays see: channels over the background, opacity in [0, 1], expected depth (distance along the ray)."""
+    """What rays see: channels over the background, opacity in [0, 1], expected depth (distance along the ray).
+
+    >>> seen = Rendering(torch.zeros(1, 5, 3), torch.ones(1, 5), torch.ones(1, 5))
+    >>> seen.channels.shape
+    torch.Size([1, 5, 3])
+    """
 
     channels: Float[Tensor, "B R C"]
     opacity: Float[Tensor, "B R"]
@@ -48,6 +53,19 @@ def render(
     Pictures that nothing is learned from take an `Occupancy` for the guide: rays walk through its cells (`walking`),
     without jitter and without gradients.
     Behind the object lies `background` (zeros when None). The depth of a ray that sees no object is 0.
+
+    >>> from manyfields.cameras import orbit
+    >>> from manyfields.fields.field import Field
+    >>> from manyfields.fields.samples import Samples
+    >>> class Ball(Field):
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         inside = points.norm(dim=-1) < 0.5
+    ...         return Samples(100.0 * inside, torch.ones_like(points))
+    >>> rays = orbit(1, width=9, height=9).rays()
+    >>> seen = render(Ball(), rays, Sampler())
+    >>> seen.opacity.view(9, 9)[4, 4] > 0.9, seen.opacity.view(9, 9)[0, 0] > 0.1
+    (tensor(True), tensor(False))
     """
     rays = _as_fields_see(field, rays)
     if guide is not None and bounds is None:
@@ -110,6 +128,18 @@ def color_error(
     """Mean squared error of rendered rays, each weighted (1 when None); arguments as in `render`.
 
     With a guide this takes the fused form. The background does not learn.
+
+    >>> from manyfields.cameras import orbit
+    >>> from manyfields.fields.field import Field
+    >>> from manyfields.fields.samples import Samples
+    >>> class Empty(Field):
+    ...     channels = 3
+    ...     def __call__(self, points, directions=None):
+    ...         return Samples(torch.zeros_like(points[..., 0]), torch.zeros_like(points))
+    >>> rays, bounds = orbit(1, width=4, height=4).rays(), torch.tensor([[[-1.0, -1, -1], [1, 1, 1]]])
+    >>> black, white = torch.zeros(1, 16, 3), torch.ones(3)
+    >>> color_error(Empty(), rays, black, Sampler(), bounds=bounds, guide=None, background=white)
+    tensor(1.)
     """
     scales = torch.ones_like(colors[..., 0]) if weights is None else weights
     if guide is None:

@@ -13,7 +13,11 @@ SAMPLES_GROW = ((0.25, 1), (0.5, 2))  # up to which share of a phase a ray has h
 
 @dataclass(frozen=True)
 class Sampler:
-    """How many samples a ray gets: the paper's 48 + 48 cross a whole cube, boxes fitted to the objects need fewer."""
+    """How many samples a ray gets: the paper's 48 + 48 cross a whole cube, boxes fitted to the objects need fewer.
+
+    >>> Sampler(guided=12).at(0.1).guided, Sampler(guided=12).at(0.9).guided
+    (4, 12)
+    """
 
     stratified: int = 16
     importance: int = 16

@@ -50,6 +50,9 @@ def importance_weights(scores: Sequence[Float[Tensor, "..."]]) -> Maps:
     """Weights of texels in a loss: the logarithm of scores, brought to [0, 1] plane by plane, or grid by grid.
 
     A plane whose scores are all the same gets ones.
+
+    >>> importance_weights([torch.tensor([[0.0, 0.09, 0.99]])])
+    (tensor([[0.0000, 0.5000, 1.0000]]),)
     """
     made = []
     for plane in scores:
@@ -60,5 +63,10 @@ def importance_weights(scores: Sequence[Float[Tensor, "..."]]) -> Maps:
 
 
 def importance_pictures(weights: Sequence[Float[Tensor, "_ _"]]) -> list[UInt8[Tensor, "_ _"]]:
-    """Grey images (uint8) of weights in [0, 1], the second letter of the plane's name upwards."""
+    """Grey images (uint8) of weights in [0, 1], the second letter of the plane's name upwards.
+
+    >>> importance_pictures([torch.tensor([[0.0, 1.0], [0.5, 0.5]])])
+    [tensor([[128, 128],
+            [  0, 255]], dtype=torch.uint8)]
+    """
     return [(plane.clamp(0.0, 1.0).flip(0) * 255.0).round().to(torch.uint8) for plane in weights]

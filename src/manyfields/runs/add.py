@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import POSITIVE
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import open_shared_part
 from manyfields.errors import RunError, ViewError
@@ -16,7 +17,6 @@ from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.begin import check_usable
-from manyfields.runs.lock import only_process
 from manyfields.runs.plan import LEAST_SHARE_FOR_STEPS, MOST_AT_ONCE, Asked, cannot_hold
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.loading import tell_problems
@@ -42,6 +42,9 @@ def add(
     and the report included; without it each gets the steps of the run's stage 2. `say` gets what was set aside; the
     report is written anew.
     Raises RunError where the run is not finished, ViewError where no new object is usable.
+
+    >>> sorted(add("runs/vehicles", "data/new", report=False))
+    ['bus', 'car', 'truck', 'van']
     """
     POSITIVE.check("minutes", minutes)
     folder, asked = Path(run), Asked(minutes, report=report, began=time.monotonic())

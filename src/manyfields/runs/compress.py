@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import SEED
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError, ViewError
 from manyfields.families.codec import Codec
@@ -13,7 +14,6 @@ from manyfields.families.registry import family_of
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.codec_choice import codec_named, settings_of
 from manyfields.runs.compression_waves import Waves
-from manyfields.runs.lock import only_process
 from manyfields.runs.originals import RunObjects
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.sources.moved import check_at_hand, found_again
@@ -53,6 +53,10 @@ def compress(
     Interrupted, the same call goes on. What `evaluate`, `add` and the report need of a run is in `out`, too. Raises
     RunError where `out` holds something else, or the run is compressed already; ConfigError for a family that the codec
     is not for, or settings that do not fit it.
+
+    >>> small = compress("runs/vehicles", "runs/small", codec="vq", bits=(2,), steps=0, report=False)
+    >>> sorted(small), small.codec.name
+    (['car', 'truck', 'van'], 'vq')
     """
     SEED.check("seed", seed)
     source, folder = open_collection(run), Path(out)
@@ -93,6 +97,10 @@ def size_breakdown(collection: Collection) -> dict[str, float]:
     """Mean bytes of an object by part, as in table 3 of Neural NeRF Compression.
 
     "network" is the shared part, divided by the objects, and so is "codec" where the codec has learned something.
+
+    >>> sizes = size_breakdown(open_collection("runs/vehicles"))
+    >>> sizes["network"] > 0
+    True
     """
     total: dict[str, float] = {}
     for name in collection.ids:

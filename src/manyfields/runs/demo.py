@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from manyfields._checks import POSITIVE
+from manyfields._lock import only_process
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.fit import fit
-from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import write_run_report
 from manyfields.views.inventory import make_inventory

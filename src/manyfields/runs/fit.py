@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from manyfields._checks import POSITIVE, check_new_folder
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import RunError, ViewError
-from manyfields.families.registry import row_of
+from manyfields.families.registry import new_fitter, new_shared, row_of
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import device
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.begin import begin, recorded_objects
-from manyfields.runs.building import new_fitter, new_shared
-from manyfields.runs.lock import only_process
 from manyfields.runs.plan import Asked, longer, waves_of
 from manyfields.runs.publishing import publish
 from manyfields.runs.record import FILE, RunRecord
@@ -55,6 +54,10 @@ def fit(
     was set aside, and which phases ended early. With `resume` a run goes on from its last checkpoint, with its recorded
     settings. Raises RunError where `out` holds another run, or another process writes to it; ViewError where no object
     is usable, ConfigError for settings without meaning.
+
+    >>> collection = fit("data/vehicles", "runs/again", config="small.json", stage1_objects=2, report=False)
+    >>> sorted(collection), collection.verify()
+    (['car', 'truck', 'van'], [])
     """
     run, began = Path(out), clock()
     POSITIVE.check("minutes", minutes)

@@ -35,6 +35,10 @@ def render_object(
     Raises ConfigError for another ending or a size that does not divide by the latent stride, CollectionError where the
     object is not there or damaged. A fit on 128x128 views is sharpest at that size; other sizes render the field on
     another grid.
+
+    >>> render_object("runs/vehicles", "truck", "truck.png", size=32)
+    >>> Path("truck.png").exists()
+    True
     """
     path = _checked(out)
     _write(path, orbit_views(open_collection(run), object_id, size, views, elevation, level))

@@ -11,14 +11,13 @@ import torch
 from manyfields.collection.shared_file import shared_tensors
 from manyfields.evaluation.forecast import PhasePilot, Pilot, forecast
 from manyfields.evaluation.units import format_seconds
-from manyfields.families.registry import codec_of, row_of
+from manyfields.families.registry import codec_of, new_fitter, new_shared, row_of
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.fitters import StageData, StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import device
 from manyfields.memory import available_memory
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.source import Source
 from manyfields.runs.trainer import Clock, seconds_per_step

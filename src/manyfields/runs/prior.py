@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from manyfields._lock import only_process
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.parts import ObjectParts
 from manyfields.families.registry import parts_of
 from manyfields.fields import Codes
 from manyfields.fitting.progress import Progress, silent
-from manyfields.generation import Learner, LinearSpace, Prior, PriorSettings, classes_of, read_prior
-from manyfields.runs.lock import only_process
+from manyfields.generation import LinearSpace, Prior, PriorLearner, PriorSettings, classes_of, read_prior
 
 CHECKPOINT = Path("checkpoints") / "prior.safetensors"
 SPACE_FROM = 512  # objects that the linear space is learned from, at most
@@ -35,6 +35,9 @@ def train_prior(
     The same seed gives the same file on one machine. `resume`: go on from the checkpoint of a call that was
     interrupted. Raises ConfigError for families without codes of one shape, RunError for too few objects, or
     where another process writes into the folder.
+
+    >>> train_prior("runs/vehicles", PriorSettings(steps=3, width=8, blocks=1)).suffix
+    '.safetensors'
     """
     folder, settings = Path(run), settings or PriorSettings()
     open_collection(folder)  # what is no collection is not touched
@@ -53,7 +56,7 @@ def _train(folder: Path, settings: PriorSettings, resume: bool, progress: Progre
     if not space.rank:
         raise RunError(f"{folder}: its objects do not differ, so there is nothing to draw from")
     classes, labels = classes_of([collection.entry(name).label for name in ids])
-    learner = Learner(vectors, labels, len(classes), settings, space.ranks)
+    learner = PriorLearner(vectors, labels, len(classes), settings, space.ranks)
     checkpoint = folder / CHECKPOINT
     if resume and checkpoint.exists():
         learner.load(checkpoint)

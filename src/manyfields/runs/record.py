@@ -16,7 +16,12 @@ FILE = "run.json"
 
 @dataclass
 class RunRecord:
-    """Everything that a resumed run must not decide anew, and what a finished one tells."""
+    """Everything that a resumed run must not decide anew, and what a finished one tells.
+
+    >>> record = RunRecord.load(Path("runs/vehicles"))
+    >>> record.finished, sorted(record.stage1 + record.stage2)
+    (True, ['car', 'truck', 'van'])
+    """
 
     settings: FitSettings
     data: list[str]

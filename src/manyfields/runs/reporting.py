@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from manyfields import __version__
+from manyfields._version import __version__
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.costs import CostAccount, object_seconds
 from manyfields.evaluation.report import (

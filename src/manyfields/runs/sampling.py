@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from manyfields._checks import FINITE, SEED
+from manyfields._lock import only_process
 from manyfields.cameras import orbit
 from manyfields.collection import Collection, ObjectRecord, create_collection, open_collection
 from manyfields.collection.shared_file import stored_sampler
@@ -20,7 +21,6 @@ from manyfields.families.registry import codec_of, family_of, parts_of
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.progress import Progress, silent
 from manyfields.generation import Prior, bilinear_grid
-from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import check_picture, contact_sheet, render_object, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.shared_part import render_code
@@ -58,6 +58,12 @@ def sample(
     coordinates of the prior (`nearest`), as a metric of each. `spread`, `candidates`: as those of `Prior.sample`.
     Raises RunError where no prior is trained, ConfigError for a label that it does not know, for a prior of another
     shared part, a spread below 0, or counts below 1; CollectionError where `out` holds a collection already.
+
+    >>> from manyfields.generation.settings import PriorSettings
+    >>> from manyfields.runs.prior import train_prior
+    >>> file = train_prior("runs/vehicles", PriorSettings(steps=3, width=8, blocks=1))
+    >>> len(sample("runs/vehicles", "drawn", count=2, size=16))
+    2
     """
     FINITE.check("guidance", guidance)
     SEED.check("seed", seed)
@@ -112,6 +118,10 @@ def interpolate(
 
     Four corners are given as top left, top right, bottom left, bottom right. Raises CollectionError for an object that
     is not there, naming one that is like it; ConfigError for another number of objects, or a side below 2.
+
+    >>> interpolate("runs/vehicles", ["car", "truck"], "between.png", side=3, size=16)
+    >>> Path("between.png").exists()
+    True
     """
     if len(ids) not in (2, 4):
         raise ConfigError(f"{len(ids)} objects: give two for a row, or four for a grid")

@@ -58,7 +58,11 @@ def read_config(path: Path | str | None) -> dict[str, Any]:
 
 
 def settings_to_json(settings: FitSettings) -> dict[str, Any]:
-    """All settings by name, as a run stores them and `read_config` reads them."""
+    """All settings by name, as a run stores them and `read_config` reads them.
+
+    >>> settings_to_json(settings_from("octree", {"wave": 8}))["wave"]
+    8
+    """
     return dataclasses.asdict(settings)
 
 

@@ -7,11 +7,9 @@ import them all.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Not lazy: the module has the function's name, and imported later it would take the function's place here.
-from manyfields.views.composite import composite
-
 if TYPE_CHECKING:
     from manyfields.views.check import check_views, usable_views
+    from manyfields.views.images import composite
     from manyfields.views.readers import read_views
     from manyfields.views.split import hold_out
     from manyfields.views.types import ObjectViews, Problem, ViewSet
@@ -32,6 +30,7 @@ _MODULES = {
     "Problem": "types",
     "ViewSet": "types",
     "check_views": "check",
+    "composite": "images",
     "hold_out": "split",
     "read_views": "readers",
     "usable_views": "check",

@@ -41,6 +41,10 @@ def check_views(views: ViewSet) -> list[Problem]:
     """Everything that is wrong with `views`, what was found at reading included. Decodes every image once.
 
     Depth images are looked at too, which `usable_views` leaves alone: most fits never open them.
+
+    >>> from manyfields.views.readers import read_views
+    >>> check_views(read_views("data/vehicles"))
+    []
     """
     found = [problem for findings in _inspect_all(views) for problem in findings.problems]
     return views.problems + found + depth_problems(views)
@@ -50,6 +54,11 @@ def usable_views(views: ViewSet) -> tuple[ViewSet, list[Problem]]:
     """The views without those that have a problem, without unusable objects, and all the problems.
 
     The set that comes back has no `problems` of its own; it is empty where nothing is usable.
+
+    >>> from manyfields.views.readers import read_views
+    >>> views, problems = usable_views(read_views("data/vehicles"))
+    >>> len(views), problems
+    (3, [])
     """
     objects: list[ObjectViews] = []
     problems = list(views.problems)

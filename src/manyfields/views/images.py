@@ -177,3 +177,17 @@ def _as_8_bit(image: "Image.Image") -> "Image.Image":
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def composite(
+    rgba: UInt8[np.ndarray, "*batch 4"], background: tuple[int, int, int] = (255, 255, 255)
+) -> UInt8[np.ndarray, "*batch 3"]:
+    """RGB of `rgba` (sRGB, straight alpha) in front of `background`, rounded to the nearest of 0..255.
+
+    >>> composite(np.array([[0, 0, 0, 255], [0, 0, 0, 128], [0, 0, 0, 0]], np.uint8))[:, 0]
+    array([  0, 127, 255], dtype=uint8)
+    """
+    alpha = rgba[..., 3:].astype(np.uint16)
+    # At most 255 * 255 + 127: fits uint16.
+    mixed = rgba[..., :3] * alpha + np.asarray(background, np.uint16) * (255 - alpha)
+    return ((mixed + np.uint16(127)) // np.uint16(255)).astype(np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Sampler:
+class TextureSampler:
     """How a texture goes on beyond its edges along u and v: "repeat", "clamp", "mirror"; whether texels are blended."""
 
     wrap: tuple[str, str] = ("repeat", "repeat")
@@ -34,7 +34,7 @@ class Material:
     emissive_image: np.ndarray | None = None
     alpha_mode: str = "OPAQUE"
     alpha_cutoff: float = 0.5
-    samplers: dict[str, Sampler] = field(default_factory=dict)
+    samplers: dict[str, TextureSampler] = field(default_factory=dict)
     unlit: bool = False
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyfields.views.mesh import Material, Sampler, srgb_to_linear
+from manyfields.views.mesh import Material, TextureSampler, srgb_to_linear
 from manyfields.views.mesh_files import texture_beside
 
 _LENGTHS = {
@@ -104,7 +104,7 @@ def _look(name: str, entry: _Entry, remarks: list[str]) -> Look:
     if unused:
         remarks.append(f"{owner}: {', '.join(unused)} is not drawn")
     if options.get("-clamp", ["off"])[0].lower() == "on":
-        material = replace(material, samplers={"base": Sampler(("clamp", "clamp"))})
+        material = replace(material, samplers={"base": TextureSampler(("clamp", "clamp"))})
     scale, shift = (_pair(options.get(option, []), rest) for option, rest in (("-s", 1.0), ("-o", 0.0)))
     lit = _lit(material, entry, owner, remarks)
     plain = replace(plain, emissive=lit.emissive, roughness=lit.roughness, metallic=lit.metallic)

@@ -9,7 +9,7 @@ import numpy as np
 from manyfields.errors import MeshError
 from manyfields.views.mesh import Material, Surface
 from manyfields.views.mesh_files import linear_colors, texture_beside
-from manyfields.views.ply_tables import Table, read_tables
+from manyfields.views.ply_tables import PlyTable, read_tables
 from manyfields.views.polygons import triangulated
 
 _UV = (("u", "v"), ("s", "t"), ("texture_u", "texture_v"), ("tu", "tv"), ("u0", "v0"), ("texture_s", "texture_t"))
@@ -34,7 +34,7 @@ def read_ply(path: Path) -> tuple[list[Surface], list[str]]:
     return _surfaces(vertex, face, textures, path, remarks), remarks
 
 
-def _faces(tables: dict[str, Table]) -> Table | None:
+def _faces(tables: dict[str, PlyTable]) -> PlyTable | None:
     """The table of polygons, triangle strips among them turned into triangles."""
     face = tables.get("face")
     if face is not None and face.count and any(name in face.lengths for name in _CORNERS):
@@ -54,12 +54,12 @@ def _faces(tables: dict[str, Table]) -> Table | None:
     if not triangles:
         return None
     corners = np.concatenate(triangles)
-    made_face = Table("face", len(corners))
+    made_face = PlyTable("face", len(corners))
     made_face.values, made_face.lengths = {_CORNERS[0]: corners.reshape(-1)}, {_CORNERS[0]: np.full(len(corners), 3)}
     return made_face
 
 
-def _surfaces(vertex: Table, face: Table, textures: list[str], path: Path, remarks: list[str]) -> list[Surface]:
+def _surfaces(vertex: PlyTable, face: PlyTable, textures: list[str], path: Path, remarks: list[str]) -> list[Surface]:
     """One surface for each texture."""
     name = next(name for name in _CORNERS if name in face.lengths)
     points = np.stack([vertex.values[axis] for axis in "xyz"], axis=1)
@@ -114,7 +114,7 @@ def _material(
     return Material(base_image=None if image is None else image[..., :3], alpha_mode="BLEND" if through else "OPAQUE")
 
 
-def _colors(element: Table, remarks: list[str]) -> np.ndarray | None:
+def _colors(element: PlyTable, remarks: list[str]) -> np.ndarray | None:
     """Linear colours [N, 4] of vertices or faces, taken as sRGB; whole numbers by what their type can hold."""
     for names in _COLORS:
         if not all(name in element.values for name in names[:3]):
@@ -137,7 +137,7 @@ def _colors(element: Table, remarks: list[str]) -> np.ndarray | None:
 
 
 def _texture_coordinates(
-    vertex: Table, face: Table, counts: np.ndarray, remarks: list[str]
+    vertex: PlyTable, face: PlyTable, counts: np.ndarray, remarks: list[str]
 ) -> tuple[np.ndarray | None, bool]:
     """v down, [N, 2] of vertices, or of corners where the flag says so."""
     listed = face.lengths.get("texcoord")

@@ -22,7 +22,7 @@ _FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 @dataclass
-class Table:
+class PlyTable:
     """A table of the file; properties are (name, type, type of the count or None for a single value)."""
 
     name: str
@@ -33,7 +33,7 @@ class Table:
     types: dict[str, str] = field(default_factory=dict)
 
 
-def read_tables(path: Path) -> tuple[dict[str, Table], list[str]]:
+def read_tables(path: Path) -> tuple[dict[str, PlyTable], list[str]]:
     """The tables of a file by name, and the textures that its comments name. Raises MeshError."""
     data = content(path).removeprefix(b"\xef\xbb\xbf")
     tables, order, textures, start = _header(data, path)
@@ -44,7 +44,7 @@ def read_tables(path: Path) -> tuple[dict[str, Table], list[str]]:
     return {table.name: table for table in tables}, textures
 
 
-def _header(data: bytes, path: Path) -> tuple[list[Table], str, list[str], int]:
+def _header(data: bytes, path: Path) -> tuple[list[PlyTable], str, list[str], int]:
     """The tables, the byte order ("" for text), the textures that comments name, and where the values begin."""
     end = data.find(b"end_header")
     if not data.startswith(b"ply") or end < 0:
@@ -53,7 +53,7 @@ def _header(data: bytes, path: Path) -> tuple[list[Table], str, list[str], int]:
     while data[stop : stop + 1] in (b" ", b"\t"):
         stop += 1
     stop += 2 if data[stop : stop + 2] == b"\r\n" else 1
-    elements: list[Table] = []
+    elements: list[PlyTable] = []
     order: str | None = None
     textures: list[str] = []
     for line in data[:end].decode("latin-1").splitlines()[1:]:
@@ -68,7 +68,7 @@ def _header(data: bytes, path: Path) -> tuple[list[Table], str, list[str], int]:
             elif words[0] == "format":
                 order = _FORMATS[words[1]]
             elif words[0] == "element":
-                elements.append(Table(words[1], int(words[2])))
+                elements.append(PlyTable(words[1], int(words[2])))
                 if elements[-1].count < 0:
                     raise ValueError(words[2])
             elif words[0] == "property" and words[1] == "list":
@@ -84,14 +84,14 @@ def _header(data: bytes, path: Path) -> tuple[list[Table], str, list[str], int]:
     return elements, order, textures, stop
 
 
-def _short(path: Path, element: Table) -> MeshError:
+def _short(path: Path, element: PlyTable) -> MeshError:
     return MeshError(
         f"{path}: is cut short or damaged: it holds fewer than the {element.count} of {element.name} that its header "
         "counts; copy it again"
     )
 
 
-def _read_binary(elements: list[Table], data: bytes, start: int, order: str, path: Path) -> None:
+def _read_binary(elements: list[PlyTable], data: bytes, start: int, order: str, path: Path) -> None:
     at = start
     for element in elements:
         element.types = {name: kind for name, kind, _ in element.properties}
@@ -106,7 +106,7 @@ def _read_binary(elements: list[Table], data: bytes, start: int, order: str, pat
             at += element.count * least
 
 
-def _binary_lists(element: Table, data: bytes, at: int, order: str, path: Path) -> int:
+def _binary_lists(element: PlyTable, data: bytes, at: int, order: str, path: Path) -> int:
     """A table with lists: at once where all rows have lists as long as the first's, else row by row."""
     if not element.count:
         return at
@@ -140,7 +140,7 @@ def _binary_lists(element: Table, data: bytes, at: int, order: str, path: Path) 
     return at
 
 
-def _row_form(element: Table, data: bytes, at: int, order: str) -> tuple[np.dtype, int]:
+def _row_form(element: PlyTable, data: bytes, at: int, order: str) -> tuple[np.dtype, int]:
     """The first row's layout. Raises ValueError where it goes beyond the file."""
     fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
     for name, kind, length in element.properties:
@@ -156,7 +156,7 @@ def _row_form(element: Table, data: bytes, at: int, order: str) -> tuple[np.dtyp
     return np.dtype(fields), at
 
 
-def _read_text(elements: list[Table], text: bytes, path: Path) -> None:
+def _read_text(elements: list[PlyTable], text: bytes, path: Path) -> None:
     values = parsed(text)
     if values is None:
         raise MeshError(f"{path}: has values that are not numbers; export it again")
@@ -174,7 +174,7 @@ def _read_text(elements: list[Table], text: bytes, path: Path) -> None:
             at = _text_lists(element, values, at, path)
 
 
-def _text_lists(element: Table, values: np.ndarray, at: int, path: Path) -> int:
+def _text_lists(element: PlyTable, values: np.ndarray, at: int, path: Path) -> int:
     rows: dict[str, list[np.ndarray]] = {name: [] for name, _, _ in element.properties}
     for _ in range(element.count):
         for name, _, length in element.properties:

@@ -26,7 +26,7 @@ from manyfields._lock import locked
 from manyfields.cores import available_cores
 from manyfields.errors import ConfigError, ManyfieldsError, MeshError
 from manyfields.names import printable
-from manyfields.views.mesh_light import STUDIO, Light, read_light
+from manyfields.views.mesh_renderer.light import STUDIO, Light, read_light
 from manyfields.views.mesh_sources import MeshSource, find_meshes, load
 from manyfields.views.render_workers import render_pool
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, VIEWPOINTS, camera_poses
@@ -88,7 +88,7 @@ def render_mesh(path: Path, out: Path, settings: RenderSettings, source: MeshSou
 
     Raises MeshError, ConfigError.
     """
-    from manyfields.views.mesh_renderer import MeshRenderer
+    from manyfields.views.mesh_renderer.renderer import MeshRenderer
 
     path = Path(path)
     light = read_light(settings.light)
@@ -104,7 +104,7 @@ def render_mesh(path: Path, out: Path, settings: RenderSettings, source: MeshSou
 def _render_object(renderer: Any, source: MeshSource, out: Path, settings: RenderSettings) -> tuple[str, ...]:
     from PIL import Image
 
-    from manyfields.views.mesh_renderer import DEPTH_UNIT
+    from manyfields.views.mesh_renderer.renderer import DEPTH_UNIT
 
     mesh = load(source, settings.up)
     for name in (_PICTURES, _DEPTHS):
@@ -286,7 +286,7 @@ _renderers: dict[tuple[int, str], Any] = {}  # one window for each process, kept
 
 
 def _work(source: MeshSource, out: Path, settings: RenderSettings, light: Light) -> _Outcome:
-    from manyfields.views.mesh_renderer import MeshRenderer
+    from manyfields.views.mesh_renderer.renderer import MeshRenderer
 
     try:
         key = (settings.size, light.name)

@@ -20,6 +20,11 @@ def hold_out(
     smallest SHA-256 of "seed<newline>object<newline>name" is. Views with one name stay on one side.
 
     Raises ConfigError where `fraction` is not in [0, 1), ViewError where no view is left to train on.
+
+    >>> hold_out(["left", "right", "top"], "truck")
+    ([0, 2], [1])
+    >>> hold_out(["left", "right", "top"], "truck", test_names=["top"])
+    ([0, 1], [2])
     """
     if not 0 <= fraction < 1:
         raise ConfigError(f"the held-out fraction must be at least 0 and below 1, not {fraction}")

@@ -22,6 +22,9 @@ class Problem:
 
     kind: a short slug ('unreadable', 'pose', ...). fatal: the whole object is unusable. message: one line; what cannot
     be printed of it (bytes of a file's name that are no UTF-8) is spelled.
+
+    >>> Problem("truck", None, "size", "its views have 64 x 64 pixels, others 128 x 128", fatal=False).remark
+    True
     """
 
     object: str
@@ -49,6 +52,11 @@ class ObjectViews:
     the data's world to those coordinates. test_names: the names that the data's own test file holds, or None.
     source_axes: 'OpenGL' or 'OpenCV', the convention in which the files were taken to write their poses. depth_files:
     where each view's depth is stored (None for a view without); empty where the data has no depth.
+
+    >>> from manyfields.views.readers import read_views
+    >>> truck = read_views("data/vehicles")["truck"]
+    >>> len(truck), truck.images([0]).shape, truck.cameras.shape
+    (8, (1, 16, 16, 4), torch.Size([8]))
     """
 
     id: str
@@ -162,7 +170,13 @@ class ObjectViews:
 
 @dataclass(frozen=True)
 class ViewSet:
-    """Objects that are learned together, in the order of their ids, and what was wrong when they were read."""
+    """Objects that are learned together, in the order of their ids, and what was wrong when they were read.
+
+    >>> from manyfields.views.readers import read_views
+    >>> views = read_views("data/vehicles")
+    >>> views.ids, len(views.only(["truck"])), views["truck"].names[:2]
+    (['car', 'truck', 'van'], 1, ['rgba/000', 'rgba/001'])
+    """
 
     objects: list[ObjectViews]
     problems: list[Problem]

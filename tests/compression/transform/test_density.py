@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from manyfields.compression.frequencies import Table
+from manyfields.compression.frequencies import FrequencyTable
 from manyfields.compression.transform.density import COUNTS, FactorisedDensity
 
 
@@ -51,7 +51,7 @@ def test_bits_are_those_of_the_tables(density):
         whole = torch.arange(low, high + 1).float().repeat(4, 1)
         found = density.probabilities(whole)[channel].detach().double()
         np.testing.assert_allclose(counts[channel][here - first] / COUNTS, found, rtol=1e-3, atol=1e-8)
-        table = Table.of_counts(counts[channel].numpy(), 16)
+        table = FrequencyTable.of_counts(counts[channel].numpy(), 16)
         cost = table.cost((table.frequencies > 0).astype(np.int64))
         expected = float(-(found / found.sum()).log2().sum())
         assert cost == pytest.approx(expected, rel=0.02, abs=0.05)

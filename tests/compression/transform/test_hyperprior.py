@@ -16,7 +16,7 @@ from manyfields.compression.transform.hyperprior import CLASSES, DEEPEST, HYPER_
 from manyfields.compression.transform.latents import kept_latents
 from manyfields.errors import CollectionError
 from manyfields.families.tensor_planes.transform.scene import latent_sizes
-from manyfields.families.tensor_planes.transform.stream import HEADER, PARTS, decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.transform.stream import HEADER, PARTS, decode_coded, encode_coded, part_sizes
 
 
 def sizes(scenes):
@@ -74,14 +74,14 @@ def test_classes_are_the_same_on_any_number_of_threads(scenes):
 
 def test_scenes_with_a_hyperprior_come_back(scenes):
     scene = scenes.scene_with_hyperprior()
-    data = encode_scene(scene)
+    data = encode_coded(scene)
     assert data[4] == 2 and data[7] == 1
-    again = decode_scene(data, scenes.CONFIG)
-    assert encode_scene(again) == data
+    again = decode_coded(data, scenes.CONFIG)
+    assert encode_coded(again) == data
     assert list(part_sizes(data)) == ["header", *PARTS, *HYPER_PARTS] and sum(part_sizes(data).values()) == len(data)
     for one, two in zip(again.latents + again.hyper.latents, scene.latents + scene.hyper.latents, strict=True):
         assert torch.equal(one, two)
-    plain = decode_scene(encode_scene(scenes.scene()), scenes.CONFIG)
+    plain = decode_coded(encode_coded(scenes.scene()), scenes.CONFIG)
     for one, two in zip(again.grids().tensors, plain.grids().tensors, strict=True):
         assert torch.equal(one, two)
 
@@ -95,21 +95,21 @@ def test_latents_take_what_the_tables_of_their_classes_say(scenes):
     classes = kept_latents(scene.hyper.classes(sizes(scenes)), scene.masks)
     symbols = kept_latents(scene.latents, scene.masks) + 3
     bits = -(frequencies.double() / 64)[classes, symbols].log2().sum()
-    size = part_sizes(encode_scene(scene))["latents"]
+    size = part_sizes(encode_coded(scene))["latents"]
     assert size > 300 and abs(float(bits) / 8 - size) <= 6
 
 
 @pytest.mark.parametrize("part", HYPER_PARTS)
 def test_damage_is_found_and_named(part, scenes):
-    data = encode_scene(scenes.scene_with_hyperprior())
+    data = encode_coded(scenes.scene_with_hyperprior())
     start = sum(part_sizes(data)[name] for name in ["header", *PARTS, *HYPER_PARTS[: HYPER_PARTS.index(part)]])
     altered = data[:start] + bytes([data[start] ^ 1]) + data[start + 1 :]
     with pytest.raises(CollectionError, match=f"^{part}: damaged, its CRC32C is another"):
-        decode_scene(altered, scenes.CONFIG)
+        decode_coded(altered, scenes.CONFIG)
     with pytest.raises(CollectionError, match=f"^{part}: cut short, 1 of"):
-        decode_scene(data[: start + 1], scenes.CONFIG)
+        decode_coded(data[: start + 1], scenes.CONFIG)
     with pytest.raises(CollectionError, match="the header: cut short, 170 of 192"):
-        decode_scene(data[:170], scenes.CONFIG)
+        decode_coded(data[:170], scenes.CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -150,5 +150,5 @@ def test_altered_parts_do_no_harm(data):
 
 
 def test_the_header_is_as_long_as_its_parts(scenes):
-    assert part_sizes(encode_scene(scenes.scene()))["header"] == HEADER == 160
-    assert part_sizes(encode_scene(scenes.scene_with_hyperprior()))["header"] == HEADER + 32
+    assert part_sizes(encode_coded(scenes.scene()))["header"] == HEADER == 160
+    assert part_sizes(encode_coded(scenes.scene_with_hyperprior()))["header"] == HEADER + 32

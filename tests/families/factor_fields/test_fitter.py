@@ -8,7 +8,7 @@ from manyfields.errors import ConfigError
 from manyfields.families.factor_fields.fitter import FactorFitter, FactorSchedule
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.rendering import Sampler
 
 PHASE = Phase("factors", steps=150, rgb=1.0, codes_rate=0.05, fields_rate=1e-2, rays_per_object=256)
@@ -22,7 +22,7 @@ def new_fitter(factors, mask_at: tuple[float, ...] = (0.9,)) -> FactorFitter:
     images = image.expand(4, 3, 16, 16).contiguous()
     item = FittingObject("thing", images, orbit(4, width=16, height=16), CUBE.clone(), None, [0, 1, 2, 3], [])
     shared = factors.new_shared(replace(factors.CONFIG, guide_side=16))
-    scene = Scene(shared.family.new_grids(CUBE, factors.generator()))
+    scene = LearnedScene(shared.family.new_grids(CUBE, factors.generator()))
     return FactorFitter(shared, FittingData([item]), [scene], Sampler(guided=12, bins=24), FactorSchedule(mask_at))
 
 

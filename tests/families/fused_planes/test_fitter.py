@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from manyfields.errors import ConfigError, RunError
-from manyfields.families.fused_planes.fitter import Fitter, roughness
+from manyfields.families.fused_planes.fitter import PlaneFitter, roughness
 from manyfields.fitting import ray_fitter
 from manyfields.fitting import set_fitter as module
 from manyfields.fitting.checkpoints import load_checkpoint, save_checkpoint
@@ -26,11 +26,11 @@ ALONE = Phase("alone", 8, rgb=1.0, smoothness=0.0, emptiness=0.01, weights_rate=
 ALONE_LATENT = replace(ALONE, name="alone, latent", rgb=0.0, latent=1.0, smoothness=0.01)
 
 
-def snapshot(fitter: Fitter) -> dict[str, torch.Tensor]:
+def snapshot(fitter: PlaneFitter) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in fitter.state().items() if not name.startswith("optimizer")}
 
 
-def changed(fitter: Fitter, before: dict[str, torch.Tensor]) -> set[str]:
+def changed(fitter: PlaneFitter, before: dict[str, torch.Tensor]) -> set[str]:
     """The parts of the shared part, and the codes, that differ from `before`."""
     parts = set()
     for name, tensor in snapshot(fitter).items():
@@ -42,14 +42,14 @@ def changed(fitter: Fitter, before: dict[str, torch.Tensor]) -> set[str]:
     return parts
 
 
-def run(fitter: Fitter, phase: Phase, start: int = 0, stop: int | None = None) -> list[dict[str, float]]:
+def run(fitter: PlaneFitter, phase: Phase, start: int = 0, stop: int | None = None) -> list[dict[str, float]]:
     losses = []
     for index in range(start, phase.steps if stop is None else stop):
         losses.append(fitter.step(phase, index))
     return losses
 
 
-def names(fitter: Fitter, *prefixes: str) -> set[str]:
+def names(fitter: PlaneFitter, *prefixes: str) -> set[str]:
     return {name for name, _ in fitter.shared.named_parameters() if name.startswith(prefixes)}
 
 

@@ -9,10 +9,9 @@ from manyfields.cameras import orbit
 from manyfields.collection import open_collection
 from manyfields.commands import main
 from manyfields.errors import ConfigError
-from manyfields.families.registry import presets
+from manyfields.families.registry import new_fitter, new_shared, presets
 from manyfields.fitting.data import FittingData, load_object
 from manyfields.runs import RunRecord, add, evaluate, fit
-from manyfields.runs.building import new_fitter, new_shared
 from manyfields.runs.settings import chosen_settings, settings_from_json, settings_to_json
 from manyfields.views import read_views
 

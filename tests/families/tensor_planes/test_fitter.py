@@ -9,7 +9,7 @@ from manyfields.families.tensor_planes.grids import Factors
 from manyfields.families.tensor_planes.schedule import TensorSchedule
 from manyfields.fitting.data import FittingData, FittingObject
 from manyfields.fitting.phases import Phase
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.rendering import Sampler
 
 PHASE = Phase("tensors", steps=150, rgb=1.0, codes_rate=0.05, fields_rate=5e-3, rays_per_object=256)
@@ -24,7 +24,7 @@ def new_fitter(tensors, image: torch.Tensor, schedule: TensorSchedule = SCHEDULE
         "thing", image.expand(4, 3, 16, 16).contiguous(), cameras, CUBE.clone(), None, [0, 1, 2, 3], []
     )
     shared = tensors.new_shared(guide_side=16)
-    scene = Scene(shared.family.new_grids(CUBE, (8, 8, 8), tensors.generator()))
+    scene = LearnedScene(shared.family.new_grids(CUBE, (8, 8, 8), tensors.generator()))
     return TensorFitter(shared, FittingData([item]), [scene], Sampler(guided=12, bins=24), schedule)
 
 

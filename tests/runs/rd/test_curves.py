@@ -9,7 +9,7 @@ import pytest
 from manyfields.commands import main
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.tensor_planes.baselines.codec import VqTensorCodec
-from manyfields.families.tensor_planes.baselines.vq_file import decode_scene
+from manyfields.families.tensor_planes.baselines.vq_file import decode_vq_scene
 from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.runs import fit, rd
 from manyfields.runs.rd import sweep
@@ -57,7 +57,7 @@ def test_points_are_those_of_the_files(fitted):
     for point in points:
         data = (fitted / "rd" / "vq-tensorf" / f"{point['value']:g}" / f"{OBJECT}.mfvt").read_bytes()
         assert point["bytes"] == len(data) == sum(point["parts"].values())
-        found = decode_scene(data)
+        found = decode_vq_scene(data)
         codes = TensorCodes((found.scene.grids(),))
         scores = source.scores(OBJECT, SharedPart(found.family, None), codes, found.scene.box)
         assert scores.psnr == pytest.approx(point["psnr"], abs=1e-4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyfields.errors import MeshError
-from manyfields.views.mesh import Sampler
+from manyfields.views.mesh import TextureSampler
 
 RED = np.full((2, 2, 3), (200, 10, 20), np.uint8)
 CHECKS = np.uint8([[[255] * 3, [0] * 3], [[0] * 3, [255] * 3]])
@@ -23,7 +23,7 @@ def test_samplers_are_read_for_each_texture(document, read):
     )
     document.square(material=index)
     material, remarks = material_of(read, document)
-    assert material.samplers == {"base": Sampler(("clamp", "mirror"), smooth=False)} and remarks == []
+    assert material.samplers == {"base": TextureSampler(("clamp", "mirror"), smooth=False)} and remarks == []
     assert material.normal_image is not None and material.normal_scale == 0.5
 
 

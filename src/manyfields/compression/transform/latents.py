@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from manyfields.compression.entropy import decode_with, encode_with, read_tables, tables_to_bytes
-from manyfields.compression.frequencies import Table
+from manyfields.compression.frequencies import FrequencyTable
 from manyfields.errors import CollectionError
 
 RANGE = struct.Struct("<hH")
@@ -29,14 +29,14 @@ class LatentTables:
     lowest: int
 
     @property
-    def tables(self) -> list[Table]:
-        return [Table(own, self.bits) for own in self.frequencies.numpy()]
+    def tables(self) -> list[FrequencyTable]:
+        return [FrequencyTable(own, self.bits) for own in self.frequencies.numpy()]
 
     def to_bytes(self) -> bytes:
         return RANGE.pack(self.lowest, self.frequencies.shape[1]) + tables_to_bytes(self.tables)
 
     @staticmethod
-    def of(tables: Sequence[Table], lowest: int) -> "LatentTables":
+    def of(tables: Sequence[FrequencyTable], lowest: int) -> "LatentTables":
         return LatentTables(torch.from_numpy(np.stack([own.frequencies for own in tables])), tables[0].bits, lowest)
 
     @staticmethod

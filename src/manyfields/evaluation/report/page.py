@@ -10,12 +10,21 @@ from manyfields.evaluation.report.data import ReportData
 
 
 def write_report(path: Path, data: ReportData) -> None:
-    """Write the report of `data` to `path` as one HTML file, atomically. It loads nothing from anywhere."""
+    """Write the report of `data` to `path` as one HTML file, atomically. It loads nothing from anywhere.
+
+    >>> write_report(Path("report.html"), ReportData("vehicles"))
+    >>> Path("report.html").read_text().startswith("<!doctype html>")
+    True
+    """
     _io.write_atomic(Path(path), render_page(data).encode("utf-8", "backslashreplace"))
 
 
 def render_page(data: ReportData) -> str:
-    """The HTML of a report. The same data gives the same text."""
+    """The HTML of a report. The same data gives the same text.
+
+    >>> "<title>vehicles</title>" in render_page(ReportData("vehicles"))
+    True
+    """
     here = files(__package__)
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     body = "".join(

@@ -13,7 +13,7 @@ from manyfields.families.family import Family
 from manyfields.families.parts import no_parts
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.fitting.settings import takes_half
 from manyfields.shared_part import SharedPart
 
@@ -30,7 +30,7 @@ def new_fitter(
     scenes = []
     for item in data.objects:
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
-        scenes.append(Scene(shared.family.new_grids(item.bounds, draw)))
+        scenes.append(LearnedScene(shared.family.new_grids(item.bounds, draw)))
     half = takes_half(settings, data.device)
     return FactorFitter(shared, data, scenes, settings.sampler, settings, settings.seed, half)
 

@@ -32,6 +32,10 @@ class FactorSizes:
 
     Theirs names sides of 32, 51, 70, 89, 108 and 128 texels and frequencies of 2 to 8, and scales both to 5.3 million
     numbers in all and to 768 texels along the box.
+
+    >>> config = FactorConfig(sides=(4, 6), widths=(2, 2), frequencies=(2.0, 3.0), coefficients=8)
+    >>> config.layers
+    (('grids',),)
     """
 
     sides: tuple[int, ...] = (25, 40, 54, 69, 84, 99)
@@ -60,7 +64,12 @@ class FactorSizes:
 
 @dataclass(frozen=True)
 class FactorConfig(FactorSizes, SceneConfig):
-    """The sizes of a family, how its bases repeat, and how fine its alpha masks are."""
+    """The sizes of a family, how its bases repeat, and how fine its alpha masks are.
+
+    >>> config = FactorConfig(sides=(4, 6), widths=(2, 2), frequencies=(2.0, 3.0), coefficients=8)
+    >>> config.layers
+    (('grids',),)
+    """
 
     wave: Wave = "sawtooth"
     """How basis grids repeat in space."""
@@ -87,7 +96,13 @@ class FactorConfig(FactorSizes, SceneConfig):
 
 
 class FactorFamily(SceneFamily):
-    """The shared part of the family: from products to density, and with directions to colour."""
+    """The shared part of the family: from products to density, and with directions to colour.
+
+    >>> family = FactorFamily(FactorConfig(sides=(4, 6), widths=(2, 2), frequencies=(2.0, 3.0), coefficients=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]))
+    >>> family.field(grids.codes())(torch.zeros(1, 5, 3), torch.ones(1, 5, 3)).channels.shape
+    torch.Size([1, 5, 3])
+    """
 
     projection: nn.Linear
     projected: nn.Linear
@@ -114,7 +129,13 @@ class FactorFamily(SceneFamily):
 
 
 class FactorField(SceneField):
-    """Fields of B scenes."""
+    """Fields of B scenes.
+
+    >>> family = FactorFamily(FactorConfig(sides=(4, 6), widths=(2, 2), frequencies=(2.0, 3.0), coefficients=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]))
+    >>> FactorField(family, [grids]).density(torch.tensor([[[0.0, 0, 0], [2, 0, 0]]])).shape
+    torch.Size([1, 2])
+    """
 
     def raised(self, grids: FactorGrids, places: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         return functional.linear(self._hidden(grids, places), self.family.projected.weight[:1]).squeeze(-1)

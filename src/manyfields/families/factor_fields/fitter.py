@@ -11,7 +11,7 @@ from manyfields.families.factor_fields.grids import FactorGrids
 from manyfields.fitting.alpha_mask import cell_densities
 from manyfields.fitting.phases import Shares, falls_on
 from manyfields.fitting.scene_fitter import SceneFitter
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class FactorSchedule:
 class FactorFitter(SceneFitter):
     """Boxes stay as they are: basis grids repeat from one corner of them."""
 
-    scenes: list[Scene[FactorGrids]]
+    scenes: list[LearnedScene[FactorGrids]]
     schedule: FactorSchedule
 
-    def regularity(self, scene: Scene[FactorGrids], index: int, steps: int) -> Tensor | None:
+    def regularity(self, scene: LearnedScene[FactorGrids], index: int, steps: int) -> Tensor | None:
         return None
 
     @torch.no_grad()

@@ -28,6 +28,11 @@ class FactorGrids:
     """One scene: its box, whose faces the outermost coefficients lie on, and both factors.
 
     `bases` are cubes (D, D, D, C_l), fine levels last; `coefficients` (z, y, x, C) have the channels of all of them.
+
+    >>> box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
+    >>> grids = FactorGrids.random(box, sides=(4, 6), widths=(2, 3), resolution=(8, 8, 8), cells=4, generator=None)
+    >>> [tuple(basis.shape) for basis in grids.bases], grids.coefficients.shape
+    ([(4, 4, 4, 2), (6, 6, 6, 3)], torch.Size([8, 8, 8, 5]))
     """
 
     box: Float[Tensor, "2 3"]
@@ -84,7 +89,13 @@ class FactorGrids:
 
 
 class FactorCodes(SceneCodes[FactorGrids]):
-    """Codes of B scenes; each has a box of its own, and as many coefficients as it wants."""
+    """Codes of B scenes; each has a box of its own, and as many coefficients as it wants.
+
+    >>> box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
+    >>> grids = FactorGrids.random(box, sides=(4, 6), widths=(2, 3), resolution=(8, 8, 8), cells=4, generator=None)
+    >>> len(FactorCodes((grids, grids)))
+    2
+    """
 
 
 ONCE, SAWTOOTH, TRIANGLE = range(3)

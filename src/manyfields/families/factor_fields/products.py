@@ -1,6 +1,6 @@
 """What factor fields make of a point: the numbers of repeating basis grids times those of coefficients.
 
-The plain form is the reference; numba's twin (`factor_kernels.py`) reads all grids in one walk over the points.
+The plain form is the reference; numba's twin (`product_kernels.py`) reads all grids in one walk over the points.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def read_factors(
     scales = _scales(grids.box, frequencies)
     kinds = [KINDS[wave]] * len(grids.bases) + [ONCE]
     if compiled_for(places, *grids.tensors):
-        return _Compiled.apply(kinds, scales, places.detach().contiguous(), *grids.tensors)
+        return _CompiledReads.apply(kinds, scales, places.detach().contiguous(), *grids.tensors)
     inside = places.detach().clamp(0.0, 1.0)
     reads = zip(grids.tensors, scales, kinds, strict=True)
     return torch.cat([_read(volume, _waved(inside * scale, kind)) for volume, scale, kind in reads], -1)
@@ -64,7 +64,7 @@ def _read(volume: Float[Tensor, "_ _ _ C"], at: Float[Tensor, "N 3"]) -> Float[T
     return found[0, :, 0, 0].T
 
 
-class _Compiled(torch.autograd.Function):
+class _CompiledReads(torch.autograd.Function):
     @staticmethod
     def forward(ctx, kinds: list[int], scales: Tensor, places: Tensor, *volumes: Tensor) -> Tensor:
         from manyfields.families.factor_fields import product_kernels as factor_kernels

@@ -44,7 +44,12 @@ class FusedPlanesSizes:
 
 @dataclass(frozen=True)
 class FusedPlanesConfig(FusedPlanesSizes):
-    """The sizes of a family: those of the settings of a fit, and what followed from its objects and views."""
+    """The sizes of a family: those of the settings of a fit, and what followed from its objects and views.
+
+    >>> config = FusedPlanesConfig(micro_features=3, macro_features=5, base_planes=4, resolution=16)
+    >>> config.layers, config.code_shapes()["micro"]
+    ((('weights', 'bias'), ('micro',)), (3, 16, 16, 3))
+    """
 
     base_planes: int = 50
     weight_groups: int = 1

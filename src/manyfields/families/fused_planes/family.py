@@ -9,7 +9,7 @@ from manyfields.families.float16 import Float16Codec
 from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.fused_planes.config import FusedPlanesConfig
 from manyfields.families.fused_planes.field import FusedPlanes
-from manyfields.families.fused_planes.fitter import Fitter
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.families.fused_planes.latents.codec import TransformMicroCodec
 from manyfields.families.fused_planes.parts import FusedParts
 from manyfields.families.fused_planes.settings import PRESETS, FusedPlanesSettings
@@ -43,13 +43,13 @@ def new_shared(
 
 def new_fitter(
     settings: FusedPlanesSettings, shared: SharedPart, data: FittingData, average: bool, progress: Progress
-) -> Fitter:
+) -> PlaneFitter:
     """A fitter with random codes, or those of the average object, whose weights may start from its hull."""
     shared, family = shared.to(data.device), shared.family
     draw = torch.Generator().manual_seed(stable_seed(settings.seed, "codes", *(item.id for item in data.objects)))
     codes = family.average_codes(len(data)) if average else family.new_codes(len(data), draw)
     half = takes_half(settings, data.device)
-    fitter = Fitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
+    fitter = PlaneFitter(shared, data, CodeStore(codes.to(data.device)), settings.sampler, settings.seed, half)
     if average and settings.start == "hull" and fitter.guides is not None:
         fitter.store.codes.update(weights_from_hulls(family, data, fitter.guides.hulls, settings.seed))
     return fitter

@@ -28,7 +28,14 @@ from manyfields.rendering.tiny_decoder import TinyDecoder
 
 
 class FusedPlanes(nn.Module):
-    """The shared part of the family: base planes and the tiny decoder from features to density and channels."""
+    """The shared part of the family: base planes and the tiny decoder from features to density and channels.
+
+    >>> family = FusedPlanes(FusedPlanesConfig(3, 5, 4, resolution=16, hidden=8, channels=3, space="rgb"))
+    >>> codes = family.new_codes(2)
+    >>> samples = family.field(codes)(torch.zeros(2, 10, 3))
+    >>> samples.density.shape, samples.channels.shape
+    (torch.Size([2, 10]), torch.Size([2, 10, 3]))
+    """
 
     start: Tensor
 
@@ -181,6 +188,11 @@ class PlaneField(FusedField):
 
     `rows` picks the planes of these objects from a table that holds those of more (all of them when None). `learned`
     are leading features of the planes that learn on their own, where the others do not (all of them when None).
+
+    >>> family = FusedPlanes(FusedPlanesConfig(3, 5, 4, resolution=16, hidden=8, channels=3, space="rgb"))
+    >>> field = PlaneField(family, torch.zeros(2, 3, 16, 16, 8))
+    >>> len(field), field[0](torch.zeros(1, 5, 3)).density.shape
+    (2, torch.Size([1, 5]))
     """
 
     def __init__(

@@ -21,7 +21,7 @@ SHORT_STRETCH = 0.05
 
 
 @dataclass
-class Fitter(RayFitter):
+class PlaneFitter(RayFitter):
     """Fits planes: those of objects in `store`, base planes and networks in `shared`."""
 
     shared: SharedPart[FusedPlanes]

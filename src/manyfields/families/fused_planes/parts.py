@@ -24,6 +24,13 @@ class FusedParts:
 
     The hull becomes a grid of signed distances (`shape_grids`). Texels of micro planes that nothing casts its shadow on
     are zeros.
+
+    >>> from manyfields.collection import open_collection
+    >>> collection = open_collection("runs/vehicles")
+    >>> parts = FusedParts(collection.shared_part, level=None)
+    >>> stored = collection["truck"]
+    >>> sorted(parts.names)
+    ['box', 'micro', 'shape', 'weights']
     """
 
     def __init__(self, shared: SharedPart, level: int | None) -> None:

@@ -20,15 +20,19 @@ def plane_features(planes: Float[Tensor, "B 3 H W C"], points: Float[Tensor, "B 
 
     The corners of a plane lie at -1 and 1 (`align_corners=True` of `grid_sample`); points outside are clamped to the
     border. Gradients reach the planes, not the points. Equation 1 of EG3D (Chan et al. 2022), with YZ in place.
+
+    >>> planes = torch.ones(1, 3, 4, 4, 2)
+    >>> plane_features(planes, torch.zeros(1, 1, 3))
+    tensor([[[3., 3.]]])
     """
     objects, count, _ = points.shape
     if planes.shape[0] != objects:
         raise ValueError(f"{planes.shape[0]} objects of planes, but {objects} of points")
     if compiled_for(planes, points):
-        return _CompiledGather.apply(planes, points.detach().contiguous())
+        return _CompiledTexels.apply(planes, points.detach().contiguous())
     rows, weights = corner_rows(points, planes.shape[2], planes.shape[3])
     table = planes.reshape(-1, planes.shape[-1])
-    return _WeightedGather.apply(table, rows, weights).view(objects, count, -1)
+    return _WeightedTexels.apply(table, rows, weights).view(objects, count, -1)
 
 
 def corner_rows(
@@ -52,7 +56,7 @@ def corner_rows(
     return rows.view(-1, 12), weights.view(-1, 12)
 
 
-class _WeightedGather(torch.autograd.Function):
+class _WeightedTexels(torch.autograd.Function):
     @staticmethod
     def forward(ctx, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(rows, weights)
@@ -74,7 +78,7 @@ class _WeightedGather(torch.autograd.Function):
         return table_gradient, None, None
 
 
-class _CompiledGather(torch.autograd.Function):
+class _CompiledTexels(torch.autograd.Function):
     @staticmethod
     def forward(ctx, planes: Tensor, points: Tensor) -> Tensor:
         from manyfields.families.fused_planes.plane_kernels import gather

@@ -59,7 +59,11 @@ class SceneSizes:
 
 @dataclass(frozen=True)
 class MixtureConfig(SceneSizes, MixtureSizes, _Subject):
-    """The sizes of a family, and what follows from them."""
+    """The sizes of a family, and what follows from them.
+
+    >>> MixtureConfig("images", hidden_layers=2, width=8, bases=4, latent=6).code_shapes()
+    {'latent': (6,)}
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self)

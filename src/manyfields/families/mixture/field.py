@@ -24,7 +24,13 @@ GREY = 0.5  # colour of a value of 0
 
 
 class MixtureFamily(nn.Module):
-    """The shared part of the family: basis networks, and the projection from latent vectors to coefficients."""
+    """The shared part of the family: basis networks, and the projection from latent vectors to coefficients.
+
+    >>> family = MixtureFamily(MixtureConfig(hidden_layers=2, width=8, bases=4, latent=6))
+    >>> field = family.field(family.new_codes(3))
+    >>> field(torch.zeros(3, 5, 3)).density.shape
+    torch.Size([3, 5])
+    """
 
     start: Tensor
 
@@ -115,7 +121,13 @@ class MixtureFamily(nn.Module):
 
 
 class MixtureField(Field):
-    """Fields of B scenes, given by the numbers of their networks."""
+    """Fields of B scenes, given by the numbers of their networks.
+
+    >>> family = MixtureFamily(MixtureConfig(hidden_layers=2, width=8, bases=4, latent=6))
+    >>> field = MixtureField(family, family.networks(torch.zeros(3, 6)))
+    >>> len(field), len(field[1])
+    (3, 1)
+    """
 
     channels = 3
 

@@ -19,6 +19,11 @@ class OctreeCodes:
     """Codes of B objects: their octrees, and the features of all their corners in one table.
 
     Rows of an object follow those of the one before it (`offsets`), and within it level follows level, coarse first.
+
+    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)
+    >>> codes = OctreeCodes((tree, tree), torch.zeros(48, 4))
+    >>> len(codes), codes.offsets
+    (2, tensor([ 0, 24, 48]))
     """
 
     trees: tuple[Octree, ...]
@@ -50,7 +55,12 @@ class OctreeCodes:
 
 @dataclass(frozen=True, eq=False)
 class QuantisedLevel:
-    """One level of one object: which entry of its codebook each corner has."""
+    """One level of one object: which entry of its codebook each corner has.
+
+    >>> level = QuantisedLevel(torch.tensor([0, 3, 1]), torch.arange(8.0).view(4, 2))
+    >>> level.bits, level.features[1]
+    (2, tensor([6., 7.]))
+    """
 
     indices: Int[Tensor, " m"]
     codebook: Float[Tensor, "K F"]
@@ -67,7 +77,13 @@ class QuantisedLevel:
 
 @dataclass(frozen=True, eq=False)
 class QuantisedOctreeCodes:
-    """Codes of B objects whose features are entries of codebooks: each level of each object has one of its own."""
+    """Codes of B objects whose features are entries of codebooks: each level of each object has one of its own.
+
+    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=2)
+    >>> level = QuantisedLevel(torch.zeros(8, dtype=torch.long), torch.ones(2, 4))
+    >>> QuantisedOctreeCodes((tree,), ((level, level),)).features.shape
+    torch.Size([16, 4])
+    """
 
     trees: tuple[Octree, ...]
     levels: tuple[tuple[QuantisedLevel, ...], ...]

@@ -52,12 +52,12 @@ def octree_features(
     if points.shape[0] != len(corners.trees):
         raise ValueError(f"{len(corners.trees)} octrees, but {points.shape[0]} objects of points")
     if compiled_for(table, points):
-        return _CompiledGather.apply(table, corners, points.detach().contiguous(), combine)
+        return _CompiledCorners.apply(table, corners, points.detach().contiguous(), combine)
     found = [_places(corners, row, inner.detach()) for row, inner in enumerate(points)]
     rows, weights = torch.stack([place[0] for place in found]), torch.stack([place[1] for place in found])
     groups = 1 if combine == "sum" else corners.starts.shape[1]
     rows, weights = rows.view(-1, rows.shape[-1] // groups), weights.view(-1, weights.shape[-1] // groups)
-    features = _WeightedGather.apply(table, rows, weights)
+    features = _WeightedCorners.apply(table, rows, weights)
     return features.view(*points.shape[:2], -1), torch.stack([place[2] for place in found])
 
 
@@ -98,7 +98,7 @@ def _arrays(values: tuple) -> list:
     return [value.numpy() if isinstance(value, Tensor) else value for value in values]
 
 
-class _WeightedGather(torch.autograd.Function):
+class _WeightedCorners(torch.autograd.Function):
     @staticmethod
     def forward(ctx, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         weights = weights.to(table.dtype)
@@ -115,7 +115,7 @@ class _WeightedGather(torch.autograd.Function):
         return total, None, None
 
 
-class _CompiledGather(torch.autograd.Function):
+class _CompiledCorners(torch.autograd.Function):
     @staticmethod
     def forward(ctx, table: Tensor, corners: Corners, points: Tensor, combine: Combine) -> tuple[Tensor, Tensor]:
         from manyfields.families.octree.corner_kernels import gather

@@ -60,7 +60,11 @@ class OctreeSizes:
 
 @dataclass(frozen=True)
 class OctreeConfig(OctreeSizes):
-    """The sizes of a family, and what follows from them."""
+    """The sizes of a family, and what follows from them.
+
+    >>> OctreeConfig(first=2, last=4).layers
+    (('level 2',), ('level 3',), ('level 4',))
+    """
 
     def __post_init__(self) -> None:
         check_numbers(self, density_gain=POSITIVE)
@@ -115,7 +119,13 @@ class OctreeConfig(OctreeSizes):
 
 
 class OctreeFamily(nn.Module):
-    """The shared part of the family: the network from features and directions to density and colour."""
+    """The shared part of the family: the network from features and directions to density and colour.
+
+    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
+    >>> codes = family.new_codes([Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)])
+    >>> family.field(codes)(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]])).density[0] > 0
+    tensor([ True, False])
+    """
 
     def __init__(self, config: OctreeConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -186,7 +196,14 @@ class OctreeFamily(nn.Module):
 
 
 class OctreeField(FusedField):
-    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels."""
+    """Fields of B objects: octrees, features at their corners, and one shared network. Empty outside of voxels.
+
+    >>> family = OctreeFamily(OctreeConfig(first=1, last=3, features=4, hidden=8))
+    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)
+    >>> field = OctreeField(family, (tree,), torch.zeros(24, 4))
+    >>> field.features(torch.tensor([[[0.1, 0.2, 0.3], [-0.9, 0.0, 0.0]]]))[1]
+    tensor([[ True, False]])
+    """
 
     guide_places = MANY
 

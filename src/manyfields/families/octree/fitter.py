@@ -25,7 +25,7 @@ from manyfields.families.octree.learning import OctreeCode
 from manyfields.fitting import checkpoints
 from manyfields.fitting.data import FittingData, stable_seed
 from manyfields.fitting.guides import Guides
-from manyfields.fitting.own_fields import OwnFieldsFitter
+from manyfields.fitting.object_by_object import ObjectByObjectFitter
 from manyfields.fitting.phases import Phase
 from manyfields.rendering import Sampler
 from manyfields.shared_part import SharedPart
@@ -34,11 +34,11 @@ FINER = 2.0  # times as often is a level drawn as the next coarser one
 
 
 @dataclass
-class OctreeFitter(OwnFieldsFitter):
+class OctreeFitter(ObjectByObjectFitter):
     """Fits `codes`, one an object, and the network of `shared` to `data`, phase after phase.
 
     With `indices`, features become indices into codebooks in a phase with `indices`, one level after the other. Every
-    random choice of a step comes from (seed, phase, step), as in `Fitter`.
+    random choice of a step comes from (seed, phase, step), as in `PlaneFitter`.
     """
 
     shared: SharedPart

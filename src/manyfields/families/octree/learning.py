@@ -4,8 +4,8 @@
          ▲                                                         │
          └──── features themselves, or codebook[argmax logits] ◄───┘
 
-A learner is of features (here), of indices into a codebook (`level_indices.py`) or of a hashed codebook
-(`level_hashes.py`). It writes what its corners show into its part of the table, and learns from the gradient there.
+A learner is of features (here), of indices into a codebook (`codebooks/indices.py`) or of a hashed codebook
+(`baselines/hashed.py`). It writes what its corners show into its part of the table, and learns from the gradient there.
 """
 
 from collections.abc import Sequence

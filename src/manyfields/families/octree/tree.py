@@ -36,7 +36,12 @@ class Levels(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Octree:
-    """Sparse voxels of [-1, 1]^3 at feature levels `first` .. `last`; the parent of each voxel is there too."""
+    """Sparse voxels of [-1, 1]^3 at feature levels `first` .. `last`; the parent of each voxel is there too.
+
+    >>> tree = Octree.of_points(torch.tensor([[0.1, 0.2, 0.3]]), first=1, last=3)
+    >>> [len(voxels) for voxels in tree.voxels], tree.corner_counts
+    ([1, 1, 1], (8, 8, 8))
+    """
 
     first: int
     voxels: tuple[Int[Tensor, " _"], ...]

@@ -17,7 +17,7 @@ from manyfields.families.tensor_planes.transform.codec import PretrainedCodec, T
 from manyfields.fields import resolution_of
 from manyfields.fitting.data import FittingData, FittingObject, stable_seed
 from manyfields.fitting.progress import Progress
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 from manyfields.fitting.settings import takes_half
 from manyfields.rendering.warping import forward_facing_map
 from manyfields.shared_part import SharedPart
@@ -41,7 +41,7 @@ def new_fitter(
             data.bounds[row] = item.bounds
         draw = torch.Generator().manual_seed(stable_seed(settings.seed, "grids", item.id))
         resolution = resolution_of(item.bounds, settings.first)
-        scenes.append(Scene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
+        scenes.append(LearnedScene(replace(shared.family.new_grids(item.bounds, resolution, draw), map=forward)))
     half = takes_half(settings, data.device)
     return TensorFitter(shared, data, scenes, settings.sampler, settings, settings.seed, half)
 

@@ -46,7 +46,11 @@ class TensorSizes:
 
 @dataclass(frozen=True)
 class TensorConfig(TensorSizes, SceneConfig):
-    """The sizes of a family, and how fine its alpha masks are."""
+    """The sizes of a family, and how fine its alpha masks are.
+
+    >>> TensorConfig(density_components=4, appearance_components=8).products
+    24
+    """
 
     guide_side: int = 64
     """Cells along one side of the alpha mask over the box of a scene."""
@@ -75,7 +79,13 @@ class TensorConfig(TensorSizes, SceneConfig):
 
 
 class TensorFamily(SceneFamily):
-    """The shared part of the family: from products of appearance, and directions, to colour."""
+    """The shared part of the family: from products of appearance, and directions, to colour.
+
+    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
+    >>> family.field(grids.codes())(torch.zeros(1, 5, 3), torch.ones(1, 5, 3)).channels.shape
+    torch.Size([1, 5, 3])
+    """
 
     basis: nn.Linear
 
@@ -109,7 +119,13 @@ class TensorFamily(SceneFamily):
 
 
 class TensorField(SceneField):
-    """Fields of B scenes, with one shared network unless they have their own."""
+    """Fields of B scenes, with one shared network unless they have their own.
+
+    >>> family = TensorFamily(TensorConfig(density_components=2, appearance_components=2, hidden=8))
+    >>> grids = family.new_grids(torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), (6, 5, 4))
+    >>> TensorField(family, [grids]).density(torch.tensor([[[0.0, 0, 0], [2, 0, 0]]])) > 0
+    tensor([[ True, False]])
+    """
 
     def family_of(self, grids: TensorGrids) -> TensorFamily:
         return self.family if grids.network is None else self.family.with_numbers(grids.network)

@@ -11,17 +11,17 @@ from manyfields.families.tensor_planes.schedule import TensorSchedule
 from manyfields.fields import resolution_of
 from manyfields.fitting.alpha_mask import box_of, cell_densities, within
 from manyfields.fitting.scene_fitter import SceneFitter
-from manyfields.fitting.scene_learning import Scene
+from manyfields.fitting.scene_learning import LearnedScene
 
 
 @dataclass
 class TensorFitter(SceneFitter):
     """The boxes of the objects in `data` are those of their grids, and shrink with them."""
 
-    scenes: list[Scene[TensorGrids]]
+    scenes: list[LearnedScene[TensorGrids]]
     schedule: TensorSchedule
 
-    def regularity(self, scene: Scene[TensorGrids], index: int, steps: int) -> Tensor | None:
+    def regularity(self, scene: LearnedScene[TensorGrids], index: int, steps: int) -> Tensor | None:
         schedule, grids = self.schedule, scene.grids
         total = torch.zeros(())
         if sparsity := schedule.sparsity_at(index, steps):

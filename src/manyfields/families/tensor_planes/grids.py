@@ -28,6 +28,10 @@ class Factors:
     """Three planes (rows, columns, C) with a vector (length, C) each, or three vectors alone (CP).
 
     Planes are XY, XZ, YZ: the first letter runs along the columns. Vectors run along z, y, x.
+
+    >>> factors = Factors.random("vm", (6, 5, 4), 3, None)
+    >>> [tuple(plane.shape) for plane in factors.planes], [len(vector) for vector in factors.vectors]
+    ([(5, 6, 3), (4, 6, 3), (4, 5, 3)], [4, 5, 6])
     """
 
     planes: tuple[Tensor, ...]
@@ -88,7 +92,13 @@ def _resized(grid: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class TensorGrids:
-    """One scene: its box, whose faces the outermost texels lie on, and the factors of density and appearance."""
+    """One scene: its box, whose faces the outermost texels lie on, and the factors of density and appearance.
+
+    >>> box, mask = torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), torch.ones(4, 4, 4, dtype=torch.uint8)
+    >>> grids = TensorGrids(box, *[Factors.random("vm", (6, 5, 4), 2, None) for _ in range(2)], mask)
+    >>> grids.upsampled((12, 10, 8)).resolution
+    (12, 10, 8)
+    """
 
     box: Float[Tensor, "2 3"]
     density: Factors
@@ -163,4 +173,10 @@ class TensorGrids:
 
 
 class TensorCodes(SceneCodes[TensorGrids]):
-    """Codes of B scenes; each has a resolution and a box of its own."""
+    """Codes of B scenes; each has a resolution and a box of its own.
+
+    >>> box, mask = torch.tensor([[-1.0, -1, -1], [1, 1, 1]]), torch.ones(4, 4, 4, dtype=torch.uint8)
+    >>> grids = TensorGrids(box, *[Factors.random("vm", (6, 5, 4), 2, None) for _ in range(2)], mask)
+    >>> len(TensorCodes((grids, grids))[0])
+    1
+    """

@@ -1,6 +1,6 @@
 """Products of planes and vectors at points: what the features of tensor fields are made of.
 
-The plain forms are the reference; numba's twin (`tensor_kernels.py`) reads 16 components at once and keeps nothing in
+The plain forms are the reference; numba's twin (`product_kernels.py`) reads 16 components at once and keeps nothing in
 between.
 """
 
@@ -23,7 +23,7 @@ def products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, "N
     Gradients reach the factors, not the places.
     """
     if compiled_for(places, *factors.tensors):
-        made = _Compiled.apply(False, places.detach().contiguous(), *_whole_lanes(factors))
+        made = _CompiledProducts.apply(False, places.detach().contiguous(), *_whole_lanes(factors))
         count = factors.components
         return made if count % LANES == 0 else made.unflatten(1, (len(factors.planes) or 1, -1))[..., :count].flatten(1)
     if not factors.planes:
@@ -40,7 +40,7 @@ def products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, "N
 def summed_products(factors: Factors, places: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
     """The sum of `products`."""
     if compiled_for(places, *factors.tensors):
-        return _Compiled.apply(True, places.detach().contiguous(), *_whole_lanes(factors))
+        return _CompiledProducts.apply(True, places.detach().contiguous(), *_whole_lanes(factors))
     return products(factors, places).sum(-1)
 
 
@@ -72,7 +72,7 @@ def texels_between(places: Float[Tensor, " N"], texels: int) -> tuple[Int[Tensor
     return low, (at - low).unsqueeze(-1)
 
 
-class _Compiled(torch.autograd.Function):
+class _CompiledProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx, summed: bool, places: Tensor, *tensors: Tensor) -> Tensor:
         from manyfields.families.tensor_planes import product_kernels as tensor_kernels

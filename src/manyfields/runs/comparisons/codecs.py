@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from manyfields import __version__
 from manyfields._checks import SEED, Bounds
 from manyfields._io import read_json, write_json
+from manyfields._lock import only_process
+from manyfields._version import __version__
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
@@ -21,7 +22,6 @@ from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.fitting.data import image_size, load_object, load_views
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.lock import only_process
 from manyfields.views import ObjectViews, composite, read_views, usable_views
 
 FILE = "codecs.json"

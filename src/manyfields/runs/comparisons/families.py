@@ -7,20 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from manyfields import __version__
 from manyfields._checks import POSITIVE, SEED
 from manyfields._io import read_json, write_json
+from manyfields._lock import only_process
+from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.comparisons.common import fit_seconds, named, quality
-from manyfields.runs.comparisons.pictures import Column, family_pictures
+from manyfields.runs.comparisons.pictures import PictureColumn, family_pictures
 from manyfields.runs.compress import compress
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
-from manyfields.runs.lock import only_process
 from manyfields.runs.pictures import write_picture
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
@@ -173,9 +173,9 @@ def _add_row(folder: Path, kept: dict[str, Any], name: str, form: str, progress:
 def _write_report(
     folder: Path, title: str, minutes: float, names: Sequence[str], rows: Sequence[Row], progress: Progress
 ) -> None:
+    named = [(row, row["family"], row["stored_as"]) for row in rows]
     columns = [
-        Column(row["family"], row["stored_as"], _place(folder, row["family"], row["stored_as"]), row["object_bytes"])
-        for row in rows
+        PictureColumn(family, form, _place(folder, family, form), row["object_bytes"]) for row, family, form in named
     ]
     picture = family_pictures(columns, progress)
     write_picture(folder / PICTURE, picture)

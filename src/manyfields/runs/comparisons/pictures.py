@@ -21,7 +21,7 @@ MOST_OBJECTS = 4
 
 
 @dataclass(frozen=True)
-class Column:
+class PictureColumn:
     """A run, or what it was compressed to: the words above its pictures are its family and what it is stored as."""
 
     family: str
@@ -30,7 +30,7 @@ class Column:
     object_bytes: float
 
 
-def family_pictures(columns: Sequence[Column], progress: Progress) -> UInt8[np.ndarray, "height width 3"]:
+def family_pictures(columns: Sequence[PictureColumn], progress: Progress) -> UInt8[np.ndarray, "height width 3"]:
     """One held-out view of up to four objects, a row each: truth, then each of `columns` (which hold out the same)."""
     record = RunRecord.load(columns[0].run)
     ids = [name for name in open_collection(columns[0].run) if record.held_out[name]["views"]]

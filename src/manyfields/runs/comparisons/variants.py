@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manyfields import __version__
 from manyfields._checks import POSITIVE, SEED
 from manyfields._io import write_json
+from manyfields._lock import only_process
+from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
@@ -17,7 +18,6 @@ from manyfields.fitting.progress import Progress, silent
 from manyfields.runs.comparisons.common import fit_seconds, named, quality
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
-from manyfields.runs.lock import only_process
 from manyfields.runs.record import FILE, RunRecord
 from manyfields.runs.reporting import cost_account
 

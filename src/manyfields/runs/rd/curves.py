@@ -7,11 +7,11 @@ from typing import Any
 
 from manyfields._checks import COUNT, NATURAL, SEED
 from manyfields._io import read_json, write_json
+from manyfields._lock import only_process
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
-from manyfields.runs.lock import only_process
 from manyfields.runs.originals import RunObjects
 from manyfields.runs.rd.report import write_rd_report
 from manyfields.runs.rd.source import RdSource

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from manyfields import __version__
+from manyfields._version import __version__
 from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Chart, Comparison, Curve, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores

@@ -19,6 +19,7 @@ from manyfields.collection import Collection, ObjectRecord
 from manyfields.errors import RunError, ViewError
 from manyfields.evaluation.instances import instance_scores
 from manyfields.evaluation.report import Dataset, ObjectResult
+from manyfields.families.registry import new_fitter
 from manyfields.fields.codes import Codes, ObjectCodes
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.fitters import StageData, StageFitter
@@ -27,7 +28,6 @@ from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import FitSettings, device
 from manyfields.rendering.solids import solid_views
-from manyfields.runs.building import new_fitter
 from manyfields.runs.pictures import orbit_views
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.costs import Costs

@@ -13,13 +13,13 @@ from manyfields.errors import RunError
 from manyfields.evaluation.lpips import load_lpips
 from manyfields.evaluation.report import Dataset, ObjectResult
 from manyfields.evaluation.scores import mean_scores
+from manyfields.families.registry import new_fitter
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingData, FittingObject, image_size
 from manyfields.fitting.fitters import StageData, StageFitter
 from manyfields.fitting.phases import Phase
 from manyfields.fitting.progress import Progress
 from manyfields.fitting.settings import FitSettings
-from manyfields.runs.building import new_fitter
 from manyfields.runs.plan import joint_phases, objects_at_once, waves_of
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.costs import Costs, costs_of

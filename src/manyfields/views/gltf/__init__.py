@@ -22,7 +22,7 @@ from manyfields.views.gltf.container import parse
 from manyfields.views.gltf.extensions import judge
 from manyfields.views.gltf.geometry import Geometry
 from manyfields.views.gltf.materials import Materials
-from manyfields.views.gltf.scene import Scene
+from manyfields.views.gltf.scene import SceneNodes
 from manyfields.views.gltf.textures import Textures
 from manyfields.views.mesh import Surface
 
@@ -30,14 +30,21 @@ __all__ = ["read_gltf"]
 
 
 def read_gltf(path: Path) -> tuple[list[Surface], list[str]]:
-    """All triangles of the default scene, in the coordinates of the file (y up), and remarks. Raises MeshError."""
+    """All triangles of the default scene, in the coordinates of the file (y up), and remarks. Raises MeshError.
+
+    >>> from manyfields.views.inventory import make_inventory
+    >>> [path] = make_inventory(Path("meshes"), "vehicle", 1)
+    >>> surfaces, remarks = read_gltf(path)
+    >>> surfaces[0].faces.shape[1], remarks
+    (3, [])
+    """
     try:
         document, binary = parse(path)
         remarks: list[str] = []
         judge(path, document, remarks)
         buffers = Buffers(path, document, binary)
         materials = Materials(Textures(buffers, remarks))
-        surfaces = Scene(buffers, Geometry(buffers, materials, remarks), remarks).surfaces()
+        surfaces = SceneNodes(buffers, Geometry(buffers, materials, remarks), remarks).surfaces()
         return surfaces, remarks + materials.notes()
     except MeshError:
         raise

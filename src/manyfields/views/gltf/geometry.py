@@ -19,7 +19,7 @@ _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
 @dataclass(frozen=True)
-class Shape:
+class SkinnedSurface:
     """A surface and, where it is skinned, its joints [N, K] and their weights [N, K]."""
 
     surface: Surface
@@ -33,9 +33,9 @@ class Geometry:
     def __init__(self, buffers: Buffers, materials: Materials, remarks: list[str]) -> None:
         self.buffers, self.materials, self.remarks = buffers, materials, remarks
         self.document, self.path = buffers.document, buffers.path
-        self._read: dict[tuple[int, tuple[float, ...]], list[Shape]] = {}
+        self._read: dict[tuple[int, tuple[float, ...]], list[SkinnedSurface]] = {}
 
-    def mesh(self, index: int, weights: Sequence[float] | None) -> list[Shape]:
+    def mesh(self, index: int, weights: Sequence[float] | None) -> list[SkinnedSurface]:
         """The shapes of a mesh, its morph targets taken with `weights` (None: the mesh's own). Raises MeshError."""
         entry = self.document["meshes"][index]
         amounts = tuple(float(value) for value in (entry.get("weights", ()) if weights is None else weights))
@@ -44,7 +44,7 @@ class Geometry:
             self._read[index, amounts] = [shape for shape in shapes if shape is not None]
         return self._read[index, amounts]
 
-    def _shape(self, primitive: dict[str, Any], amounts: tuple[float, ...]) -> Shape | None:
+    def _shape(self, primitive: dict[str, Any], amounts: tuple[float, ...]) -> SkinnedSurface | None:
         mode = primitive.get("mode", _TRIANGLES)
         if mode not in (_TRIANGLES, _STRIP, _FAN):
             self.remarks.append("its lines and points are left out; only triangles are rendered")
@@ -74,7 +74,7 @@ class Geometry:
             {role: values for role, values in own.items() if values is not None},
         )  # fmt: skip
         joints, weights = _influences(attributes)
-        return Shape(surface, joints, weights)
+        return SkinnedSurface(surface, joints, weights)
 
     def _attributes(self, primitive: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Attributes [N, width] by name, and the vertex indices, from plain data where there are any."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from manyfields.views.gltf.extensions import LOOKS
 from manyfields.views.gltf.textures import Placement, Texture, Textures
-from manyfields.views.mesh import Material, Sampler
+from manyfields.views.mesh import Material, TextureSampler
 
 _CLEAREST = 0.15  # opacity of what transmits all light: its reflections, and enough to be learned from pictures
 _UNSEEN = 0.03  # what lets less than this through is opaque
@@ -86,7 +86,7 @@ class Materials:
         material = replace(
             material,
             **{f"{role}_image": texture.image for role, texture in found.items()},  # type: ignore[arg-type]
-            samplers={role: texture.sampler for role, texture in found.items() if texture.sampler != Sampler()},
+            samplers={role: texture.sampler for role, texture in found.items() if texture.sampler != TextureSampler()},
         )
         return material, {role: texture.placement for role, texture in found.items()}
 

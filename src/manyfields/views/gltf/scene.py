@@ -9,14 +9,14 @@ import numpy as np
 
 from manyfields.errors import MeshError
 from manyfields.views.gltf.buffers import Buffers, fractions
-from manyfields.views.gltf.geometry import Geometry, Shape
+from manyfields.views.gltf.geometry import Geometry, SkinnedSurface
 from manyfields.views.mesh import Surface
 
 _INSTANCING = "EXT_mesh_gpu_instancing"
 _MOST_TRIANGLES = 50_000_000
 
 
-class Scene:
+class SceneNodes:
     """The nodes of one document, with where each of them is."""
 
     def __init__(self, buffers: Buffers, geometry: Geometry, remarks: list[str]) -> None:
@@ -42,7 +42,7 @@ class Scene:
                     found.append(surface)
         return found
 
-    def _placed(self, index: int, node: dict[str, Any], shape: Shape) -> list[Surface]:
+    def _placed(self, index: int, node: dict[str, Any], shape: SkinnedSurface) -> list[Surface]:
         if "skin" in node and shape.joints is not None:
             return [with_normals(self._skinned(node["skin"], shape))]
         if "skin" in node:
@@ -134,7 +134,7 @@ class Scene:
             matrices[:, :3, 3] = found["TRANSLATION"]
         return matrices
 
-    def _skinned(self, index: int, shape: Shape) -> Surface:
+    def _skinned(self, index: int, shape: SkinnedSurface) -> Surface:
         """Vertices where the joints hold them; the place of the mesh's own node does not matter (glTF 2.0, 3.7.3)."""
         surface, joints, weights = shape.surface, shape.joints, shape.weights
         assert joints is not None and weights is not None

@@ -11,7 +11,7 @@ from manyfields.errors import MeshError, ViewError
 from manyfields.views.gltf.buffers import Buffers
 from manyfields.views.gltf.resources import resource
 from manyfields.views.images import decode_texture
-from manyfields.views.mesh import Sampler
+from manyfields.views.mesh import TextureSampler
 
 _WRAPS = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
 _NEAREST = 9728
@@ -39,7 +39,7 @@ class Texture:
     """An image uint8 [H, W, C] and how it is laid on."""
 
     image: np.ndarray
-    sampler: Sampler
+    sampler: TextureSampler
     placement: Placement
 
 
@@ -75,12 +75,12 @@ class Textures:
             self.remarks.append(f"rendered without its {what} texture: {why}")
             return None
 
-    def _sampler(self, texture: dict[str, Any]) -> Sampler:
+    def _sampler(self, texture: dict[str, Any]) -> TextureSampler:
         if "sampler" not in texture:
-            return Sampler()
+            return TextureSampler()
         entry = self.document["samplers"][texture["sampler"]]
         u, v = (_WRAPS.get(entry.get(name, 10497), "repeat") for name in ("wrapS", "wrapT"))
-        return Sampler((u, v), entry.get("magFilter") != _NEAREST)
+        return TextureSampler((u, v), entry.get("magFilter") != _NEAREST)
 
     def _image_of(self, index: int, texture: dict[str, Any]) -> np.ndarray:
         """Of several images the plain one is tried first, then those of extensions."""

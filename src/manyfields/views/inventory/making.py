@@ -40,6 +40,9 @@ def make_inventory(out: Path, kind: str, count: int, seed: int = 0) -> list[Path
     """Write OUT/<kind>-0000.glb .. and return their paths; other files in OUT are left alone.
 
     Object i is the same whatever `count` is, so that a larger inventory extends a smaller one. Raises ConfigError.
+
+    >>> [path.name for path in make_inventory(Path("meshes"), "vehicle", 2)]
+    ['vehicle-0000.glb', 'vehicle-0001.glb']
     """
     if kind not in KINDS:
         raise ConfigError(f"there is no kind {kind!r} of object; make one of {', '.join(KINDS)}")

@@ -8,7 +8,7 @@ from manyfields.names import fit_name, printable, same_name
 
 
 @dataclass(frozen=True)
-class Named:
+class UniqueId:
     """An id, and what has to be said of it."""
 
     id: str
@@ -20,7 +20,7 @@ def folder_id(parts: Sequence[str]) -> str:
     return fit_name("-".join(parts)) or "object"
 
 
-def unique_ids(given: Sequence[str | None], places: Sequence[Sequence[str]]) -> list[Named]:
+def unique_ids(given: Sequence[str | None], places: Sequence[Sequence[str]]) -> list[UniqueId]:
     """Ids of objects, from the `object_id` of each (None: its folder's name) and its place.
 
     What cannot be an id is made fit for one. Where objects claim one id, all get their folders' names; ids that are the
@@ -44,5 +44,5 @@ def unique_ids(given: Sequence[str | None], places: Sequence[Sequence[str]]) -> 
         if numbered != chosen:
             remarks.append(f"the id {chosen!r} is that of another object, or as good as: it is called {numbered!r}")
         taken.add(same_name(numbered))
-        result.append(Named(numbered, tuple(remarks)))
+        result.append(UniqueId(numbered, tuple(remarks)))
     return result

@@ -1,7 +1,7 @@
 """Fuzzing of the decoder of transform coding: whatever the bytes are, they are refused or decode to finite planes.
 
 4,000 altered objects and 400 altered codec files in every run, ten times as many among the slow tests. Bytes that
-decode to something else are for the collection's CRC32C to find: tests/families/fused_planes/latents/test_coding.py.
+decode to something else are for the collection's CRC32C to find (tests/collection/test_verify.py).
 """
 
 import resource

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyfields.errors import CollectionError
-from manyfields.families.tensor_planes.baselines.vq_file import START, decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.baselines.vq_file import START, decode_vq_scene, encode_vq_scene, part_sizes
 from manyfields.families.tensor_planes.baselines.vq_planes import VqScene, VqSplit
 
 
 @pytest.fixture(scope="module")
 def file(tensors) -> bytes:
     shared = tensors.new_shared()
-    return encode_scene(shared.family, scene_of(tensors, shared.family))
+    return encode_vq_scene(shared.family, scene_of(tensors, shared.family))
 
 
 def scene_of(tensors, family, **split) -> VqScene:
@@ -31,8 +31,8 @@ def test_a_scene_comes_back_in_eight_bits(split, tensors):
     family = tensors.new_shared().family
     scene = scene_of(tensors, family, **split)
     scene.mask[2:4] = 0
-    data = encode_scene(family, scene)
-    again = decode_scene(data)
+    data = encode_vq_scene(family, scene)
+    again = decode_vq_scene(data)
     assert again.family.config == family.config
     assert torch.equal(again.scene.box, scene.box) and torch.equal(again.scene.mask, scene.mask)
     assert again.scene.map is None
@@ -42,7 +42,7 @@ def test_a_scene_comes_back_in_eight_bits(split, tensors):
     for here, there in [*pairs, *zip(again.family.parameters(), family.parameters(), strict=True)]:
         assert here.shape == there.shape and (here - there).abs().max() <= 0.51 / 127 * there.abs().max()
     # What was decoded is stored by the same bytes: all of it is in the file.
-    assert encode_scene(again.family, again.scene) == data
+    assert encode_vq_scene(again.family, again.scene) == data
     sizes = part_sizes(data)
     assert sum(sizes.values()) == len(data) and min(sizes.values()) > 0
 
@@ -51,7 +51,7 @@ def test_the_map_of_a_forward_facing_scene_is_kept(tensors):
     family = tensors.new_shared().family
     matrix = torch.randn(4, 4, generator=tensors.generator())
     scene = replace(scene_of(tensors, family), map=matrix)
-    assert torch.equal(decode_scene(encode_scene(family, scene)).scene.map, matrix)
+    assert torch.equal(decode_vq_scene(encode_vq_scene(family, scene)).scene.map, matrix)
 
 
 @given(st.data())
@@ -62,10 +62,10 @@ def test_any_damage_is_found(file, data):
     damaged = bytearray(file)
     damaged[place] ^= value
     with pytest.raises(CollectionError):
-        decode_scene(bytes(damaged))
+        decode_vq_scene(bytes(damaged))
     damaged[-4:] = struct.pack("<I", google_crc32c.value(bytes(damaged[:-4])))
     with contextlib.suppress(CollectionError):
-        decode_scene(bytes(damaged))
+        decode_vq_scene(bytes(damaged))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_any_damage_is_found(file, data):
 )
 def test_other_files_are_refused(damage, message, file):
     with pytest.raises(CollectionError, match=message):
-        decode_scene(damage(file))
+        decode_vq_scene(damage(file))
 
 
 def test_sizes_are_checked_before_anything_is_made(file):
@@ -89,5 +89,5 @@ def test_sizes_are_checked_before_anything_is_made(file):
     huge[-4:] = struct.pack("<I", google_crc32c.value(bytes(huge[:-4])))
     # 12 components of 2048 x 2048 texels are 150 million numbers.
     with pytest.raises(CollectionError, match="larger than what is read here"):
-        decode_scene(bytes(huge))
+        decode_vq_scene(bytes(huge))
     assert START.size < 160

@@ -9,7 +9,7 @@ from manyfields.errors import CollectionError, ConfigError
 from manyfields.families.tensor_planes.pyramid.fitter import scene_of
 from manyfields.families.tensor_planes.pyramid.scene import texels_read
 from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
-from manyfields.families.tensor_planes.pyramid.stream import encode_scene
+from manyfields.families.tensor_planes.pyramid.stream import encode_pyramid
 from manyfields.families.tensor_planes.stacked_planes import stacked_planes
 
 
@@ -23,7 +23,7 @@ def test_smaller_steps_are_nearer_and_larger(pyramids):
     for price in (1.6, 0.8, 0.4):
         made = pyramids.scene(of=of, price=price)
         error = sum(float(own.square().sum()) for own in errors(of, made))
-        wide.append((len(encode_scene(made)), error))
+        wide.append((len(encode_pyramid(made)), error))
     assert wide[0][0] < wide[1][0] < wide[2][0]
     assert wide[0][1] > 2 * wide[1][1] > 6 * wide[2][1] > 0
 
@@ -63,7 +63,7 @@ def test_texels_outside_of_the_alpha_mask_have_no_latents(pyramids):
     texels = texels_read(mask, of.resolution)
     for plane, here in zip(stacked_planes(made.grids(pyramids.CONFIG.numbers)), texels, strict=True):
         assert not bool(plane[:, ~here[: plane.shape[1], : plane.shape[2]]].any())
-    assert len(encode_scene(made)) < 0.7 * len(encode_scene(pyramids.scene(of=of)))
+    assert len(encode_pyramid(made)) < 0.7 * len(encode_pyramid(pyramids.scene(of=of)))
 
 
 def test_vectors_come_back_in_their_places(pyramids):

@@ -18,8 +18,8 @@ from manyfields.families.tensor_planes.pyramid.codec import PyramidCodec
 from manyfields.families.tensor_planes.pyramid.stream import (
     PARTS,
     START,
-    decode_scene,
-    encode_scene,
+    decode_pyramid,
+    encode_pyramid,
     part_sizes,
 )
 
@@ -37,9 +37,9 @@ print(hashlib.sha256(b"".join(t.contiguous().numpy().tobytes() for t in grids.te
 @pytest.mark.parametrize("changes", [{}, {"own_network": True}, {"levels": 2, "gain_power": 0.0}, {"price": 5.0}])
 def test_scenes_come_back(pyramids, changes):
     made = pyramids.scene(**changes)
-    data = encode_scene(made)
-    again = decode_scene(data, pyramids.CONFIG)
-    assert encode_scene(again) == data
+    data = encode_pyramid(made)
+    again = decode_pyramid(data, pyramids.CONFIG)
+    assert encode_pyramid(again) == data
     assert sum(part_sizes(data).values()) == len(data)
     one, two = made.grids(pyramids.CONFIG.numbers), again.grids(pyramids.CONFIG.numbers)
     assert one.resolution == two.resolution == pyramids.RESOLUTION
@@ -53,7 +53,7 @@ def test_scenes_come_back(pyramids, changes):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_another_process_decodes_the_same_bits(pyramids, tmp_path, threads):
     made = pyramids.scene(own_network=True)
-    (tmp_path / "scene").write_bytes(encode_scene(made))
+    (tmp_path / "scene").write_bytes(encode_pyramid(made))
     tests = Path(__file__).parents[3]
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(threads), str(tmp_path / "scene"), str(tests)],
@@ -68,7 +68,7 @@ def test_another_process_decodes_the_same_bits(pyramids, tmp_path, threads):
 
 
 def test_every_damaged_byte_and_every_cut_is_refused(pyramids):
-    data = encode_scene(pyramids.scene(own_network=True))
+    data = encode_pyramid(pyramids.scene(own_network=True))
     for at in range(0, len(data), 3):
         damaged = bytearray(data)
         damaged[at] ^= 0x41
@@ -84,7 +84,7 @@ def test_every_damaged_byte_and_every_cut_is_refused(pyramids):
 @given(part=st.sampled_from(PARTS), choice=st.data())
 def test_parts_with_right_checksums_and_other_bytes_never_crash(pyramids, part, choice):
     """Whoever can write checksums can write anything: decoding refuses it, or gives a scene of the right sizes."""
-    data = encode_scene(pyramids.scene())
+    data = encode_pyramid(pyramids.scene())
     parts = split_parts(data, START.size, PARTS)
     body = bytearray(parts[part])
     for _ in range(choice.draw(st.integers(1, 4))):
@@ -100,12 +100,12 @@ def test_parts_with_right_checksums_and_other_bytes_never_crash(pyramids, part, 
 
 def test_a_forward_facing_scene_keeps_its_map(pyramids):
     made = replace(pyramids.scene(), map=torch.arange(16.0).view(4, 4))
-    found = decode_scene(encode_scene(made), pyramids.CONFIG)
+    found = decode_pyramid(encode_pyramid(made), pyramids.CONFIG)
     assert torch.equal(found.map, made.map) and torch.equal(found.grids(0).map, made.map)
 
 
 def test_other_files_and_families_are_named(pyramids):
-    data = encode_scene(pyramids.scene())
+    data = encode_pyramid(pyramids.scene())
     with pytest.raises(CollectionError, match="does not start with MFTP"):
         PyramidCodec(pyramids.CONFIG).decode([[b"MFTC" + data[4:]]])
     with pytest.raises(CollectionError, match="version 9"):

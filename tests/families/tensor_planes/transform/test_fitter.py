@@ -8,7 +8,7 @@ import torch
 from manyfields.cameras import orbit
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.tensor_planes.transform.fitter import TransformFitter
-from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.transform.stream import decode_coded, encode_coded, part_sizes
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform.settings import SIZES, TransformSettings
 from manyfields.rendering import Sampler
@@ -64,16 +64,16 @@ def test_a_scene_is_learned_and_stored(scene):
 
 
 def test_the_same_seed_gives_the_same_bytes(scene):
-    one, two = (encode_scene(fitter(scene, steps=4).run()) for _ in range(2))
+    one, two = (encode_coded(fitter(scene, steps=4).run()) for _ in range(2))
     assert one == two
     shared, grids, new = scene
     other = TransformFitter(shared, new(), grids, SAMPLER, replace(TINY, steps=4), seed=1)
-    assert encode_scene(other.run()) != one
+    assert encode_coded(other.run()) != one
 
 
 def test_a_higher_price_takes_fewer_bytes(scene):
     sizes = [
-        part_sizes(encode_scene(fitter(scene, steps=60, price=price, latent_rate=0.2).run()))["latents"]
+        part_sizes(encode_coded(fitter(scene, steps=60, price=price, latent_rate=0.2).run()))["latents"]
         for price in (0.0, 30.0)
     ]
     assert sizes[1] < sizes[0]
@@ -118,7 +118,7 @@ def test_the_network_that_learns_is_stored_as_bytes_give_it_back(scene):
         coded = fitter(scene, steps=4, network=True, network_bits=bits, color_rate=0.1).run()
         assert torch.equal(shared.family.numbers(), before)
         assert not torch.allclose(coded.network, before, atol=0.01)
-        again = decode_scene(encode_scene(coded), shared.family.config)
+        again = decode_coded(encode_coded(coded), shared.family.config)
         assert torch.equal(again.network, coded.network) and again.network_bits == bits
         assert torch.equal(again.grids().network, coded.network)
 
@@ -146,8 +146,8 @@ def test_a_single_stage_does_not_look_at_what_is_fitted(scene, tensors):
     settings = replace(TINY, steps=3, end_to_end=True)
     one = TransformFitter(shared, new(), grids, SAMPLER, settings).run()
     two = TransformFitter(strange, new(), other, SAMPLER, settings).run()
-    assert encode_scene(one) == encode_scene(two)
-    assert encode_scene(TransformFitter(shared, new(), grids, SAMPLER, settings, seed=1).run()) != encode_scene(one)
+    assert encode_coded(one) == encode_coded(two)
+    assert encode_coded(TransformFitter(shared, new(), grids, SAMPLER, settings, seed=1).run()) != encode_coded(one)
 
 
 def test_rates_and_temperatures_decay():
@@ -165,7 +165,7 @@ def test_the_estimate_is_that_of_the_bytes(scene, tensors):
     (grids,) = tensors.column(shared.family, side=48).grids
     changes = {"latent": 12, "steps": 60, "price": 1e-6, "latent_rate": 0.5, "start": "gaussian"}
     made = TransformFitter(shared, new(), grids, SAMPLER, replace(TINY, **changes))
-    size = part_sizes(encode_scene(made.run()))["latents"]
+    size = part_sizes(encode_coded(made.run()))["latents"]
     assert size > 1500 and abs(made.estimated_bytes() / size - 1) < 0.01
 
 

@@ -12,7 +12,7 @@ from manyfields.families.tensor_planes.transform.fitter import TransformFitter
 from manyfields.families.tensor_planes.transform.learned import LearnedTransform
 from manyfields.families.tensor_planes.transform.pretraining import learn_transform
 from manyfields.families.tensor_planes.transform.scene import CommonTransform
-from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene
+from manyfields.families.tensor_planes.transform.stream import decode_coded, encode_coded
 from manyfields.fitting.data import FittingObject
 from manyfields.fitting.transform.settings import TransformSettings
 from manyfields.rendering import Sampler
@@ -64,8 +64,8 @@ def error(grids, truth) -> float:
 def test_a_scene_that_was_not_seen_is_coded_in_one_pass(learned, new_scene):
     shared, grids, _ = new_scene
     coded = learned.coded(grids, TINY)
-    data = encode_scene(coded)
-    again = decode_scene(data, shared.family.config, learned.common)
+    data = encode_coded(coded)
+    again = decode_coded(data, shared.family.config, learned.common)
     power = float(torch.stack([plane.square().mean() for plane in stacked_planes(grids)]).mean())
     assert error(again.grids(), grids) < 0.5 * power
     assert again.common and len(data) < 1500
@@ -79,7 +79,7 @@ def test_steps_move_latents_alone(learned, new_scene):
     settings = replace(TINY, steps=60, price=0.0, importance=False, plane_weight=10.0, latent_rate=0.1)
     made = TransformFitter(shared, item, grids, SAMPLER, settings, 0, learned)
     coded = made.run()
-    again = decode_scene(encode_scene(coded), shared.family.config, learned.common)
+    again = decode_coded(encode_coded(coded), shared.family.config, learned.common)
     once = learned.coded(grids, settings)
     assert error(again.grids(), grids) < error(once.grids(), grids)
     assert coded.decoder is learned.common.decoder and coded.tables is learned.common.tables
@@ -90,7 +90,7 @@ def test_it_comes_back_from_tensors(learned, new_scene):
     grids = new_scene[1]
     common = CommonTransform.from_tensors(learned.common.tensors(), learned.common.config())
     again = LearnedTransform.of(common, learned.encoder_tensors())
-    assert encode_scene(again.coded(grids, TINY)) == encode_scene(learned.coded(grids, TINY))
+    assert encode_coded(again.coded(grids, TINY)) == encode_coded(learned.coded(grids, TINY))
     tensors = learned.encoder_tensors()
     with pytest.raises(CollectionError, match="encoder of a learned codec does not fit"):
         LearnedTransform.of(common, {**tensors, "encoder.first.bias": torch.zeros(3)})

@@ -8,7 +8,7 @@ import torch
 from manyfields.errors import CollectionError
 from manyfields.families.tensor_planes.transform.codec import TransformCodec
 from manyfields.families.tensor_planes.transform.scene import CommonTransform
-from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.transform.stream import decode_coded, encode_coded, part_sizes
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def test_layers_hold_neither_decoder_nor_tables(scene, common, scenes):
     assert (data[4], data[7]) == (2, 4)
     assert list(part_sizes(data)) == ["header", "alpha mask", "vectors", "masks", "latents"]
     assert part_sizes(data)["header"] == 144 and sum(part_sizes(data).values()) == len(data)
-    own = decode_scene(encode_scene(scenes.scene()), scenes.CONFIG)
+    own = decode_coded(encode_coded(scenes.scene()), scenes.CONFIG)
     for one, two in zip(codec.decode([[data]]).grids[0].tensors, own.grids().tensors, strict=True):
         assert torch.equal(one, two)
-    assert encode_scene(codec.scenes([[data]])[0]) == data
+    assert encode_coded(codec.scenes([[data]])[0]) == data
     # A codec with a decoder reads scenes with decoders of their own as well.
-    assert not codec.scenes([[encode_scene(scenes.scene())]])[0].common
+    assert not codec.scenes([[encode_coded(scenes.scene())]])[0].common
 
 
 def test_it_comes_back_from_its_tensors(common):
@@ -62,12 +62,12 @@ def test_a_config_that_does_not_fit_is_refused(changes, message, common):
 
 
 def test_scenes_of_another_codec_are_refused(scene, common, scenes):
-    data = encode_scene(scene)
+    data = encode_coded(scene)
     with pytest.raises(CollectionError, match="a codec learned from other scenes, which is not at hand"):
-        decode_scene(data, scenes.CONFIG)
+        decode_coded(data, scenes.CONFIG)
     other = CommonTransform(scenes.scene(hidden=9).decoder, scene.tables)
     with pytest.raises(CollectionError, match=r"sizes \(3, 4, 5, 8\), that of the codec has \(3, 9, 5, 8\)"):
-        decode_scene(data, scenes.CONFIG, other)
+        decode_coded(data, scenes.CONFIG, other)
     for cut in range(0, len(data), 7):
         with pytest.raises(CollectionError):
-            decode_scene(data[:cut], scenes.CONFIG, common)
+            decode_coded(data[:cut], scenes.CONFIG, common)

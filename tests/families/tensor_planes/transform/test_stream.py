@@ -24,8 +24,8 @@ from manyfields.families.tensor_planes.transform.stream import (
     HEADER,
     PARTS,
     START,
-    decode_scene,
-    encode_scene,
+    decode_coded,
+    encode_coded,
     part_sizes,
 )
 
@@ -43,10 +43,10 @@ def equal(one, two) -> bool:
 @pytest.mark.parametrize("choices", [{}, {"bits": 4, "vector_bits": 16}, {"bits": 12, "latent": 7, "seed": 5}])
 def test_scenes_come_back(choices, scenes):
     scene = scenes.scene(**choices)
-    data = encode_scene(scene)
-    again = decode_scene(data, scenes.CONFIG)
+    data = encode_coded(scene)
+    again = decode_coded(data, scenes.CONFIG)
     assert equal(again, scene)
-    assert encode_scene(again) == data
+    assert encode_coded(again) == data
     assert sum(part_sizes(data).values()) == len(data)
     grids = again.grids()
     assert grids.resolution == scenes.RESOLUTION and grids.map is None
@@ -67,8 +67,8 @@ def test_a_map_and_planes_without_latents(scenes):
         latents=tuple(torch.zeros_like(own) for own in scene.latents),
         tables=LatentTables(torch.full((3, 1), 64), 6, 0),
     )
-    data = encode_scene(scene)
-    again = decode_scene(data, scenes.CONFIG)
+    data = encode_coded(scene)
+    again = decode_coded(data, scenes.CONFIG)
     assert torch.equal(again.map, scene.map) and not again.latents[0].any()
     assert part_sizes(data)["latents"] == 0
 
@@ -79,19 +79,19 @@ def test_a_network_of_the_scene_comes_back(bits, hyper, scenes):
     numbers = torch.randn(scenes.CONFIG.numbers, generator=scenes.generator())
     numbers = decode_network(encode_network(numbers, bits), len(numbers), bits)
     before = scenes.scene_with_hyperprior() if hyper else scenes.scene()
-    data = encode_scene(replace(before, network=numbers, network_bits=bits))
+    data = encode_coded(replace(before, network=numbers, network_bits=bits))
     assert (data[4], data[7]) == (2, 2 + hyper)
     assert list(part_sizes(data))[-1] == "own network"
     assert part_sizes(data)["own network"] == 1 + network_bytes(len(numbers), bits)
-    again = decode_scene(data, scenes.CONFIG)
+    again = decode_coded(data, scenes.CONFIG)
     assert torch.equal(again.network, numbers) and torch.equal(again.grids().network, numbers)
-    assert encode_scene(again) == data
+    assert encode_coded(again) == data
     with pytest.raises(CollectionError, match="^own network: .* bytes where .* are due"):
-        decode_scene(data, replace(scenes.CONFIG, hidden=9))
+        decode_coded(data, replace(scenes.CONFIG, hidden=9))
 
 
 def test_the_bytes_are_what_format_says(scenes):
-    data = encode_scene(scenes.scene())
+    data = encode_coded(scenes.scene())
     magic, version, bits, vector_bits, zero, *sides = struct.unpack_from("<4s4B6H", data)
     assert (magic, version, bits, vector_bits, zero) == (b"MFTC", 1, 8, 8, 0)
     assert sides == [4, 5, 9, 14, 3, 4]
@@ -103,19 +103,19 @@ def test_bytes_of_latents_are_what_their_tables_say(scenes):
     scene = scenes.scene(latent=40)
     symbols = torch.cat([own[:, mask] for own, mask in zip(scene.latents, scene.masks, strict=True)], 1) + 3
     bits = -(scene.tables.frequencies[0].double() / 64)[symbols].log2().sum()
-    size = part_sizes(encode_scene(scene))["latents"]
+    size = part_sizes(encode_coded(scene))["latents"]
     assert size > 300 and abs(float(bits) / 8 - size) <= 4
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_damage_is_found_and_named(part, scenes):
-    data = encode_scene(scenes.scene())
+    data = encode_coded(scenes.scene())
     start = HEADER + sum(part_sizes(data)[name] for name in PARTS[: PARTS.index(part)])
     altered = data[:start] + bytes([data[start] ^ 1]) + data[start + 1 :]
     with pytest.raises(CollectionError, match=f"^{part}: damaged, its CRC32C is another"):
-        decode_scene(altered, scenes.CONFIG)
+        decode_coded(altered, scenes.CONFIG)
     with pytest.raises(CollectionError, match=f"^{part}: cut short, 1 of"):
-        decode_scene(data[: start + 1], scenes.CONFIG)
+        decode_coded(data[: start + 1], scenes.CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_damage_is_found_and_named(part, scenes):
 )
 def test_a_damaged_header_is_refused(damage, message, scenes):
     with pytest.raises(CollectionError, match=message):
-        decode_scene(damage(encode_scene(scenes.scene())), scenes.CONFIG)
+        decode_coded(damage(encode_coded(scenes.scene())), scenes.CONFIG)
 
 
 def forged(data: bytes, **changes: int) -> bytes:
@@ -163,7 +163,7 @@ def forged(data: bytes, **changes: int) -> bytes:
 )
 def test_a_header_that_claims_what_is_not_there(changes, message, scenes):
     with pytest.raises(CollectionError, match=message):
-        decode_scene(forged(encode_scene(scenes.scene()), **changes), scenes.CONFIG)
+        decode_coded(forged(encode_coded(scenes.scene()), **changes), scenes.CONFIG)
 
 
 @settings(max_examples=150, deadline=None)
@@ -171,7 +171,7 @@ def test_a_header_that_claims_what_is_not_there(changes, message, scenes):
 def test_altered_bytes_with_true_checksums_do_no_harm(data):
     """What a stranger wrote is refused, or a scene of the stated size."""
     scenes_module = sys.modules["manyfields_test_scenes"]
-    whole = bytearray(encode_scene(scenes_module.scene()))
+    whole = bytearray(encode_coded(scenes_module.scene()))
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(START.size, len(whole) - 1))] = data.draw(st.integers(0, 255))
     start = HEADER
@@ -182,7 +182,7 @@ def test_altered_bytes_with_true_checksums_do_no_harm(data):
         start += size
     struct.pack_into("<I", whole, HEADER - 4, google_crc32c.value(bytes(whole[: HEADER - 4])))
     try:
-        scene = decode_scene(bytes(whole), scenes_module.CONFIG)
+        scene = decode_coded(bytes(whole), scenes_module.CONFIG)
     except CollectionError as error:
         assert "\n" not in str(error)
     else:
@@ -191,16 +191,16 @@ def test_altered_bytes_with_true_checksums_do_no_harm(data):
 
 def test_another_process_with_more_threads_decodes_the_same_bits(scenes, tmp_path):
     scene = scenes.scene(latent=24, hidden=16)
-    data = encode_scene(scene)
+    data = encode_coded(scene)
     (tmp_path / "scene").write_bytes(data)
     program = (
         "import hashlib, sys, torch; from pathlib import Path\n"
-        "from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene\n"
+        "from manyfields.families.tensor_planes.transform.stream import decode_coded, encode_coded\n"
         "from manyfields.families.tensor_planes.field import TensorConfig\n"
         "torch.set_num_threads(2)\n"
         "data = Path(sys.argv[1]).read_bytes()\n"
-        "scene = decode_scene(data, TensorConfig('vm', 2, 3, 5, 8, guide_side=4))\n"
-        "assert encode_scene(scene) == data\n"
+        "scene = decode_coded(data, TensorConfig('vm', 2, 3, 5, 8, guide_side=4))\n"
+        "assert encode_coded(scene) == data\n"
         "planes = b''.join(tensor.numpy().tobytes() for tensor in scene.grids().tensors)\n"
         "print(hashlib.sha256(planes).hexdigest())\n"
     )
@@ -231,9 +231,9 @@ def test_the_codec(scenes):
 def test_what_cannot_be_stored_is_refused(scenes):
     scene = scenes.scene()
     with pytest.raises(CollectionError, match="NaN"):
-        encode_scene(replace(scene, vectors=(scene.vectors[0] * float("nan"), *scene.vectors[1:])))
+        encode_coded(replace(scene, vectors=(scene.vectors[0] * float("nan"), *scene.vectors[1:])))
     with pytest.raises(ValueError, match="latents beyond 2047"):
-        encode_scene(replace(scene, latents=tuple(5000 * own for own in scene.latents)))
+        encode_coded(replace(scene, latents=tuple(5000 * own for own in scene.latents)))
 
 
 GOLDEN = "9e98122e143ff0b4"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from manyfields.compression.latent_contexts import LARGEST_REACH, LatentTables, Levels
+from manyfields.compression.latent_contexts import LARGEST_REACH, Levels, PyramidTables
 from manyfields.compression.latent_prices import LatentPrices
 from manyfields.compression.latent_pyramid import bilinear_kernel, nearest_latents
 from manyfields.errors import ConfigError, RunError
@@ -105,10 +105,10 @@ def _step(
     return {"coarse" if coarse else "error": share.item()}
 
 
-def _tables(codes: Sequence[LatentCode]) -> LatentTables:
+def _tables(codes: Sequence[LatentCode]) -> PyramidTables:
     whole = [code.whole(LARGEST_REACH) for code in codes]
     # Objects to come may have larger latents than these.
     largest = max(int(np.abs(level).max(initial=1)) for levels in whole for level in levels)
     reach = min(LARGEST_REACH, max(LEAST_REACH, 2 * largest))
     pairs = [(levels, [here.numpy() for here in code.masks]) for levels, code in zip(whole, codes, strict=True)]
-    return LatentTables.learn(pairs, reach)
+    return PyramidTables.learn(pairs, reach)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from manyfields.compression.context_classes import BITS
 from manyfields.compression.halves import as_halves
-from manyfields.compression.latent_contexts import LARGEST_REACH, RANGES, LatentTables, Levels
+from manyfields.compression.latent_contexts import LARGEST_REACH, RANGES, Levels, PyramidTables
 from manyfields.compression.latent_pyramid import LEVELS, WholePyramid, latents_that_count, nearest_latents, sides_of
 from manyfields.errors import CollectionError
 from manyfields.families.fused_planes.latents.hulls import PATTERNS, decode_hull, encode_hull, learn_hulls
@@ -56,7 +56,7 @@ class TransformMicroLayers:
         layers: Sequence[Sequence[str]],
         shapes: Mapping[str, tuple[int, ...]],
         pyramid: WholePyramid,
-        tables: LatentTables,
+        tables: PyramidTables,
         empty: np.ndarray,
         weights: Float[Tensor, "2 n"],
     ) -> None:
@@ -76,7 +76,7 @@ class TransformMicroLayers:
         layers: Sequence[Sequence[str]],
         shapes: Mapping[str, tuple[int, ...]],
         pyramid: WholePyramid,
-        tables: LatentTables,
+        tables: PyramidTables,
     ) -> Self:
         """What is learned from the codes of some objects alone, beside a pyramid and its tables."""
         hulls = list(codes.tensors["hull"].cpu().numpy()) if "hull" in codes.tensors else []
@@ -208,7 +208,7 @@ class TransformMicroLayers:
             classes, frequencies, empty = (
                 tensors[name].numpy().astype(np.int64) for name in ("classes", "frequencies", "hulls")
             )
-            tables = LatentTables(classes, frequencies + 1)
+            tables = PyramidTables(classes, frequencies + 1)
             codec = cls(layers, shapes, pyramid, tables, empty, tensors["weights"].float())
         except (TypeError, ValueError, RuntimeError) as error:
             raise CollectionError(f"the codec's numbers do not fit its config ({error})") from error

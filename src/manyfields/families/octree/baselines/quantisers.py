@@ -2,7 +2,7 @@
 
 Each has `encode(features) -> bytes` and `decode(bytes, count, width) -> features`; nothing else is needed to decode.
 `through` gives both at once, so that quality is always that of the bytes. (Hashed codebooks are learned with the field
-instead: `hashing.py`.)
+instead: `hashed.py`.)
 """
 
 from collections.abc import Sequence

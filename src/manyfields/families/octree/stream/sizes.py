@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyfields.compression.bits import packed_bytes
-from manyfields.families.octree.stream.stream import Header, read_header
+from manyfields.families.octree.stream.stream import StreamHeader, read_header
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,11 @@ class LevelSizes:
 
 @dataclass(frozen=True)
 class SizeTable:
-    """Bytes of the parts of one file, or of its first levels."""
+    """Bytes of the parts of one file, or of its first levels.
+
+    >>> SizeTable(header=40, network=100, levels=(), network_uncompressed=200).total
+    140
+    """
 
     header: int
     network: int
@@ -69,8 +73,16 @@ class SizeTable:
 
 
 def size_table(data: bytes, levels: int | None = None) -> SizeTable:
-    """The table of a file, of its first `levels` levels alone where given. Its header is enough. CollectionError."""
-    header: Header = read_header(data)
+    """The table of a file, of its first `levels` levels alone where given. Its header is enough. CollectionError.
+
+    >>> import torch
+    >>> from manyfields.families.octree.stream.stream import VqLevel, VqObject, encode_vq
+    >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
+    >>> data = encode_vq(VqObject(1, (level,), torch.zeros(3)))
+    >>> size_table(data).total == len(data)
+    True
+    """
+    header: StreamHeader = read_header(data)
     sizes = []
     for number, entry in enumerate(header.levels[:levels], header.first):
         sizes.append(

@@ -33,7 +33,12 @@ WIDEST = 12  # bits of an index
 
 @dataclass(frozen=True)
 class VqLevel:
-    """One level: sorted Morton codes of voxels, an index for each corner, and the features the indices mean."""
+    """One level: sorted Morton codes of voxels, an index for each corner, and the features the indices mean.
+
+    >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
+    >>> level.bits
+    2
+    """
 
     voxels: Int[Tensor, " n"]
     indices: Int[Tensor, " m"]
@@ -47,7 +52,12 @@ class VqLevel:
 
 @dataclass(frozen=True)
 class VqObject:
-    """All of one object: levels first, first + 1, ..., the values of its network, and JSON on how to use them."""
+    """All of one object: levels first, first + 1, ..., the values of its network, and JSON on how to use them.
+
+    >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
+    >>> VqObject(1, (level,), torch.zeros(3)).network_bits
+    16
+    """
 
     first: int
     levels: tuple[VqLevel, ...]
@@ -74,7 +84,7 @@ class LevelEntry:
 
 
 @dataclass(frozen=True)
-class Header:
+class StreamHeader:
     first: int
     features: int
     network: int
@@ -100,6 +110,11 @@ def encode_vq(item: VqObject, *, entropy: bool = False) -> bytes:
     """The file of an object. With `entropy`, indices of a level are entropy coded where that makes them smaller.
 
     Raises ValueError where levels do not fit together, CollectionError for values that are NaN.
+
+    >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
+    >>> data = encode_vq(VqObject(1, (level,), torch.zeros(3)))
+    >>> decode_vq(data).levels[0].codebook.shape
+    torch.Size([4, 2])
     """
     features = _features_of(item)
     topology = encode_topology([level.voxels.cpu().numpy() for level in item.levels], item.first)
@@ -130,6 +145,11 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
 
     Raises CollectionError where the header or the network is cut short or damaged, and where a level is, naming it;
     with `whole_levels`, levels from the first one that is cut short or damaged on are left out instead.
+
+    >>> level = VqLevel(torch.tensor([0]), torch.zeros(8, dtype=torch.long), torch.ones(4, 2))
+    >>> data = encode_vq(VqObject(1, (level, level), torch.zeros(3)))
+    >>> len(decode_vq(data).levels), len(decode_vq(data[:-1], whole_levels=True).levels)
+    (2, 1)
     """
     header = read_header(data)
     part = _part(data, header.size, header.network_bytes, header.network_checksum, "the network")
@@ -152,7 +172,7 @@ def decode_vq(data: bytes, *, whole_levels: bool = False) -> VqObject:
     return VqObject(header.first, tuple(levels), network, header.config, header.network_bits)
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> StreamHeader:
     """The header at the start of a file. Raises CollectionError."""
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise CollectionError("not a stream of an octree object: it does not start with MFVQ")
@@ -188,7 +208,7 @@ def read_header(data: bytes) -> Header:
             raise CollectionError(f"level {first + level}: {corners} corners in {indices} bytes, for {voxels} voxels")
         levels.append(LevelEntry(bits, coding, voxels, corners, topology, indices, tuple(checksums)))
     network_bits = NETWORK_BITS[network_coding]
-    return Header(first, features, network, network_bits, network_checksum, config, tuple(levels), size)
+    return StreamHeader(first, features, network, network_bits, network_checksum, config, tuple(levels), size)
 
 
 def _decode_level(

@@ -18,7 +18,7 @@ from manyfields.cameras import Cameras, Rays
 from manyfields.errors import ConfigError, RunError
 from manyfields.families.codec import Codec, Fitted, Originals, Say, StoredCodec, whole
 from manyfields.families.tensor_planes.baselines.remove_and_reinclude import Pruning, remove_and_reinclude
-from manyfields.families.tensor_planes.baselines.vq_file import decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.baselines.vq_file import decode_vq_scene, encode_vq_scene, part_sizes
 from manyfields.families.tensor_planes.baselines.vq_fine_tuning import FineTuning, fine_tune
 from manyfields.families.tensor_planes.baselines.vq_planes import VqScene, VqSplit
 from manyfields.families.tensor_planes.grids import TensorCodes, TensorGrids
@@ -90,10 +90,10 @@ class TensorFileCodec(Codec[TensorCodes]):
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
         """Codes (B); `shared_of` gives the network of each. Raises CollectionError for damaged bytes."""
-        return TensorCodes(tuple(decode_scene(layers[0]).scene.grids() for layers in objects))
+        return TensorCodes(tuple(decode_vq_scene(layers[0]).scene.grids() for layers in objects))
 
     def shared_of(self, layers: Sequence[bytes], shared: SharedPart) -> SharedPart:
-        return SharedPart(decode_scene(layers[0]).family, None)
+        return SharedPart(decode_vq_scene(layers[0]).family, None)
 
     @property
     def counts(self) -> str:
@@ -115,7 +115,7 @@ class TensorFileCodec(Codec[TensorCodes]):
         def told(done: int, error: float) -> None:
             progress(f"{item.id}: {self.knob_name} {self.made['value']:g}", done, tuning.steps, rgb=error)
 
-        return encode_scene(loss.shared.family, self.compressed(objects, grids, loss, tuning, told))
+        return encode_vq_scene(loss.shared.family, self.compressed(objects, grids, loss, tuning, told))
 
 
 class VqTensorCodec(TensorFileCodec):

@@ -43,7 +43,7 @@ class VqFile:
     scene: VqScene
 
 
-def encode_scene(family: TensorFamily, scene: VqScene) -> bytes:
+def encode_vq_scene(family: TensorFamily, scene: VqScene) -> bytes:
     """The file of one scene (kind 'vm'). Raises CollectionError for NaN."""
     parts = _parts(family, scene)
     resolution = [len(scene.vectors[2 - axis]) for axis in range(3)]
@@ -61,7 +61,7 @@ def part_sizes(data: bytes) -> dict[str, int]:
     return {"header": START.size + CHECKSUM.size, **dict(zip(PARTS, sizes, strict=True))}
 
 
-def decode_scene(data: bytes) -> VqFile:
+def decode_vq_scene(data: bytes) -> VqFile:
     """The scene and its network, to the last bit the same on every machine. Raises CollectionError for other bytes."""
     if data[: len(MAGIC)] != MAGIC or len(data) < START.size + CHECKSUM.size:
         raise CollectionError("not a vector-quantised scene: it does not start with MFVT and a header")

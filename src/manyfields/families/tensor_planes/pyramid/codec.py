@@ -13,7 +13,7 @@ from manyfields.families.tensor_planes.grids import TensorCodes
 from manyfields.families.tensor_planes.pyramid.fitter import pyramid_of
 from manyfields.families.tensor_planes.pyramid.scene import PyramidScene
 from manyfields.families.tensor_planes.pyramid.settings import PyramidSettings
-from manyfields.families.tensor_planes.pyramid.stream import decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.pyramid.stream import decode_pyramid, encode_pyramid, part_sizes
 from manyfields.fitting.progress import Progress, silent
 
 
@@ -68,14 +68,14 @@ class PyramidCodec(Codec[TensorCodes]):
 
     def layers_of(self, scenes: Sequence[PyramidScene]) -> list[list[bytes]]:
         """Per scene its layer. Raises CollectionError for numbers that are NaN."""
-        return [[encode_scene(scene)] for scene in scenes]
+        return [[encode_pyramid(scene)] for scene in scenes]
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
         """Codes (B), the same bits in every process on a machine. Raises CollectionError, naming the damaged part."""
         for layers in objects:
             if len(layers) != 1:
                 raise CollectionError(f"an object has {len(layers)} layers, one of tensor fields has 1")
-        scenes = [decode_scene(layers[0], self.config) for layers in objects]
+        scenes = [decode_pyramid(layers[0], self.config) for layers in objects]
         return TensorCodes(tuple(scene.grids(self.config.numbers) for scene in scenes))
 
     @property

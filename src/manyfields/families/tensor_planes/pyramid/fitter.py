@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from manyfields.compression.latent_contexts import LARGEST_REACH, LatentTables
+from manyfields.compression.latent_contexts import LARGEST_REACH, PyramidTables
 from manyfields.compression.latent_pyramid import averages, latents_that_count, sides_of
 from manyfields.errors import ConfigError
 from manyfields.families.tensor_planes.field import TensorFamily
@@ -89,7 +89,7 @@ def scene_of(
     masks = [mask.numpy() for mask in latents_that_count(texels, settings.levels)]
     whole = tuple(own.numpy() for own in latents)
     reach = max(1, *(int(abs(own).max(initial=1)) for own in whole))
-    tables = LatentTables.learn([(whole, masks)], reach, settings.classes)
+    tables = PyramidTables.learn([(whole, masks)], reach, settings.classes)
     components = grids.density.components, grids.appearance.components
     vectors = (*grids.density.vectors, *grids.appearance.vectors)
     return PyramidScene(

@@ -16,7 +16,7 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from manyfields.compression.latent_contexts import LatentTables
+from manyfields.compression.latent_contexts import PyramidTables
 from manyfields.compression.latent_pyramid import PADDING, STRIDE, bilinear_kernel, latents_that_count, sides_of
 from manyfields.families.tensor_planes.grids import TensorGrids
 from manyfields.families.tensor_planes.pyramid.vectors import decode_own_network, decode_vectors
@@ -77,7 +77,7 @@ class PyramidScene:
     gains: Gains
     """How often to take the fourth root of two, at every fourth texel."""
     latents: tuple[Int[np.ndarray, "3 _h _h C"], ...]
-    tables: LatentTables
+    tables: PyramidTables
     network: bytes | None = None
     """Of the scene's own, in the place of that of the shared part."""
 

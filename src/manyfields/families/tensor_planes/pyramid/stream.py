@@ -14,9 +14,9 @@ from torch import Tensor
 from manyfields.compression.checked_parts import join_parts, sizes_of_parts, split_parts
 from manyfields.compression.context_classes import BITS
 from manyfields.compression.entropy import decode_symbols, encode_symbols, read_tables, tables_to_bytes
-from manyfields.compression.frequencies import Table
+from manyfields.compression.frequencies import FrequencyTable
 from manyfields.compression.hull import decode_hull, encode_hull
-from manyfields.compression.latent_contexts import LARGEST_REACH, RANGES, LatentTables
+from manyfields.compression.latent_contexts import LARGEST_REACH, RANGES, PyramidTables
 from manyfields.compression.latent_pyramid import LEVELS, latents_that_count, sides_of
 from manyfields.errors import CollectionError
 from manyfields.families.tensor_planes.field import TensorConfig
@@ -42,7 +42,7 @@ MOST_TEXELS = 4096  # along a side: what a few bytes may claim
 MOST_CLASSES = 255
 
 
-def encode_scene(scene: PyramidScene) -> bytes:
+def encode_pyramid(scene: PyramidScene) -> bytes:
     masks = scene.masks()
     parts = {
         "alpha mask": encode_hull(scene.alpha.cpu().numpy()),
@@ -71,8 +71,8 @@ def encode_scene(scene: PyramidScene) -> bytes:
     return join_parts(start, parts)
 
 
-def decode_scene(data: bytes, config: TensorConfig) -> PyramidScene:
-    """The scene in the bytes of `encode_scene`. Raises CollectionError, naming the part that is damaged; vectors and
+def decode_pyramid(data: bytes, config: TensorConfig) -> PyramidScene:
+    """The scene in the bytes of `encode_pyramid`. Raises CollectionError, naming the part that is damaged; vectors and
     network are looked at when its grids are made."""
     names = _names(data)
     parts = split_parts(data, START.size, names)
@@ -133,15 +133,15 @@ def _decode_mixes(data: bytes, channels: int, units: Float[Tensor, " 3"]) -> Mix
     return Mixes(torch.from_numpy(whole).view(3, channels, channels), shifts.view(3, channels), units)
 
 
-def _encode_tables(tables: LatentTables) -> bytes:
+def _encode_tables(tables: PyramidTables) -> bytes:
     """| classes | reach | size of the frequencies | frequencies of each class, deflated | class of each context |."""
     count = len(tables.frequencies)
     # The frequencies of latents that hardly occur are all alike.
-    own = zlib.compress(tables_to_bytes([Table(row, BITS) for row in tables.frequencies]), 9)
+    own = zlib.compress(tables_to_bytes([FrequencyTable(row, BITS) for row in tables.frequencies]), 9)
     return TABLES.pack(count, tables.reach, len(own)) + own + encode_symbols(tables.classes.ravel(), count)
 
 
-def _decode_tables(data: bytes, levels: int, channels: int) -> LatentTables:
+def _decode_tables(data: bytes, levels: int, channels: int) -> PyramidTables:
     if len(data) < TABLES.size:
         raise CollectionError("tables: cut short")
     count, reach, size = TABLES.unpack_from(data)
@@ -160,7 +160,7 @@ def _decode_tables(data: bytes, levels: int, channels: int) -> LatentTables:
         raise CollectionError(f"tables: frequencies that are not at least 1, or do not sum to 2^{BITS}")
     shape = levels, channels, RANGES, RANGES
     classes = decode_symbols(data[end:], int(np.prod(shape)), count, what="tables")
-    return LatentTables(classes.reshape(shape), frequencies)
+    return PyramidTables(classes.reshape(shape), frequencies)
 
 
 def _names(data: bytes) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from manyfields.families.tensor_planes.transform.other_scenes import check_other
 from manyfields.families.tensor_planes.transform.pictures import importance_picture, side_by_side
 from manyfields.families.tensor_planes.transform.pretraining import learn_transform
 from manyfields.families.tensor_planes.transform.scene import CodedScene, CommonTransform
-from manyfields.families.tensor_planes.transform.stream import decode_scene, encode_scene, part_sizes
+from manyfields.families.tensor_planes.transform.stream import decode_coded, encode_coded, part_sizes
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.transform.latents import bytes_by_tables
 from manyfields.fitting.transform.settings import VARIANTS, TransformChoices, TransformSettings
@@ -148,14 +148,14 @@ class TransformCodec(Codec[TensorCodes]):
 
     def layers_of(self, scenes: Sequence[CodedScene]) -> list[list[bytes]]:
         """Per scene its layer. Raises CollectionError for numbers that are NaN."""
-        return [[encode_scene(scene)] for scene in scenes]
+        return [[encode_coded(scene)] for scene in scenes]
 
     def scenes(self, objects: Sequence[Sequence[bytes]]) -> list[CodedScene]:
         """What the layer of each object holds. Raises CollectionError, naming the part that is damaged."""
         for layers in objects:
             if len(layers) != 1:
                 raise CollectionError(f"an object has {len(layers)} layers, one of tensor fields has 1")
-        return [decode_scene(layers[0], self.config, self.common) for layers in objects]
+        return [decode_coded(layers[0], self.config, self.common) for layers in objects]
 
     def decode(self, objects: Sequence[Sequence[bytes]]) -> TensorCodes:
         """Codes (B), the same bits in every process on a machine. Raises CollectionError as `scenes`."""

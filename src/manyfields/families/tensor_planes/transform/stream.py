@@ -39,7 +39,7 @@ from manyfields.families.tensor_planes.transform.scene import CodedScene, Common
 from manyfields.fields.axes import VECTOR_AXES, Resolution
 
 
-def encode_scene(scene: CodedScene) -> bytes:
+def encode_coded(scene: CodedScene) -> bytes:
     """The bytes of a scene. Raises CollectionError for NaN, ValueError for what the format cannot say."""
     hidden, latent = scene.decoder.second.weights.shape[0], scene.decoder.first.weights.shape[0]
     _check_sizes(scene.resolution, sum(scene.components), latent, hidden, scene.decoder.bits, scene.vector_bits)
@@ -58,8 +58,8 @@ def encode_scene(scene: CodedScene) -> bytes:
     return pack_scene((scene.decoder.bits, scene.vector_bits), sides, numbers.tolist(), parts)
 
 
-def decode_scene(data: bytes, config: TensorConfig, common: CommonTransform | None = None) -> CodedScene:
-    """The scene in the bytes of `encode_scene`. `common`: what the codec has for scenes without decoder and tables.
+def decode_coded(data: bytes, config: TensorConfig, common: CommonTransform | None = None) -> CodedScene:
+    """The scene in the bytes of `encode_coded`. `common`: what the codec has for scenes without decoder and tables.
 
     Raises CollectionError, naming the part that is damaged.
     """

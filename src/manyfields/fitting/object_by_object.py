@@ -22,7 +22,7 @@ from manyfields.rendering import Occupancy, Sampler, color_error
 from manyfields.shared_part import Pictures, SharedPart
 
 
-class Learner(Protocol):
+class ObjectLearner(Protocol):
     """What learns of one object."""
 
     def update(self, rate: float) -> None: ...
@@ -30,8 +30,8 @@ class Learner(Protocol):
     def state(self) -> dict[str, Tensor]: ...
 
 
-class OwnFieldsFitter(ABC):
-    """Every random choice of a step comes from (seed, phase, step), as in `Fitter`."""
+class ObjectByObjectFitter(ABC):
+    """Every random choice of a step comes from (seed, phase, step), as in `PlaneFitter`."""
 
     shared: SharedPart
     data: FittingData
@@ -42,7 +42,7 @@ class OwnFieldsFitter(ABC):
 
     @property
     @abstractmethod
-    def learners(self) -> Sequence[Learner]:
+    def learners(self) -> Sequence[ObjectLearner]:
         """One an object."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkDataObject
 from vtkmodules.vtkRenderingCore import vtkTexture
 
-from manyfields.views.mesh import Sampler, Surface
+from manyfields.views.mesh import Surface, TextureSampler
 
 _VTK_NAMES = {
     "base": "albedoTex",
@@ -37,7 +37,7 @@ def add_coordinates(data: Any, surface: Surface) -> None:
         data.GetPointData().AddArray(array)
 
 
-def set_sampler(texture: Any, sampler: Sampler) -> None:
+def set_sampler(texture: Any, sampler: TextureSampler) -> None:
     """What vtk can do of it: the same along u and v."""
     texture.SetInterpolate(sampler.smooth)
     if sampler.wrap[0] == sampler.wrap[1]:
@@ -58,7 +58,7 @@ def lay(actor: Any, mapper: Any, surface: Surface, roles: list[str]) -> None:
             passing += f"{place} = {name};\n"
             arriving += f"in vec2 {place};\n"
         texture = _VTK_NAMES[role]
-        at = _wrapped(place, texture, surface.material.samplers.get(role, Sampler()))
+        at = _wrapped(place, texture, surface.material.samplers.get(role, TextureSampler()))
         if at != "tcoordVCVSOutput":
             shader.AddFragmentShaderReplacement(
                 f"texture({texture}, tcoordVCVSOutput)", False, f"texture({texture}, {at})", True
@@ -74,7 +74,7 @@ def array_name(role: str) -> str:
     return f"uvOf_{role}"
 
 
-def _wrapped(place: str, texture: str, sampler: Sampler) -> str:
+def _wrapped(place: str, texture: str, sampler: TextureSampler) -> str:
     """The place in a texture that repeats where one that does not, along u and v, would be looked up."""
     if sampler.wrap[0] == sampler.wrap[1]:
         return place

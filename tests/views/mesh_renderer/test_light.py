@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from manyfields.errors import ConfigError
-from manyfields.views.mesh_light import directions, exposed, irradiance, read_light, studio
+from manyfields.views.mesh_renderer.light import directions, exposed, irradiance, read_light, studio
 
 
 def write_hdr(path, panorama):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyfields.views.mesh_textures import by_sharpness, coverage, filled, reduced, reductions
+from manyfields.views.mesh_renderer.textures import by_sharpness, coverage, filled, reduced, reductions
 
 
 def test_coverage_is_that_of_each_texels_middle():

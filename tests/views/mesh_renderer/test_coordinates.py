@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("vtkmodules", reason="the extra meshes is not installed")
 
-from manyfields.views.mesh import Material, Mesh, Sampler, Surface
-from manyfields.views.mesh_light import Light
-from manyfields.views.mesh_renderer import MeshRenderer
+from manyfields.views.mesh import Material, Mesh, Surface, TextureSampler
+from manyfields.views.mesh_renderer.light import Light
+from manyfields.views.mesh_renderer.renderer import MeshRenderer
 
 SIZE = 64
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -50,7 +50,7 @@ def wrapped(cell, wrap):
 @pytest.mark.parametrize("u", ["repeat", "clamp", "mirror"])
 @pytest.mark.parametrize("v", ["repeat", "clamp", "mirror"])
 def test_textures_go_on_along_u_and_v_as_their_sampler_says(renderer, u, v):
-    material = Material(base_image=FOUR, samplers={"base": Sampler((u, v), smooth=False)})
+    material = Material(base_image=FOUR, samplers={"base": TextureSampler((u, v), smooth=False)})
     cells = np.arange(-2, 4)
     expected = FOUR[np.ix_(wrapped(cells, v), wrapped(cells, u))]
     np.testing.assert_allclose(seen(renderer, board(material, -1, 2), 6), expected, atol=3)
@@ -59,7 +59,7 @@ def test_textures_go_on_along_u_and_v_as_their_sampler_says(renderer, u, v):
 def test_texels_are_blended_or_not(renderer):
     column = np.uint8([[RED, BLUE]])
     for smooth, lowest in ((False, 0), (True, 60)):
-        material = Material(base_image=column, samplers={"base": Sampler(("clamp", "clamp"), smooth)})
+        material = Material(base_image=column, samplers={"base": TextureSampler(("clamp", "clamp"), smooth)})
         row = seen(renderer, board(material), 8)[0]
         assert row[0].tolist() == list(RED) and row[-1].tolist() == list(BLUE)
         assert (row[3:5].min(1) == 0).all() and (row[3:5, ::2].min() >= lowest) and (row[3].max() > 100)
@@ -67,7 +67,7 @@ def test_texels_are_blended_or_not(renderer):
 
 def test_every_texture_has_coordinates_of_its_own(renderer):
     strip = np.uint8([[GREEN, (0, 0, 0)]])
-    nearest = Sampler(smooth=False)
+    nearest = TextureSampler(smooth=False)
     material = Material(
         base_image=np.uint8([[RED], [(0, 0, 0)]]),
         emissive=(1, 1, 1),
@@ -83,9 +83,10 @@ def test_every_texture_has_coordinates_of_its_own(renderer):
 
 def test_textures_of_a_single_column_run_downwards(renderer):
     column = np.uint8([[RED], [GREEN], [BLUE], [YELLOW]])
-    found = seen(renderer, board(Material(base_image=column, samplers={"base": Sampler(smooth=False)})), 4)
+    found = seen(renderer, board(Material(base_image=column, samplers={"base": TextureSampler(smooth=False)})), 4)
     np.testing.assert_allclose(found, column.repeat(4, axis=1), atol=3)
-    row = seen(renderer, board(Material(base_image=column.swapaxes(0, 1), samplers={"base": Sampler(smooth=False)})), 4)
+    lying = Material(base_image=column.swapaxes(0, 1), samplers={"base": TextureSampler(smooth=False)})
+    row = seen(renderer, board(lying), 4)
     np.testing.assert_allclose(row, column.swapaxes(0, 1).repeat(4, axis=0), atol=3)
 
 
@@ -94,7 +95,7 @@ def test_a_texture_beside_none_for_the_base_colour_keeps_its_sampler(renderer):
         base_color=(0, 0, 0, 1),
         emissive=(1, 1, 1),
         emissive_image=FOUR,
-        samplers={"emissive": Sampler(("clamp", "repeat"), smooth=False)},
+        samplers={"emissive": TextureSampler(("clamp", "repeat"), smooth=False)},
     )
     cells = np.arange(-2, 4)
     own = board(material, -1, 2)

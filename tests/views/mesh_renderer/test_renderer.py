@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from manyfields.views.mesh import Material, Mesh, Surface, srgb_to_linear
-from manyfields.views.mesh_light import Light, directions, exposed
-from manyfields.views.mesh_renderer import NEAR, MeshRenderer, straight_alpha
+from manyfields.views.mesh_renderer.light import Light, directions, exposed
+from manyfields.views.mesh_renderer.renderer import NEAR, MeshRenderer, straight_alpha
 from manyfields.views.meshes import read_mesh
 from manyfields.views.viewpoints import CAMERA_ANGLE_X, camera_poses
 
@@ -336,7 +336,7 @@ def test_box_filter_gives_straight_alpha_with_black_where_empty():
 
 def test_no_display_is_needed_and_nothing_is_printed():
     code = (
-        "import numpy as np; from manyfields.views.mesh_renderer import MeshRenderer;"
+        "import numpy as np; from manyfields.views.mesh_renderer.renderer import MeshRenderer;"
         "from manyfields.views.meshes import Mesh, Surface;"
         "r = MeshRenderer(16); m = Surface(np.eye(3), np.array([[0, 1, 2]])); r.show(Mesh((m,), np.eye(4)));"
         f"from manyfields.views.viewpoints import camera_poses; r.render(camera_poses(1)[0]); print({NEAR})"

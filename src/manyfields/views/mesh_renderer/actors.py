@@ -13,11 +13,11 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyDat
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkPolyDataTangents
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTexture
 
-from manyfields.views.mesh import Material, Sampler, Surface, linear_to_srgb, srgb_to_linear
-from manyfields.views.mesh_coordinates import add_coordinates, array_name, lay, set_sampler, upward
-from manyfields.views.mesh_light import Light
-from manyfields.views.mesh_shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
-from manyfields.views.mesh_textures import by_sharpness, coverage, reduced, reductions
+from manyfields.views.mesh import Material, Surface, TextureSampler, linear_to_srgb, srgb_to_linear
+from manyfields.views.mesh_renderer.coordinates import add_coordinates, array_name, lay, set_sampler, upward
+from manyfields.views.mesh_renderer.light import Light
+from manyfields.views.mesh_renderer.shading import ALL, ONLY_OPAQUE, ONLY_TRANSLUCENT, OPAQUE_FROM, cut_out, shade
+from manyfields.views.mesh_renderer.textures import by_sharpness, coverage, reduced, reductions
 
 _ROLES = ("base", "metallic_roughness", "emissive", "normal")
 _VTK_GAMMA = 2.2  # vtk takes vertex colours, and only those, as this power of the linear ones
@@ -84,7 +84,7 @@ def _within_edges(surface: Surface) -> Surface:
     for role in _ROLES:
         used = surface.own_uv.get(role, surface.uv)[surface.faces]
         if used.size and used.min() >= 0 and used.max() <= 1:
-            samplers[role] = replace(samplers.get(role, Sampler()), wrap=("clamp", "clamp"))
+            samplers[role] = replace(samplers.get(role, TextureSampler()), wrap=("clamp", "clamp"))
     return replace(surface, material=replace(surface.material, samplers=samplers))
 
 
@@ -99,7 +99,7 @@ def image_data(pixels: np.ndarray) -> Any:
     return image
 
 
-def _texture(pixels: np.ndarray, srgb: bool, sampler: Sampler) -> Any:
+def _texture(pixels: np.ndarray, srgb: bool, sampler: TextureSampler) -> Any:
     texture = vtkTexture()
     if pixels.shape[1] == 1:  # vtk takes an image of one column for one that lies in another plane
         pixels = pixels.repeat(2, axis=1)
@@ -218,7 +218,7 @@ def _actor(surface: Surface, data: Any, textures: dict[str, np.ndarray]) -> Any:
         "normal": look.SetNormalTexture,
     }
     for role, pixels in textures.items():
-        sampler = material.samplers.get(role, Sampler())
+        sampler = material.samplers.get(role, TextureSampler())
         put[role](_texture(pixels, role in ("base", "emissive"), sampler))
     look.SetNormalScale(material.normal_scale)
     look.SetOcclusionStrength(0.0)  # vtk would read it from the red of metal and roughness, where glTF has none

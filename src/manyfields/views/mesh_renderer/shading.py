@@ -6,7 +6,7 @@ has prepared (albedo, roughness, metallic, irradiance, prefilteredSpecularColor,
 
 from __future__ import annotations
 
-from manyfields.views.mesh_light import Light
+from manyfields.views.mesh_renderer.light import Light
 
 OPAQUE_FROM = 0.98  # what lets less than this through has a depth, and hides all behind it
 

@@ -1,6 +1,6 @@
 """Pictures of one mesh with vtk, without display or GPU.
 
-Physically based materials under a soft studio, or another light (`mesh_light.py`). Every picture is rendered at four
+Physically based materials under a soft studio, or another light (`light.py`). Every picture is rendered at four
 times its size without antialiasing and box-filtered with premultiplied alpha.
 """
 
@@ -18,8 +18,8 @@ from vtkmodules.vtkCommonCore import vtkFloatArray, vtkObject, vtkUnsignedCharAr
 from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow, vtkTexture
 
 from manyfields.views.mesh import Mesh
-from manyfields.views.mesh_actors import Drawn, actors, image_data
-from manyfields.views.mesh_light import STUDIO, Light, read_light
+from manyfields.views.mesh_renderer.actors import Drawn, actors, image_data
+from manyfields.views.mesh_renderer.light import STUDIO, Light, read_light
 from manyfields.views.meshes import FARTHEST
 from manyfields.views.viewpoints import CAMERA_ANGLE_X
 
