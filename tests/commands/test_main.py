@@ -167,6 +167,16 @@ def test_a_reader_that_goes_away_is_no_fault():
     assert process.wait() == 141
 
 
+def test_a_reader_of_help_that_goes_away_is_no_fault():
+    """Help is longer than a pipe holds, or waits in the buffer until the end: neither is a traceback."""
+    code = "import sys; from manyfields import commands; sys.exit(commands.main(['fit', 'octree', '--help']))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+
+
 def test_render_refuses_an_unknown_kind_of_file(capsys):
     assert commands.main(["render", "run", "--object", "truck", "--out", "truck.exr"]) == 1
     assert ".png" in capsys.readouterr().err

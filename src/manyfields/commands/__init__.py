@@ -86,9 +86,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"manyfields {__version__}")
         return 0
     try:
-        command = parse(words)
+        try:
+            command = parse(words)
+        finally:
+            sys.stdout.flush()  # of help
     except SystemExit as stop:  # help and usage errors, already printed
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    except BrokenPipeError:
+        return _reader_went_away()
     except ManyfieldsError as mistake:  # settings judge their own numbers, and flags may have moved
         print(f"error: {_one_line(mistake)}", file=sys.stderr)
         return 1
@@ -102,15 +107,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\ninterrupted; to go on: {command.resume_hint()}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) went away. Python would complain once more while it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _reader_went_away()
     except (ManyfieldsError, OSError, ModuleNotFoundError) as mistake:
         message = _one_line(mistake)
         if message is None or os.environ.get("MANYFIELDS_TRACEBACK") == "1":
             raise
         print(f"error: {message}", file=sys.stderr)
         return 1
+
+
+def _reader_went_away() -> int:
+    """Of what is printed: head, or less. Python would complain once more while it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def parse(words: Sequence[str]) -> Command:
