@@ -87,6 +87,6 @@ def test_gradients_do_not_depend_on_threads():
 
 def test_forbidden_kernels_go_the_plain_way():
     wide, places = some("vm", 16)
-    assert products(learning(wide), places).grad_fn.name() == "_CompiledBackward"
+    assert products(learning(wide), places).grad_fn.name() == "_CompiledProductsBackward"
     with compiled.plain_only():
-        assert products(learning(wide), places).grad_fn.name() != "_CompiledBackward"
+        assert products(learning(wide), places).grad_fn.name() != "_CompiledProductsBackward"

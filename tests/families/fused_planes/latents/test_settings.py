@@ -9,8 +9,8 @@ from manyfields.families.fused_planes.latents.settings import SetSettings
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"price": -1.0}, "lambda -1.0: not below 0"),
-        ({"steps": -1}, "steps -1, visits"),
+        ({"price": -1.0}, "lambda: a number of at least 0, not -1.0"),
+        ({"steps": -1}, "steps: a number of at least 0, not -1"),
         ({"visits": 0}, "visits 0"),
         ({"rays": 0}, "rays 0"),
         ({"levels": 1}, "levels 1: from 2 to 6"),

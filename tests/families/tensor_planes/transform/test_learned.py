@@ -80,7 +80,7 @@ def test_scenes_that_cannot_be_learned_from(tensor_run, others, tensor_settings,
     wide = json.loads(tensor_settings.read_text())
     wide["tensorf"] |= {"density_components": 2, "mask_at": []}
     (tmp_path / "wide.json").write_text(json.dumps(wide))
-    fit(data, tmp_path / "wide", config=tmp_path / "wide.json", stage1_objects=1, report=False)
+    fit(data, tmp_path / "wide", config=tmp_path / "wide.json", report=False)
     attempt(r"wide: its planes have 2 \+ 4 channels, those of .* 4 \+ 4", learn_from=[others, tmp_path / "wide"])
 
 
