@@ -11,8 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from manyfields.collection import open_collection
 from manyfields.runs import RunRecord
-from manyfields.runs.evaluate import held_out_views
-from manyfields.runs.measuring import as_bytes
+from manyfields.runs.sources.held_out import as_bytes, held_out_views
 
 ROWS = ("truth", "all layers", "layers 0, 1", "layer 0")
 LABEL = 84

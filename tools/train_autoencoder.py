@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from manyfields.fitting.fitter import Fitter, has_fast_bf16
-from manyfields.latents.shared_part import SharedPart
 
 from manyfields._io import write_atomic
-from manyfields.fields import FusedPlanes, FusedPlanesConfig
+from manyfields.compiled import has_fast_bf16
+from manyfields.families.fused_planes.config import FusedPlanesConfig
+from manyfields.families.fused_planes.field import FusedPlanes
+from manyfields.families.fused_planes.fitter import PlaneFitter
 from manyfields.fitting.code_store import CodeStore
 from manyfields.fitting.data import FittingData, load_object, stable_seed
 from manyfields.fitting.phases import Phase
@@ -28,6 +29,7 @@ from manyfields.latents.compact import CompactConfig, compact_autoencoder
 from manyfields.latents.stored import autoencoder_bytes, load_autoencoder
 from manyfields.memory import keep_freed_memory
 from manyfields.rendering import Sampler
+from manyfields.shared_part import SharedPart
 from manyfields.views import read_views
 
 
@@ -101,7 +103,7 @@ def train_jointly(
     shared = SharedPart(family, autoencoder)
     shared.set_background()
     store = CodeStore(family.new_codes(len(data), generator))
-    fitter = Fitter(shared, data, store, Sampler(16, 16), seed, half, batch_statistics=True)
+    fitter = PlaneFitter(shared, data, store, Sampler(16, 16), seed, half, batch_statistics=True)
     warm = Phase(
         "warm-up",
         steps=100000,
