@@ -1,6 +1,6 @@
 """A family of one's own: a network that all objects share, and a vector of each. No file of the package changes.
 
-    python examples/new_family.py OUT
+    python examples/new_family.py OUT     (a few minutes on one core)
 
 The oldest family of neural fields: one network gets a place and the vector of an object, and says density and colour
 (DeepSDF, Park et al. 2019; of radiance CodeNeRF, Jang and Agapito 2021). Its row joins the table; then `fit` learns
@@ -138,8 +138,8 @@ class VectorSettings(Sizes, StagedSettings):
     hull: int = 0
     sampler: Sampler = Sampler(stratified=24, importance=24)
     final_sampler: Sampler = Sampler(stratified=32, importance=32)
-    stage1: tuple[Phase, ...] = (Phase("together", epochs=5, rgb=1.0, codes_rate=5e-3, fields_rate=3e-3),)
-    stage2: tuple[Phase, ...] = (Phase("vectors", epochs=3, rgb=1.0, codes_rate=2e-2),)
+    stage1: tuple[Phase, ...] = (Phase("together", epochs=30, rgb=1.0, codes_rate=5e-3, fields_rate=3e-3),)
+    stage2: tuple[Phase, ...] = (Phase("vectors", epochs=10, rgb=1.0, codes_rate=2e-2),)
 
     def config(self, objects: int = 4) -> VectorConfig:
         return VectorConfig(**values_of(self, Sizes))
