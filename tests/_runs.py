@@ -130,18 +130,9 @@ def tensor_settings(tmp_path_factory) -> Path:
     return path
 
 
-_patch = pytest.MonkeyPatch()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    """Octrees of views without depth are grown by a short fit of their own, in the tests of this folder alone."""
-    _patch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item):
-    _patch.undo()
+def grow_octrees_shortly(patch: pytest.MonkeyPatch) -> None:
+    """Octrees of views without depth are grown by a fit of their own, which is short then."""
+    patch.setattr(octree_growing, "COARSE", replace(octree_growing.COARSE, steps=6, rays_per_object=128))
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,9 @@ def _load(name: str):
 jaxtyping.install_import_hook(_checked_modules(), f"{_load('_shape_checks').__name__}.check_shapes")
 importlib.import_module("manyfields.runs")  # first: families and runs still import one another
 
+# Of fits of octrees, whatever test they belong to.
+_growing = pytest.MonkeyPatch()
+
 # Fixtures that tests in several folders use.
 _FIXTURE = type(pytest.fixture(lambda: None))
 for _name in ("_fits", "_runs"):
@@ -71,6 +74,14 @@ def pytest_collection_modifyitems(config, items):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     _as_in_a_new_process()
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    if place.startswith("runs/") or place in ("families/octree/test_fit.py", "families/octree/test_coding.py"):
+        sys.modules["manyfields_test_runs"].grow_octrees_shortly(_growing)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    _growing.undo()
 
 
 @pytest.hookimpl(tryfirst=True)
