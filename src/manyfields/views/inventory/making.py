@@ -37,7 +37,7 @@ def object_glb(kind: str, seed: int, index: int) -> bytes:
 
 
 def make_inventory(out: Path, kind: str, count: int, seed: int = 0) -> list[Path]:
-    """Write OUT/<kind>-0000.glb .. and return their paths; other files in OUT are left alone.
+    """Write OUT/KIND-0000.glb .. and return their paths; other files in OUT are left alone.
 
     Object i is the same whatever `count` is, so that a larger inventory extends a smaller one. Raises ConfigError.
 
