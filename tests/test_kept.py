@@ -30,7 +30,7 @@ looks = _load(Path(__file__).parent / "kept" / "looks.py")
 SAME_MACHINE = looks.machine() == json.loads((looks.HERE / "machine.json").read_text())
 """Whether this is the machine on which everything was kept: floats of plain PyTorch are then the same to the last bit.
 
-Those of compiled loops are not: their last bits depend on what was compiled before them in the process.
+Those of compiled loops are not: their last bits were seen to differ between processes that had compiled them.
 """
 RENDERED = 5e-3
 """By how much rendered pixels may differ elsewhere, or by compiled loops."""

@@ -15,7 +15,7 @@ from manyfields.fitting.settings import device
 from manyfields.runs.publishing import note_stage
 from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.source import Source
-from manyfields.runs.storing import store_objects
+from manyfields.runs.store_objects import store_objects
 from manyfields.runs.trainer import StageTrainer
 
 KEYS = {"stage 1": "stage1", "stage 2": "stage2"}

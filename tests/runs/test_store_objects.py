@@ -47,7 +47,7 @@ def test_a_set_of_which_nothing_can_be_stored_says_why(data, settings, tmp_path,
 
 
 def test_an_object_that_diverged_is_found_among_the_others(run):
-    from manyfields.runs.storing import store_objects
+    from manyfields.runs.store_objects import store_objects
     from manyfields.views import read_views
 
     collection, record = open_collection(run), RunRecord.load(run)
