@@ -14,13 +14,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import mean_psnr, total_bytes
+from benchmarks.common import mean_metric, total_bytes
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, compress, fit, size_breakdown
+from manyfields.runs.comparisons.common import fit_seconds
 from manyfields.runs.record import FILE
 
+METRICS = {"psnr": "loss_db", "foreground_psnr": "foreground_loss_db"}
+"""What is measured, and what its loss is called."""
 ROWS = RESULTS / "factor_fields.json"
 LAMBDAS = (1e-5, 1e-4, 1e-3)  # those of the paper
 STEPS = 300
@@ -45,23 +48,26 @@ def fitted(data: Path, folder: Path, minutes: float) -> Collection:
 def rows(name: str, run: Collection, work: Path, lambdas: tuple[float, ...], steps: int, note: str) -> Iterator[Record]:
     """Of the run, then of each lambda."""
     record = RunRecord.load(Path(run.path))
-    seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
+    seconds, of = fit_seconds(record), record.phases1[0].steps
     note = f"{note}; preset {record.settings.preset}, {of} steps, {seconds:.0f} s"
     before = total_bytes(run)
-    yield new_record(f"{name}.psnr", mean_psnr(run), "dB", note)
+    for metric in METRICS:
+        yield new_record(f"{name}.{metric}", mean_metric(run, metric), "dB", note)
     yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
     for value in lambdas:
         made = compress(
             Path(run.path), work / f"lambda-{value:g}", codec="transform", price=value, steps=steps, report=False
         )
         spent = RunRecord.load(Path(made.path)).seconds["compress"]
-        own = f"{name}.lambda_{value:g}".replace("-", "m")
+        own = f"{name}.transform.lambda_{value:g}".replace("-", "m")
         how = f"{note}; lambda {value:g}, {steps} steps, coded in {spent:.0f} s"
         parts = ", ".join(f"{part} {size:.0f}" for part, size in size_breakdown(made).items())
-        yield new_record(f"{own}.psnr", mean_psnr(made), "dB", how)
         yield new_record(f"{own}.bytes", total_bytes(made), "bytes", f"{how}; {parts}")
         yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
-        yield new_record(f"{own}.loss_db", mean_psnr(run) - mean_psnr(made), "dB", how)
+        for metric, loss in METRICS.items():
+            here, before_it = mean_metric(made, metric), mean_metric(run, metric)
+            yield new_record(f"{own}.{metric}", here, "dB", how)
+            yield new_record(f"{own}.{loss}", before_it - here, "dB", how)
 
 
 def main() -> None:

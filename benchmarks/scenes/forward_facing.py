@@ -14,14 +14,17 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import mean_psnr, total_bytes
+from benchmarks.common import mean_metric, total_bytes
 from benchmarks.places import RESULTS
 from manyfields.collection import Collection, open_collection
 from manyfields.evaluation.record import Record, new_record, write_records
 from manyfields.runs import RunRecord, compress, fit, size_breakdown
+from manyfields.runs.comparisons.common import fit_seconds
 from manyfields.runs.record import FILE
 from manyfields.views.render_set import render_set
 
+METRICS = {"psnr": "loss_db", "foreground_psnr": "foreground_loss_db"}
+"""What is measured, and what its loss is called."""
 ROWS = RESULTS / "forward_facing.json"
 VIEWS, SIZE = 64, 160
 STEPS = (0.002, 0.004, 0.008)
@@ -43,22 +46,26 @@ def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
 def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
     """Of the run, then of each step."""
     record = RunRecord.load(Path(run.path))
-    seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
+    seconds, of = fit_seconds(record), record.phases1[0].steps
     held_out = sum(len(each["views"]) for each in record.held_out.values())
     note = (
         f"{mesh.stem}, {VIEWS} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
         f"{seconds:.0f} s, {torch.get_num_threads()} threads"
     )
     before, name = total_bytes(run), "forward_facing"
-    yield new_record(f"{name}.psnr", mean_psnr(run), "dB", note)
+    for metric in METRICS:
+        yield new_record(f"{name}.{metric}", mean_metric(run, metric), "dB", note)
     yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
     for step in STEPS:
         made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step)
         parts = ", ".join(f"{part} {size:.0f}" for part, size in size_breakdown(made).items())
-        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}; {parts}"
+        own, how = f"{name}.pyramid.step_{step:g}", f"{note}; pyramid, step {step:g}; {parts}"
         yield new_record(f"{own}.bytes", total_bytes(made), "bytes", how)
         yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
-        yield new_record(f"{own}.loss_db", mean_psnr(run) - mean_psnr(made), "dB", how)
+        for metric, loss in METRICS.items():
+            here, before_it = mean_metric(made, metric), mean_metric(run, metric)
+            yield new_record(f"{own}.{metric}", here, "dB", how)
+            yield new_record(f"{own}.{loss}", before_it - here, "dB", how)
 
 
 def main() -> None:
