@@ -11,7 +11,7 @@ points, `--views 200` measures on all views.
 
 Codecs are called in rows as at the command line. Models are those of float16 that runs store. Every figure is of
 held-out views rendered from what was read back from files. What is there is not made again. `--small` and `--steps 20`
-try it all in minutes; such rows belong into another file (`--results`). Rows go to benchmarks/results/lego.json.
+try it all in minutes, as a `--draft`. Rows go to benchmarks/results/lego.json.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.places import RESULTS, SHARED
+from benchmarks import rows as records
+from benchmarks.places import SHARED
 from benchmarks.scenes.lego_rows import (
     QUALITIES,
     Point,
@@ -36,13 +37,14 @@ from benchmarks.scenes.lego_rows import (
 from manyfields import runs
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.errors import RunError
+from manyfields.evaluation.origin import Origin
+from manyfields.evaluation.record import Record, new_record
 from manyfields.fitting.transform.settings import VARIANTS
 from manyfields.runs import RunRecord, presets
 from manyfields.runs.comparisons.common import fit_seconds
 
 LEGO = SHARED / "data" / "captures" / "lego"
-ROWS = RESULTS / "lego.json"
 SIZES: dict[str, dict[str, Any]] = {
     "base": {},  # the preset `tensorf` as it is: 128 texels, 16 + 48 components
     "n96": {"last": 96},
@@ -114,17 +116,19 @@ def uncompressed(found: Sequence[Fitted]) -> Fitted:
     return min((model for model in found if (model.scores["psnr"] or 0.0) >= best - NEAR), key=lambda each: each.bytes)
 
 
-def fit_rows(found: Sequence[Fitted], note: str) -> list[Record]:
+def fit_rows(work: Path, found: Sequence[Fitted], note: str) -> list[Record]:
+    """The runs are folders of `work`."""
     rows = []
     chosen = uncompressed(found)
     how = f"the smallest of {', '.join(model.size for model in found)} within {NEAR} dB of the best: {chosen.size}"
     named = [(f"tensorf.{model.size}", model, note) for model in found] + [("uncompressed", chosen, f"{note}; {how}")]
     for name, model, text in named:
-        rows += [
+        own = [
             *quality_rows(f"lego.{name}", model.scores, text),
             new_record(f"lego.{name}.bytes", model.bytes, "bytes", f"{text}; float16, network included"),
             new_record(f"lego.{name}.seconds", model.seconds, "s", f"{text}; reading and hull included"),
         ]
+        rows += records.trained_by(work / model.size, own)
     return rows
 
 
@@ -170,6 +174,18 @@ def variant_rows(kept: dict[str, Any], variants: Sequence[str], note: str) -> li
     return rows + point_rows(kept, [f"transform-{variant}" for variant in variants], note)
 
 
+def learned(kept: dict[str, Any]) -> list[Origin]:
+    """The processes that measured the points of some curves. Raises RunError where one does not say."""
+    for name, curve in kept["curves"].items():
+        if not curve.get("processes"):
+            raise RunError(f"the curve {name} does not say what code measured it: measure it again in another folder")
+    found = [Origin(**each) for curve in kept["curves"].values() for each in curve["processes"]]
+    by_code: dict[tuple[str, str], Origin] = {}
+    for each in sorted(found, key=lambda origin: origin.date):
+        by_code.setdefault((each.command, each.commit), each)
+    return list(by_code.values())
+
+
 def note_of(run: Path, kept: dict[str, Any], steps: int | None) -> str:
     record = RunRecord.load(run)
     (held,) = record.held_out.values()
@@ -194,8 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--views", type=int, default=VIEWS, help="held-out views that curves are measured on")
     parser.add_argument("--small", action="store_true", help="a tiny field, and few points: to try it")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    given = parser.parse_args(arguments)
+    records.add_flags(parser, "lego")
+    given = records.parse(parser, None if arguments is None else list(arguments))
     if given.step != "fit" and given.run is None:
         parser.error(f"{given.step} needs --run: a folder that `fit` made")
     if given.values and len(given.codecs) != 1:
@@ -204,12 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.step == "fit":
         sizes = {"tiny": TINY} if given.small else {name: SIZES[name] for name in given.sizes}
         found = fit(given.work, given.data, sizes, given.steps)
-        rows = fit_rows(found, f"{given.data.name}, {given.threads} threads")
+        rows = fit_rows(given.work, found, f"{given.data.name}, {given.threads} threads")
         print(f"uncompressed: {given.work / uncompressed(found).size}")
     else:
         rows = measured(given)
-    for row in write_records(given.results, rows):
-        print(f"{row.name:56} {row.value!s:>22} {row.unit:6} {row.note}")
+    records.keep(given, rows)
 
 
 def measured(given: argparse.Namespace) -> list[Record]:
@@ -221,14 +236,16 @@ def measured(given: argparse.Namespace) -> list[Record]:
         variants = [name for name in VARIANTS if name not in WITHOUT]
         codecs = dict.fromkeys(["transform", *(f"transform-{variant}" for variant in variants)], lambdas)
         kept = sweep(given.run, out, codecs, **options)
-        return variant_rows(kept, variants, note_of(given.run, kept, given.steps))
+        rows = variant_rows(kept, variants, note_of(given.run, kept, given.steps))
+        return records.trained_by(given.run, rows, learned(kept))
     small = {"pyramid": (0.01, 0.1), "vq-tensorf": (4, 8), "vq-tensorf-kept": (0.3, 0.7), "re-tensorf": (0.1, 0.3)}
     values = {name: small.get(name, lambdas) if given.small else FEW.get(name, ()) for name in given.codecs}
     kept = sweep(given.run, out, values if given.values is None else {given.codecs[0]: given.values}, **options)
     if missing := [name for name in NEEDED if name not in kept["curves"]]:
         print(f"no rows yet: {', '.join(missing)} still to be measured")
         return []
-    return curve_rows(kept, fitted(given.run).seconds, note_of(given.run, kept, given.steps))
+    rows = curve_rows(kept, fitted(given.run).seconds, note_of(given.run, kept, given.steps))
+    return records.trained_by(given.run, rows, learned(kept))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def test_the_uncompressed_model_is_the_smallest_near_the_best():
 def test_from_views_to_rows(shapes, tmp_path, capsys):
     data = shapes.write_set(tmp_path / "views", [OBJECT])
     results = tmp_path / "lego.json"
-    rest = ["--work", str(tmp_path / "work"), "--data", str(data), "--small", "--results", str(results)]
+    rest = ["--work", str(tmp_path / "work"), "--data", str(data), "--small", "--results", str(results), "--draft"]
     lego.main(["fit", *rest, "--steps", "6"])
     assert f"uncompressed: {tmp_path / 'work' / 'tiny'}" in capsys.readouterr().out
     on = [*rest, "--run", str(tmp_path / "work" / "tiny"), "--steps", "2", "--views", "1"]
@@ -28,7 +28,7 @@ def test_from_views_to_rows(shapes, tmp_path, capsys):
     assert "no rows yet" in capsys.readouterr().out
     lego.main(["curves", *on, "--codecs", *lego.CURVES])
     lego.main(["variants", *on])
-    found = {row["name"]: row for row in json.loads(results.read_text())}
+    found = {row["name"]: row for row in json.loads(results.with_suffix(".draft.json").read_text())}
     kept = json.loads((tmp_path / "work" / "rd-tiny" / "rd.json").read_text())
     point = kept["curves"]["transform"]["points"][0]
     assert found["lego.transform.lambda_0_001.bytes"]["value"] == point["bytes"]
@@ -51,3 +51,5 @@ def test_from_views_to_rows(shapes, tmp_path, capsys):
             assert name.removesuffix("_overlap") in found and name.removesuffix("_overlap") + "_overlap" in found
     assert {"lego.pyramid.bd_rate_vs_transform", "lego.transform.mask.bytes_saved_percent_overlap"} <= set(found)
     assert found["lego.tensorf.tiny.foreground_psnr"]["value"] > 0
+    commands = [each["command"] for each in found["lego.pyramid.step_0_01.psnr"]["trained"]]
+    assert len(commands) == 2 and all(row["trained"] for row in found.values())  # of the fit, and of the points

@@ -80,6 +80,10 @@ def test_points_that_are_there_are_not_made_again(folder):
     assert [point["value"] for point in points] == [2.0, 3.0, 4.0]
     assert [points[0], points[2]] == before["curves"]["vq-tensorf"]["points"]
     assert set(names) == {f"{OBJECT}: bits of a codebook 3"}
+    # Who asks for what is there already has measured nothing.
+    rd(folder / "run", folder / "rd", values=[2, 3], steps=10)
+    after = json.loads((folder / "rd" / "rd.json").read_text())["curves"]["vq-tensorf"]
+    assert len(after["processes"]) == 2 and set(after["processes"][0]) >= {"command", "commit", "machine", "date"}
 
 
 def test_the_command_prints_curves_and_deltas(folder, capsys):

@@ -10,6 +10,7 @@ from manyfields._io import read_json, write_json
 from manyfields._lock import only_process
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate
+from manyfields.evaluation.origin import origin_here
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.originals import RunObjects
@@ -64,7 +65,10 @@ def rd(
         if {key: curve.get(key) for key in made} != made:
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
-        for value in sorted({float(value) for value in values or sweep.kind.codec.values} - done):
+        missing = sorted({float(value) for value in values or sweep.kind.codec.values} - done)
+        if missing:
+            curve.setdefault("processes", []).append(asdict(origin_here()))
+        for value in missing:
             point = sweep.point(value, folder / name / f"{value:g}", progress)
             made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
             curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})
