@@ -1,19 +1,24 @@
 """Results of record: replaced by name, refused when they cannot be trusted."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
-from types import SimpleNamespace
 
 import pytest
 
 from manyfields.errors import ConfigError
+from manyfields.evaluation import record as module
 from manyfields.evaluation.machine import describe_machine
-from manyfields.evaluation.record import current_command, current_commit, new_record, read_records, write_records
+from manyfields.evaluation.origin import Origin
+from manyfields.evaluation.record import new_record, read_records, write_records
 
-KEYS = {"name", "value", "unit", "command", "machine", "date", "commit", "note"}
+KEYS = {"name", "value", "unit", "command", "machine", "date", "commit", "trained", "note", "seal"}
+TRAINED = Origin("manyfields fit views --out run", "0123456789ab", "a machine", "2026-11-30T20:00:00Z", "f00d")
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    """A checkout as committed, whatever is being edited."""
+    monkeypatch.setattr(module, "current_commit", lambda: "abcdef012345")
 
 
 def test_rows_are_replaced_in_place_and_others_appended(tmp_path):
@@ -27,24 +32,6 @@ def test_rows_are_replaced_in_place_and_others_appended(tmp_path):
     assert read_records(path) == [better, second, third]
     assert all(set(row) == KEYS for row in json.loads(path.read_text()))
     assert [p.name for p in path.parent.iterdir()] == ["vehicles.json"]
-
-
-@pytest.mark.parametrize(
-    ("module", "command"),
-    [(None, "speed.py 'a b'"), ("benchmarks.speed.demo", "python -m benchmarks.speed.demo 'a b'")],
-)
-def test_a_row_says_the_command_that_it_comes_from(monkeypatch, module, command):
-    spec = module and ModuleSpec(module, None)
-    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec))
-    monkeypatch.setattr(sys, "argv", ["/somewhere/speed.py", "a b"])
-    assert current_command() == command == new_record("a.b", 1, "dB").command
-
-
-def test_a_folder_that_is_run_is_called_by_its_name(monkeypatch):
-    spec = ModuleSpec("benchmarks.speed.__main__", None)
-    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec))
-    monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py", "kernels"])
-    assert current_command() == "python -m benchmarks.speed kernels"
 
 
 def test_untrustworthy_rows_are_refused_and_the_file_stays(tmp_path):
@@ -82,23 +69,43 @@ def test_no_file_has_no_rows(tmp_path):
     assert read_records(tmp_path / "none.json") == []
 
 
-def test_commit_is_that_of_the_checkout_and_says_dirty(tmp_path):
-    assert current_commit(tmp_path) == "unknown"
+def test_what_was_trained_is_kept_with_the_row(tmp_path):
+    path = tmp_path / "r.json"
+    write_records(path, [new_record("a.b", 1, "dB", trained=[TRAINED, TRAINED])])
+    assert [row.trained for row in read_records(path)] == [(TRAINED,)]
 
-    def git(*words):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-        return subprocess.run(
-            ["git", "-C", tmp_path, *identity, *words], check=True, capture_output=True, text=True
-        ).stdout
 
-    git("init", "-q")
-    (tmp_path / "file").write_text("1")
-    git("add", "file")
-    git("commit", "-qm", "one")
-    git("tag", "-am", "a tag does not hide the commit", "v1")
-    assert git("rev-parse", "HEAD").startswith(current_commit(tmp_path)) and len(current_commit(tmp_path)) == 12
-    (tmp_path / "file").write_text("2")
-    assert current_commit(tmp_path).endswith("-dirty")
+@pytest.mark.parametrize(
+    ("commit", "trained"),
+    [("abcdef012345-dirty", "0123456789ab"), ("unknown", "0123456789ab"), ("abcdef012345", "0123456789ab-dirty")],
+)
+def test_rows_of_no_commit_are_drafts(tmp_path, commit, trained):
+    path = tmp_path / "r.json"
+    row = replace(new_record("a.b", 1, "dB", trained=[replace(TRAINED, commit=trained)]), commit=commit)
+    with pytest.raises(ConfigError, match=f"a.b is not from a clean commit .*{commit}.*{trained}.*as a draft"):
+        write_records(path, [row])
+    assert not path.exists()
+    write_records(path, [row], draft=True)
+    assert not path.exists() and read_records(tmp_path / "r.draft.json") == [row]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "a.renamed"},
+        {"value": 2},
+        {"commit": "999999999999"},
+        {"trained": []},
+        {"note": "kinder"},
+    ],
+)
+def test_a_row_that_was_changed_by_hand_is_refused(tmp_path, change):
+    path = tmp_path / "r.json"
+    write_records(path, [new_record("a.b", 1, "dB", trained=[TRAINED])])
+    (row,) = json.loads(path.read_text())
+    path.write_text(json.dumps([{**row, **change}]))
+    with pytest.raises(ConfigError, match="was changed by hand: measure it again"):
+        read_records(path)
 
 
 def test_machine_is_one_line_that_names_what_matters():

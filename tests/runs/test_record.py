@@ -5,6 +5,7 @@ import json
 import pytest
 
 from manyfields.errors import RunError
+from manyfields.evaluation.origin import current_command, current_commit
 from manyfields.families.registry import presets
 from manyfields.runs.record import FILE, RunRecord
 
@@ -22,6 +23,20 @@ def test_round_trip(tmp_path):
     record = new_record()
     record.save(tmp_path)
     assert RunRecord.load(tmp_path) == record
+
+
+def test_a_run_says_how_it_was_trained_and_of_which_views(tmp_path):
+    record = new_record()
+    with pytest.raises(RunError, match="does not say what code trained it: fit it again"):
+        record.trained  # noqa: B018
+    record.trained_here()
+    record.trained_here()
+    (origin,) = record.trained
+    assert origin.command == current_command() and origin.commit == current_commit()
+    record.held_out["ä/b"]["digest"] = "f00d"
+    assert record.trained[0].views != origin.views
+    record.save(tmp_path)
+    assert RunRecord.load(tmp_path).trained == record.trained
 
 
 def test_no_run(tmp_path):

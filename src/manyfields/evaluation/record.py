@@ -4,28 +4,30 @@ A row's `name` is dotted and stable (`vehicles.fused_planes.psnr`). Measuring ag
 place, so that a file's history in git is the history of its figures.
 """
 
+import hashlib
 import json
 import math
 import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from manyfields import _io
 from manyfields.errors import ConfigError
 from manyfields.evaluation.machine import describe_machine
+from manyfields.evaluation.origin import Origin, current_command, current_commit, now, retraceable
 
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One figure, with all that is needed to measure it again."""
+    """One figure, with all that is needed to measure it again.
+
+    `command`, `machine`, `date` and `commit` are those of measuring; `trained` says how what was measured came to be,
+    an origin for each process that fitted, and is empty where nothing was.
+    """
 
     name: str
     value: float | int | str | None
@@ -34,21 +36,36 @@ class Record:
     machine: str
     date: str
     commit: str
+    trained: tuple[Origin, ...] = ()
     note: str = ""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it was measured, or what it measures was trained, by code of no commit."""
+        return not all(retraceable(commit) for commit in (self.commit, *(each.commit for each in self.trained)))
 
 
 def new_record(
-    name: str, value: float | int | str | None, unit: str, note: str = "", command: str | None = None
+    name: str,
+    value: float | int | str | None,
+    unit: str,
+    note: str = "",
+    command: str | None = None,
+    trained: Sequence[Origin] = (),
 ) -> Record:
-    """A row measured here and now: machine, date, commit and (unless given) the command line are filled in."""
+    """A row measured here and now: machine, date, commit and (unless given) the command line are filled in.
+
+    `trained`: that of the runs that it is of (`RunRecord.trained`).
+    """
     return Record(
         name=name,
         value=value,
         unit=unit,
         command=command if command is not None else current_command(),
         machine=describe_machine().line,
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=now(),
         commit=current_commit(),
+        trained=tuple(dict.fromkeys(trained)),
         note=note,
     )
 
@@ -66,39 +83,43 @@ def read_records(path: Path) -> list[Record]:
     return _unique([_from_row(row, path) for row in rows], path)
 
 
-def write_records(path: Path, records: Iterable[Record]) -> list[Record]:
+def write_records(path: Path, records: Iterable[Record], draft: bool = False) -> list[Record]:
     """Replace the rows of the same names, append the others, write the file atomically; returns all its rows.
 
-    Raises ConfigError for a name that is not dotted lower case, a number that is not finite, or a name given twice.
+    Rows from a tree that was not as committed are refused, unless they are a `draft`: that goes into a file beside it,
+    `NAME.draft.json`, which git ignores. Raises ConfigError for them, for a name that is not dotted lower case, for a
+    number that is not finite, and for a name given twice.
     """
+    if draft:
+        path = path.with_suffix(".draft.json")
     new = {record.name: record for record in _unique([_checked(record, path) for record in records], path)}
+    for record in new.values():
+        if record.is_draft and not draft:
+            how = f"commit {record.commit}, trained by {', '.join(each.commit for each in record.trained) or 'nothing'}"
+            _refuse(path, f"{record.name} is not from a clean commit ({how}); commit first, or write it as a draft")
     rows = [new.pop(old.name, old) for old in read_records(path)] + list(new.values())
-    _io.write_json(path, [asdict(row) for row in rows])
+    _io.write_json(path, [{**asdict(row), "seal": seal_of(row)} for row in rows])
     return rows
 
 
-def current_command() -> str:
-    """The command line of this process: `python -m MODULE ...` of a module, else the name of the script."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    called = [Path(sys.argv[0]).name] if spec is None else ["python", "-m", spec.name.removesuffix(".__main__")]
-    return shlex.join([*called, *sys.argv[1:]])
-
-
-def current_commit(folder: Path | None = None) -> str:
-    """The commit of the checkout around `folder` (default: this package), `-dirty` where tracked files differ."""
-    command = ["git", "-C", str(folder or Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        found = subprocess.run(command + ["--exclude=*"], capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()
+def seal_of(record: Record) -> str:
+    """A hash of all that a row says: a row that was changed or renamed by hand no longer has its own."""
+    text = json.dumps(asdict(record), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _from_row(row: Any, path: Path) -> Record:
-    names = {field.name for field in fields(Record)}
+    names = {*(field.name for field in fields(Record)), "seal"}
     if not isinstance(row, dict) or set(row) != names:
         _refuse(path, f"a row has to have exactly the keys {sorted(names)}, got {json.dumps(row)[:120]}")
-    return _checked(Record(**row), path)
+    seal = row.pop("seal")
+    try:
+        record = Record(**{**row, "trained": tuple(Origin(**each) for each in row["trained"])})
+    except TypeError:
+        _refuse(path, f"{row['name']}: `trained` has to be a list of origins, got {json.dumps(row['trained'])[:120]}")
+    if seal_of(_checked(record, path)) != seal:
+        _refuse(path, f"{record.name} was changed by hand: measure it again, or restore the file from git")
+    return record
 
 
 def _checked(record: Record, path: Path) -> Record:

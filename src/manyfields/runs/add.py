@@ -74,6 +74,7 @@ def _add(
     if not new:
         check_usable(found)
         return collection
+    record.trained_here()
     path = str(data.resolve())
     if path not in record.data:
         record.data.append(path)
@@ -86,6 +87,7 @@ def _add(
         source.spare(record, wave, settings.stage2)
     reading = time.monotonic()
     first = source.load(waves[0], record, progress)
+    record.spend("reading", time.monotonic() - reading)
     asked = replace(asked, reading=(time.monotonic() - reading) / len(waves[0]))
     if not first:
         raise ViewError(f"{data}: object {waves[0][0].id} and those after it could not be read; add them again")
@@ -95,7 +97,7 @@ def _add(
     for wave in waves:
         name = f"add.{collection.sizes()['waves']}"
         began = time.monotonic()
-        objects = first if wave is waves[0] else source.load(wave, record, progress)
+        objects = first if wave is waves[0] else run.load(wave)
         if objects:
             share = source.data(objects, device(settings)).views / planned
             scaled = source.phases_of_wave(settings, phases, len(objects), share, factor)

@@ -50,9 +50,11 @@ def begin(
         command=shlex.join(["manyfields", *sys.argv[1:]]),
         problems=[asdict(problem) for problem in found.problems],
     )
+    record.trained_here()
     source.spare(record, stage1, settings.stage1)
     reading = clock()
     first = source.load(stage1, record, progress)
+    record.spend("reading", clock() - reading)
     reading = (clock() - reading) / len(stage1)
     if not first:
         raise ViewError(f"{data}: no object of stage 1 could be read")
@@ -92,6 +94,7 @@ def recorded_objects(record: RunRecord, source: Source, progress: Progress) -> d
     for name in (each for each in ids if each in record.held_out):
         recorded = dict(record.held_out[name])
         recorded["trained"] += len(recorded.pop("aside", ()))
+        recorded.pop("digest", None)
         if {"source": 0, **source.held_out(here[name], record.settings)} != recorded:
             raise RunError(
                 f"{found.folder}: object {name} has other views than when this run began: fit it into a new run"

@@ -80,11 +80,15 @@ def compress(
     folder.mkdir(parents=True, exist_ok=True)
     with only_process(folder):
         _check_folder(folder, plan)
-        before = RunRecord.load(folder).seconds if (folder / FILE).exists() else {}
+        before = RunRecord.load(folder) if (folder / FILE).exists() else record
+        if record is not None and before is not None:
+            record.processes = before.processes
+            record.trained_here()
         began = time.monotonic()
         collection = Waves(originals, kind, plan, folder, progress).all()
         if record is not None:
-            record.seconds["compress"] = before.get("compress", 0.0) + time.monotonic() - began
+            spent = before.seconds.get("compress", 0.0) if before is not None else 0.0
+            record.seconds["compress"] = spent + time.monotonic() - began
             record.save(folder)
             if report:
                 from manyfields.runs.reporting import write_run_report

@@ -92,6 +92,7 @@ def _resume(data: Path, folder: Path, report: bool, progress: Progress, say: Cal
         if report and not (folder / "report.html").exists():
             _report(folder, progress)
         return open_collection(folder)
+    record.trained_here()
     run = RunUnderWay(folder, record, source_of(record.settings), progress, say)
     found = recorded_objects(record, run.source, progress)
     first = run.source.load([found[name] for name in record.readable(record.stage1)], record, progress)
@@ -130,7 +131,11 @@ def _fit_stages(run: RunUnderWay, found: dict[str, Any], first: list[Any]) -> Co
     began = time.monotonic()
     data = source.data(first, device(settings))
     fitter = new_fitter(settings, new_shared(settings, first), data, average=False, progress=run.progress)
-    spent = {"before steps": time.monotonic() - began} if row_of(settings).shares == "network" else None
+    before = time.monotonic() - began
+    # Own fields are grown before the first step, which is a part of stage 1.
+    spent = {"before steps": before} if row_of(settings).shares == "network" else None
+    if spent is None:
+        record.seconds["pixels"] = before
     trainer = run.train(fitter, record.phases1, "stage 1", spent, record.step_seconds.get("stage1", []))
     more = longer(record, trainer.spare)
     joint = settings.policy == "joint" and bool(record.stage2)

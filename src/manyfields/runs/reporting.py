@@ -100,8 +100,11 @@ def cost_account(collection: Collection, record: RunRecord) -> CostAccount:
     per_object = [sum(seconds) / stage2] * stage2 if stage2 and seconds else []
     if "stage2" in record.seconds and stage2:
         per_object = [record.seconds["stage2"] / stage2] * stage2
+    # Reading its views, its hull, its pixels: what every object takes besides steps.
+    before = sum(record.seconds.get(name, 0.0) for name in ("reading", "pixels")) / len(collection)
+    per_object = [each + before for each in per_object]
     return CostAccount(
-        stage1_seconds=record.seconds.get("stage1", 0.0),
+        stage1_seconds=record.seconds.get("stage1", 0.0) + before * len(record.stage1),
         stage1_objects=len(record.stage1),
         shared_bytes=sizes["shared"],
         encoder_bytes=sizes["encoder"],

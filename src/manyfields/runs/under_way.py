@@ -1,5 +1,6 @@
 """A run under way: stages and waves from their checkpoints to stored objects."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,9 @@ class RunUnderWay:
 
     def load(self, objects: Sequence[Any]) -> list[Any]:
         """Some objects in memory; the record is saved, which knows of those that cannot be read."""
+        began = time.monotonic()
         loaded = self.source.load(objects, self.record, self.progress)
+        self.record.spend("reading", time.monotonic() - began)
         self.record.save(self.folder)
         return loaded
 
@@ -85,7 +88,9 @@ class RunUnderWay:
             return
         settings = self.record.settings
         shared = open_shared_part(collection, with_encoder=collection.config["autoencoder"] is not None)
+        began = time.monotonic()
         fitter = self.source.wave_fitter(settings, shared, self.source.data(objects, device(settings)), phases, kept)
+        self.record.spend("pixels", time.monotonic() - began)
         if phases:
             self.train(fitter, phases, name)
         self.store(collection, fitter, stage)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from manyfields.errors import ViewError
+from manyfields.evaluation.origin import digest_of_files
 from manyfields.fitting.data import FittingObject, load_object
 from manyfields.fitting.progress import Progress, silent
 from manyfields.fitting.settings import FitSettings
@@ -32,6 +33,14 @@ def lose(record: RunRecord, problem: Problem) -> None:
         record.held_out.pop(problem.object, None)
 
 
+def digest_of_views(views: ObjectViews) -> str:
+    """Of names, cameras and all files of an object's views."""
+    placed = views.cameras
+    cameras = [repr(each.tolist()) for each in (placed.camera_to_world, placed.focal, placed.center)]
+    depth = [None if file is None else file.path for file in views.depth_files]
+    return digest_of_files([*views.names, *cameras], [*views.files, *views.masks, *depth])
+
+
 def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Progress = silent) -> list[FittingObject]:
     """Objects with their training views read. What fails to read enters the record's problems, lost to its stages.
 
@@ -50,6 +59,9 @@ def load_objects(objects: Sequence[ObjectViews], record: RunRecord, progress: Pr
                 aside=record.held_out.get(views.id, {}).get("aside", ()),
             )
             loaded.append(item)
+            # Of objects that a stage learns from; a copy of the record that a comparison made may know of others alone.
+            if views.id in record.held_out:
+                record.held_out[views.id]["digest"] = digest_of_views(views)
         except (ViewError, MemoryError) as error:
             lose(record, Problem(views.id, None, "unreadable", str(error) or "its views do not fit into memory", True))
         progress("reading views", number + 1, len(objects))
