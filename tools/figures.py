@@ -218,10 +218,10 @@ def pages(root: Path = ROOT) -> list[Path]:
 
 
 def all_rows(root: Path = ROOT) -> dict[str, Record]:
-    """Every row of the results of record by its name. Raises ManyfieldsError for a name that two files have."""
+    """Every row of record by its name, drafts left out. Raises ManyfieldsError for a name that two files have."""
     rows: dict[str, Record] = {}
     for path in sorted((root / RESULTS).glob("*.json")):
-        for row in read_records(path):
+        for row in read_records(path) if not path.name.endswith(".draft.json") else []:
             if row.name in rows:
                 raise ManyfieldsError(f"{path.relative_to(root)}: {row.name} stands in another file too; rename one")
             rows[row.name] = row

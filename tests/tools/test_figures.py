@@ -1,20 +1,18 @@
 """Figures of pages: how a row is written, what a mark may be, and that filling in twice changes nothing."""
 
-import json
-from dataclasses import asdict
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyfields.evaluation.record import Record, new_record
-from tools.figures import Format, all_rows, fill, main, without_code
+from manyfields.evaluation.record import Record, write_records
+from tools.figures import Format, fill, main, without_code
 
 NUMBERS = st.floats(-1e12, 1e12).filter(lambda value: value == 0 or abs(value) > 1e-6)
 
 
 def row(name, value, unit):
-    return new_record(name, value, unit, command="python -m benchmarks.sets.vehicles")
+    command = "python -m benchmarks.sets.vehicles"
+    return Record(name, value, unit, command, "a machine", "2026-11-30T12:00:00Z", "b7cd8be01234")
 
 
 ROWS: dict[str, Record] = {
@@ -191,7 +189,7 @@ def test_a_bad_mark_says_where_and_what(line, why):
 def house(tmp_path):
     """A repository with two pages and the rows."""
     (tmp_path / "benchmarks" / "results").mkdir(parents=True)
-    (tmp_path / "benchmarks" / "results" / "vehicles.json").write_text(json.dumps([asdict(r) for r in ROWS.values()]))
+    write_records(tmp_path / "benchmarks" / "results" / "vehicles.json", ROWS.values())
     (tmp_path / "docs" / "how").mkdir(parents=True)
     (tmp_path / "docs" / "how" / "it.md").write_bytes(b"a\r\nb <!--= vehicles.psnr .1f -->1<!--/-->\r\n")
     (tmp_path / "README.md").write_text("No figures.\n")
@@ -227,5 +225,8 @@ def test_a_name_in_two_files_is_refused(house, capsys):
     )
 
 
-def test_rows_of_record_have_one_name_each():
-    assert all(name == each.name for name, each in all_rows().items())
+def test_drafts_are_not_quoted(house, capsys):
+    write_records(house / "benchmarks" / "results" / "zoo.json", [row("zoo.psnr", 30.0, "dB")], draft=True)
+    (house / "README.md").write_text("a <!--= zoo.psnr .1f -->1<!--/-->\n")
+    assert main([], house) == 1
+    assert capsys.readouterr().err.startswith(f"README.md:1: zoo.psnr: {NO_ROW}")
