@@ -12,17 +12,6 @@ ROOT = Path(__file__).parents[1]
 
 NOT_YET = [
     "README.md",
-    "benchmarks/gpu/README.md",
-    "docs/guides/fitting.md",
-    "docs/guides/measuring.md",
-    "docs/how/autoencoder.md",
-    "docs/how/codecs.md",
-    "docs/how/factor_fields.md",
-    "docs/how/fitting.md",
-    "docs/how/fused_planes.md",
-    "docs/how/latent.md",
-    "docs/how/papers.md",
-    "docs/reference/evaluation.md",
     "docs/results/compression.md",
     "docs/results/generation.md",
     "docs/results/performance.md",
