@@ -4,8 +4,8 @@
 
 Eight designs of *report*, on which nothing was tuned, `--seconds` for each on average. In these everything counts that
 an object takes: reading its views, its hull, its pixels, and all its steps, those of the shared part too. A contender
-whose measured time is off by more than 3 % is fitted again for a corrected time; rows say how long each took. Sharing is
-measured beside the *control*: the preset `micro-only`, the same renderer, hulls and samples, with all features an
+whose measured time is off by more than 3 % is fitted again for a corrected time; rows say how long each took. Sharing
+is measured beside the *control*: the preset `micro-only`, the same renderer, hulls and samples, with all features an
 object's own. Tri-Planes are those of the papers (planes over the cube, softplus, random rays), at the better of two
 rates. Octrees and tensor planes stand beside them if asked for. Rows go to benchmarks/results/equal_seconds.json.
 """

@@ -5,8 +5,8 @@
 
 Designs are split in `benchmarks/split.json`: stage 1 learns from those of *learn*, and those of *report* are added
 afterwards, as a user adds objects, all with the steps of the preset, so that no other load on the machine tells.
-Figures without another word are of the latter, of held-out views from stored bytes; `learned` are of the former. A sheet
-of truth beside rendering lies beside the run. Rows go to benchmarks/results/quality.json; times are in those of
+Figures without another word are of the latter, of held-out views from stored bytes; `learned` are of the former. A
+sheet of truth beside rendering lies beside the run. Rows go to benchmarks/results/quality.json; times are in those of
 `equal_seconds` and of benchmarks/speed.
 """
 
