@@ -3,6 +3,7 @@
 #   make test        lint, types, tests
 #   make test-slow   the slow tests as well
 #   make docs        the documentation as a site, in site/
+#   make figures     figures of README and docs, filled in from the rows in benchmarks/results
 #   make bench       speed on this CPU, beside plain PyTorch and Tri-Planes (minutes; rows in benchmarks/results)
 #   make bench-gpu   speed on a GPU, on a machine that has torch already; it needs GPU_DATA from `benchmarks.gpu pack`
 # Another Python: make PYTHON=python3.12 setup
@@ -17,7 +18,7 @@ GPU_DATA ?= bench-work/gpu.npz
 GPU_RESULTS ?= bench-work/gpu-results
 BENCH ?=
 
-.PHONY: setup demo test test-slow docs bench bench-gpu lint clean
+.PHONY: setup demo test test-slow docs figures bench bench-gpu lint clean
 
 setup: $(READY)
 
@@ -45,6 +46,9 @@ test-slow: lint
 # The theme announces another tool at each build, unless it is told not to.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+figures: setup
+	$(BIN)/python tools/figures.py
 
 # BENCH="kernels render --threads 1" runs some parts only.
 bench: setup

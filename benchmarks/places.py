@@ -4,4 +4,5 @@ import os
 from pathlib import Path
 
 SHARED = Path(os.environ.get("MANYFIELDS_SHARED", Path(__file__).parents[2] / "shared"))
+MODELS = SHARED / "data" / "models"
 RESULTS = Path(__file__).parent / "results"

@@ -10,15 +10,15 @@ learned from them. *Tune*: settings are chosen on them, and whatever was used fo
 
 import argparse
 import hashlib
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.places import SHARED
+from benchmarks.places import MODELS
 from manyfields._io import read_json, write_json
 
 FILE = Path(__file__).parent / "split.json"
-MODELS = SHARED / "data" / "models"
 Part = Literal["learn", "tune", "report"]
 PARTS: tuple[Part, ...] = ("learn", "tune", "report")
 SETS = ("vehicles", "products", "food", "props")
@@ -50,6 +50,21 @@ def grouped(kind: str) -> dict[str, list[str]]:
     for entry in read_json(MODELS / kind / "manifest.json"):
         found[entry["group"]].append(entry["id"])
     return {group: sorted(found[group]) for group in sorted(found)}
+
+
+def links_to(views: Path, folder: Path, ids: list[str]) -> Path:
+    """A set of some of the objects that were rendered into `views`, as links."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ids:
+        (folder / name).symlink_to((views / name).resolve(), target_is_directory=True)
+    return folder
+
+
+def folder_of(work: Path, views: str, part: Part) -> Path:
+    """The objects of a part as a folder of their own, W/VIEWS_PART, of what was rendered into W/VIEWS."""
+    kind = views.partition("_")[0]
+    return links_to(work / views, work / f"{views}_{part}", designs(kind, part))
 
 
 def draw(kind: str) -> dict[Part, list[str]]:
