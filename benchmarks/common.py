@@ -46,8 +46,9 @@ def triplanes(data: Path, run: Path, minutes: float, rate: float) -> float:
     return runs.evaluate(run)["mean"]["psnr"]
 
 
-def mean_psnr(collection: Collection) -> float:
-    return sum(collection.entry(name).metrics["psnr"] for name in collection) / len(collection)
+def mean_metric(collection: Collection, metric: str) -> float:
+    """Of what was measured when objects were stored, such as psnr or foreground_psnr."""
+    return sum(collection.entry(name).metrics[metric] for name in collection) / len(collection)
 
 
 def total_bytes(collection: Collection) -> float:

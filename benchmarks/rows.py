@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.places import RESULTS
-from manyfields.evaluation.origin import current_commit, retraceable
+from manyfields.evaluation.origin import Origin, current_commit, retraceable
 from manyfields.evaluation.record import Record, write_records
+from manyfields.runs import RunRecord
 
 
 def add_flags(parser: argparse.ArgumentParser, name: str) -> None:
@@ -24,6 +26,15 @@ def parse(parser: argparse.ArgumentParser, words: list[str] | None = None) -> ar
     if not given.draft and not retraceable(commit):
         parser.error(f"files differ from those of a commit ({commit}): commit them first, or measure a --draft")
     return given
+
+
+def trained_by(run: Path, rows: Iterable[Record], more: Iterable[Origin] = ()) -> list[Record]:
+    """Rows of a run, or of what a run was compressed to, that say how it was trained; `more`: what was learned since.
+
+    Raises RunError where an earlier version, which did not record it, began the run.
+    """
+    trained = tuple(dict.fromkeys([*RunRecord.load(run).trained, *more]))
+    return [replace(row, trained=trained) for row in rows]
 
 
 def keep(given: argparse.Namespace, rows: Iterable[Record]) -> None:

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import mean_psnr, total_bytes
-from benchmarks.places import RESULTS
+from benchmarks import rows as records
+from benchmarks.common import mean_metric, total_bytes
+from benchmarks.scenes.factor_fields import METRICS, coded_rows, slug
 from manyfields.collection import Collection, open_collection
-from manyfields.evaluation.record import Record, new_record, write_records
-from manyfields.runs import RunRecord, compress, fit, size_breakdown
+from manyfields.evaluation.record import Record, new_record
+from manyfields.runs import RunRecord, compress, fit
+from manyfields.runs.comparisons.common import fit_seconds
 from manyfields.runs.record import FILE
 from manyfields.views.render_set import render_set
 
-ROWS = RESULTS / "forward_facing.json"
 VIEWS, SIZE = 64, 160
 STEPS = (0.002, 0.004, 0.008)
 
@@ -43,22 +44,19 @@ def fitted(mesh: Path, work: Path, minutes: float) -> Collection:
 def rows(mesh: Path, run: Collection, work: Path) -> Iterator[Record]:
     """Of the run, then of each step."""
     record = RunRecord.load(Path(run.path))
-    seconds, of = sum(record.seconds[f"stage1/{phase.name}"] for phase in record.phases1), record.phases1[0].steps
+    seconds, of = fit_seconds(record), record.phases1[0].steps
     held_out = sum(len(each["views"]) for each in record.held_out.values())
     note = (
         f"{mesh.stem}, {VIEWS} views from a plane, {SIZE} x {SIZE}, {held_out} held out; {of} steps, "
         f"{seconds:.0f} s, {torch.get_num_threads()} threads"
     )
-    before, name = total_bytes(run), "forward_facing"
-    yield new_record(f"{name}.psnr", mean_psnr(run), "dB", note)
-    yield new_record(f"{name}.bytes", before, "bytes", f"{note}; float16, with the shared part")
+    name = "forward_facing"
+    plain = [new_record(f"{name}.{metric}", mean_metric(run, metric), "dB", note) for metric in METRICS]
+    plain.append(new_record(f"{name}.bytes", total_bytes(run), "bytes", f"{note}; float16, with the shared part"))
+    yield from records.trained_by(Path(run.path), plain)
     for step in STEPS:
-        made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step)
-        parts = ", ".join(f"{part} {size:.0f}" for part, size in size_breakdown(made).items())
-        own, how = f"{name}.step_{step:g}", f"{note}; pyramid, step {step:g}; {parts}"
-        yield new_record(f"{own}.bytes", total_bytes(made), "bytes", how)
-        yield new_record(f"{own}.ratio", before / total_bytes(made), "x", how)
-        yield new_record(f"{own}.loss_db", mean_psnr(run) - mean_psnr(made), "dB", how)
+        made = compress(Path(run.path), work / f"step-{step:g}", codec="pyramid", price=step, report=False)
+        yield from coded_rows(f"{name}.pyramid.step_{slug(step)}", run, made, f"{note}; step {step:g}")
 
 
 def main() -> None:
@@ -67,14 +65,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    arguments = parser.parse_args()
+    records.add_flags(parser, "forward_facing")
+    arguments = records.parse(parser)
     arguments.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)
     run = fitted(arguments.mesh, arguments.work, arguments.minutes)
-    for row in rows(arguments.mesh, run, arguments.work):
-        write_records(arguments.results, [row])
-        print(f"{row.name:40} {row.value:12.3f} {row.unit:5} {row.note}", flush=True)
+    records.keep(arguments, rows(arguments.mesh, run, arguments.work))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from manyfields.errors import ConfigError
-from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
+from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate
 from manyfields.evaluation.record import Record, new_record
 
 SMALLER = 20  # times than what is not compressed: where the paper has its own model
@@ -18,39 +17,49 @@ KNOBS = {
     "share of texels left": "left",
 }
 
-NAMES = {"pyramid": "transform", "transform": "convolutional"}
-"""Of curves in rows: `transform` is the codec that `compress` takes, beside the paper's with its convolutions."""
+Quality = Literal["psnr", "foreground_psnr"]
+QUALITIES: dict[Quality, str] = {"psnr": "", "foreground_psnr": "foreground_"}
+"""And what the names of rows of them begin with: PSNR of whole images never stands alone."""
 
 Point = dict[str, Any]
 """As `rd` keeps it."""
 
 
 class Interpolated(NamedTuple):
-    psnr: float
+    quality: float
+    """In dB."""
     between: tuple[Point, Point]
     """The one with fewer bytes first."""
 
 
-def front(points: Sequence[Point]) -> list[Point]:
+def front(points: Sequence[Point], quality: Quality = "psnr") -> list[Point]:
     """Points that no other one beats with as few bytes and as high a PSNR, by rising bytes."""
     kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (point["bytes"], -point["psnr"])):
-        if not kept or point["psnr"] > kept[-1]["psnr"]:
+    for point in sorted(points, key=lambda point: (point["bytes"], -point[quality])):
+        if not kept or point[quality] > kept[-1][quality]:
             kept.append(point)
     return kept
 
 
-def psnr_at(points: Sequence[Point], size: float) -> Interpolated | None:
+def quality_at(points: Sequence[Point], size: float, quality: Quality = "psnr") -> Interpolated | None:
     """PSNR at a size in bytes, on the line between the two points around it over the logarithm of bytes.
 
     None where no two points are around it.
     """
-    kept = front(points)
+    kept = front(points, quality)
     for below, above in zip(kept, kept[1:], strict=False):
         if below["bytes"] <= size <= above["bytes"]:
             share = math.log(size / below["bytes"]) / math.log(above["bytes"] / below["bytes"])
-            return Interpolated(below["psnr"] + share * (above["psnr"] - below["psnr"]), (below, above))
+            return Interpolated(below[quality] + share * (above[quality] - below[quality]), (below, above))
     return None
+
+
+def quality_rows(start: str, scores: dict[str, Any], note: str) -> list[Record]:
+    """PSNR, foreground PSNR, and LPIPS where its weights are at hand, of one way to store a scene."""
+    rows = [new_record(f"{start}.{name}", scores[name], "dB", note) for name in QUALITIES]
+    if scores.get("lpips") is not None:
+        rows.append(new_record(f"{start}.lpips", scores["lpips"], "distance", f"{note}; SqueezeNet 1.1"))
+    return rows
 
 
 def point_rows(kept: dict[str, Any], curves: Sequence[str], note: str) -> list[Record]:
@@ -61,62 +70,70 @@ def point_rows(kept: dict[str, Any], curves: Sequence[str], note: str) -> list[R
         for point in curve["points"]:
             start = f"lego.{row_name(name)}.{KNOBS[curve['knob']]}_{_slug(format(point['value'], '.6f').rstrip('0'))}"
             rows += [
-                new_record(f"{start}.psnr", point["psnr"], "dB", note),
+                *quality_rows(start, point, note),
                 new_record(f"{start}.bytes", point["bytes"], "bytes", note),
-                new_record(f"{start}.seconds", point["seconds"], "s", f"{note}; from planes and views to the file"),
+                new_record(f"{start}.seconds", point["seconds"], "s", f"{note}; from views on disk to the file"),
             ]
     return rows
 
 
-def delta_rows(name: str, anchor: list[Point], test: list[Point], note: str, method: Method = "cubic") -> list[Record]:
-    """`NAME`, with what is put in its one gap: BD-rate, BD-PSNR, and how much of the PSNR the curves share.
+def delta_rows(
+    name: str,
+    anchor: list[Point],
+    test: list[Point],
+    note: str,
+    method: Method = "cubic",
+    quality: Quality = "psnr",
+) -> list[Record]:
+    """`NAME`, with what is put in its one gap: BD-rate and BD-PSNR, and the overlap of the curves beside each.
 
     Points that others of their own curve beat are left out, and counted in the note.
     """
-    kept = [front(points) for points in (anchor, test)]
+    kept = [front(points, quality) for points in (anchor, test)]
     left_out = len(anchor) + len(test) - sum(len(points) for points in kept)
     sides = [
-        RateCurve(side, [p["bytes"] for p in points], [p["psnr"] for p in points])
+        RateCurve(side, [p["bytes"] for p in points], [p[quality] for p in points])
         for side, points in zip(("anchor", "test"), kept, strict=True)
     ]
     note = f"{note}; {method}; {len(kept[0])} and {len(kept[1])} points"
     note += f", {left_out} others left out, which others beat" if left_out else ""
     rows = []
-    for what, unit, measure in (("bd_rate", "%", bd_rate), ("bd_psnr", "dB", bd_psnr)):
-        try:
-            rows.append(new_record(name.format(what), measure(*sides, method), unit, note))
-        except ConfigError as error:
-            rows.append(new_record(name.format(what), None, unit, f"{note}; none: {error}"))
-    return [*rows, new_record(name.format("overlap"), 100 * overlap(*sides), "%", f"{note}; of PSNR")]
+    for what, unit, axis, measure in (("bd_rate", "%", "PSNR", bd_rate), ("bd_psnr", "dB", "log bytes", bd_psnr)):
+        found, own = measure(*sides, method), name.format(QUALITIES[quality] + what)
+        how = f"{note}; overlap {100 * found.overlap:.0f} % of the smaller range of {axis}"
+        how += f"; none: {found.reason}" if found.reason else ""
+        rows.append(new_record(own, found.value, unit, how))
+        rows.append(new_record(f"{own}_overlap", 100 * found.overlap, "%", how))
+    return rows
 
 
-def saved_row(name: str, without: list[Point], whole: list[Point], note: str, method: Method = "cubic") -> Record:
+def saved_rows(
+    name: str, without: list[Point], whole: list[Point], note: str, method: Method, quality: Quality
+) -> list[Record]:
     """Bytes that a part of the codec saves at equal PSNR: BD-rate, the other way round."""
-    rate, *_ = delta_rows("lego.{}", without, whole, note, method)
-    return new_record(name, None if rate.value is None else -float(rate.value), "%", rate.note)
+    rate, overlap, *_ = delta_rows("lego.{}", without, whole, note, method, quality)
+    own, saved = name.format(QUALITIES[quality]), None if rate.value is None else -float(rate.value)
+    return [new_record(own, saved, "%", rate.note), new_record(f"{own}_overlap", overlap.value, "%", rate.note)]
 
 
-def transform_rows(kept: dict[str, Any], curve: str, name: str, fit_seconds: float, note: str) -> list[Record]:
-    """What transform coding is asked to show, of one of its curves, as rows `lego.NAME`."""
-    whole, points = kept["uncompressed"], kept["curves"][curve]["points"]
-    wanted = whole["bytes"] / SMALLER
-    against = f"{note}; uncompressed {whole['bytes']:.0f} B, {whole['psnr']:.3f} dB"
-    found = psnr_at(points, wanted)
-    if found is None:
-        sizes = [point["bytes"] for point in points]
-        loss, how = None, f"none: {wanted:.0f} B is not between {min(sizes):.0f} and {max(sizes):.0f} B"
-    else:
-        named = " and ".join(
-            f"{kept['curves'][curve]['knob']} {p['value']:g} ({p['bytes']:.0f} B, {p['psnr']:.3f} dB)"
-            for p in found.between
-        )
-        loss, how = whole["psnr"] - found.psnr, f"between {named} over log bytes"
+def compared_rows(name: str, anchor: list[Point], test: list[Point], note: str) -> list[Record]:
+    """Two curves by PSNR, cubic as in VCEG-M33 and piecewise (which cannot swing), and piecewise by foreground PSNR."""
+    return [
+        *delta_rows(name, anchor, test, note),
+        *delta_rows(f"{name}_pchip", anchor, test, note, "pchip"),
+        *delta_rows(f"{name}_pchip", anchor, test, note, "pchip", "foreground_psnr"),
+    ]
+
+
+def codec_rows(kept: dict[str, Any], curve: str, fit_seconds: float, note: str) -> list[Record]:
+    """What a codec is asked to show, of one of its curves, as rows `lego.CODEC`."""
+    name, points, wanted = row_name(curve), kept["curves"][curve]["points"], kept["uncompressed"]["bytes"] / SMALLER
     seconds = [point["seconds"] for point in points]
     compared = f"{note}; median of {len(seconds)} points, {min(seconds):.0f} to {max(seconds):.0f} s; fit"
     coded = [point for point in points if point["parts"]["latents"]]
     errors = [100 * abs(p["estimated"] / p["parts"]["latents"] - 1) for p in coded if p["estimated"] is not None]
     return [
-        new_record(f"lego.{name}.loss_db_at_{SMALLER}x", loss, "dB", f"{against}; {how}"),
+        *(_loss_row(kept, curve, quality, note) for quality in QUALITIES),
         new_record(
             f"lego.{name}.seconds_over_fit", median(seconds) / fit_seconds, "ratio", f"{compared} {fit_seconds:.0f} s"
         ),
@@ -128,6 +145,24 @@ def transform_rows(kept: dict[str, Any], curve: str, name: str, fit_seconds: flo
         ),
         *_part_rows(min(points, key=lambda point: abs(math.log(point["bytes"] / wanted))), name, note),
     ]
+
+
+def _loss_row(kept: dict[str, Any], curve: str, quality: Quality, note: str) -> Record:
+    """What is lost where the file is `SMALLER` times smaller."""
+    whole, points = kept["uncompressed"], kept["curves"][curve]["points"]
+    wanted = whole["bytes"] / SMALLER
+    found = quality_at(points, wanted, quality)
+    if found is None:
+        sizes = [point["bytes"] for point in points]
+        loss, how = None, f"none: {wanted:.0f} B is not between {min(sizes):.0f} and {max(sizes):.0f} B"
+    else:
+        named = " and ".join(
+            f"{kept['curves'][curve]['knob']} {p['value']:g} ({p['bytes']:.0f} B, {p[quality]:.3f} dB)"
+            for p in found.between
+        )
+        loss, how = whole[quality] - found.quality, f"between {named} over log bytes"
+    against = f"{note}; uncompressed {whole['bytes']:.0f} B, {whole[quality]:.3f} dB; {how}"
+    return new_record(f"lego.{row_name(curve)}.{QUALITIES[quality]}loss_db_at_{SMALLER}x", loss, "dB", against)
 
 
 def _part_rows(point: Point, name: str, note: str) -> list[Record]:
@@ -146,12 +181,12 @@ def _part_rows(point: Point, name: str, note: str) -> list[Record]:
 
 
 def row_name(curve: str) -> str:
-    """
+    """What a curve is called in rows: as at the command line.
+
     >>> row_name("pyramid"), row_name("transform-no-mask"), row_name("vq-tensorf")
-    ('transform', 'convolutional_no_mask', 'vq_tensorf')
+    ('pyramid', 'transform_no_mask', 'vq_tensorf')
     """
-    first, *rest = curve.split("-")
-    return _slug("-".join([NAMES.get(first, first), *rest]))
+    return _slug(curve)
 
 
 def _slug(name: str) -> str:

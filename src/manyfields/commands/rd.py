@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -28,7 +28,7 @@ class Rd(Command):
     """Measure a codec at several values of its knob: PSNR of held-out views against bytes, from files.
 
     Each call adds a curve, or points to it, to what the folder holds already, and prints all of it: rd.json,
-    report.html, and BD-rate and BD-PSNR between any two curves.
+    report.html, and BD-rate and BD-PSNR between any two curves with their overlap.
     """
 
     folder: RunFolder
@@ -67,7 +67,6 @@ class Rd(Command):
     def run(self) -> int:
         from manyfields import runs
         from manyfields.cores import use_threads
-        from manyfields.evaluation.units import format_bytes
         from manyfields.runs.rd.report import delta_line
 
         if self.threads is not None:
@@ -88,19 +87,26 @@ class Rd(Command):
                 **given(self),
             )
         whole = kept["uncompressed"]
-        rows = [["uncompressed", None, format_bytes(whole["bytes"]), 1.0, whole["psnr"], 0.0, whole["ssim"], None]]
+        rows = [_row("uncompressed", None, whole, whole)]
         for name, curve in kept["curves"].items():
-            for point in curve["points"]:
-                loss, ratio = whole["psnr"] - point["psnr"], whole["bytes"] / point["bytes"]
-                size = format_bytes(point["bytes"])
-                rows.append([name, point["value"], size, ratio, point["psnr"], loss, point["ssim"], point["seconds"]])
-        print_table(["curve", "value", "bytes", "times smaller", "psnr", "loss", "ssim", "seconds"], rows)
+            rows += [_row(name, point["value"], point, whole) for point in curve["points"]]
+        size = f"bytes an object, with the shared part, N = {kept['shared_by']:,}"
+        print_table(["curve", "value", size, "times smaller", "psnr", "foreground", "loss", "ssim", "seconds"], rows)
         for row in kept["deltas"]:
             print(delta_line(row))
         return 0
 
     def resume_hint(self) -> str:
         return f"run the same command again: {shlex.join(['manyfields', 'rd', str(self.folder), str(self.out)])} ..."
+
+
+def _row(name: str, value: float | None, point: dict[str, Any], whole: dict[str, Any]) -> list[Any]:
+    """Of the table: one point of a curve beside what is not compressed."""
+    from manyfields.evaluation.units import format_bytes
+
+    size, ratio, loss = format_bytes(point["bytes"]), whole["bytes"] / point["bytes"], whole["psnr"] - point["psnr"]
+    foreground = point["foreground_psnr"]
+    return [name, value, size, ratio, point["psnr"], foreground, loss, point["ssim"], point.get("seconds")]
 
 
 def choices() -> list[Choice]:

@@ -80,6 +80,10 @@ def test_points_that_are_there_are_not_made_again(folder):
     assert [point["value"] for point in points] == [2.0, 3.0, 4.0]
     assert [points[0], points[2]] == before["curves"]["vq-tensorf"]["points"]
     assert set(names) == {f"{OBJECT}: bits of a codebook 3"}
+    # Who asks for what is there already has measured nothing.
+    rd(folder / "run", folder / "rd", values=[2, 3], steps=10)
+    after = json.loads((folder / "rd" / "rd.json").read_text())["curves"]["vq-tensorf"]
+    assert len(after["processes"]) == 2 and set(after["processes"][0]) >= {"command", "commit", "machine", "date"}
 
 
 def test_the_command_prints_curves_and_deltas(folder, capsys):
@@ -88,6 +92,8 @@ def test_the_command_prints_curves_and_deltas(folder, capsys):
     out = capsys.readouterr().out
     assert "uncompressed" in out and "short" in out and "vq-tensorf" in out
     assert "short against vq-tensorf" in out and "vq-tensorf against short" in out
+    assert out.count("(overlap ") == 4
+    assert "with the shared part, N = 1" in out and "foreground" in out
     kept = json.loads((folder / "rd" / "rd.json").read_text())
     assert {(row["anchor"], row["test"]) for row in kept["deltas"]} == {
         ("vq-tensorf", "short"),
@@ -111,23 +117,24 @@ def test_a_curve_over_what_is_kept(folder):
         rd(folder / "run", folder / "rd", codec="vq-tensorf-kept", values=[1.5], steps=2)
 
 
-def test_seconds_are_those_of_compressing(fitted, tmp_path, monkeypatch):
-    now, encode, scores = [0.0], VqTensorCodec.encode, RdSource.scores
+def test_seconds_are_those_of_all_that_an_object_takes_but_measuring(fitted, tmp_path, monkeypatch):
+    now, encode, scores, item, learn = [0.0], VqTensorCodec.encode, RdSource.scores, RdSource.item, VqTensorCodec.learn
 
-    def encoded(*given):
-        now[0] += 3.0
-        return encode(*given)
+    def taking(seconds, work):
+        def done(*given):
+            now[0] += seconds
+            return work(*given)
 
-    def scored(*given):
-        now[0] += 100.0
-        return scores(*given)
+        return done
 
     monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(VqTensorCodec, "encode", encoded)
-    monkeypatch.setattr(RdSource, "scores", scored)
+    monkeypatch.setattr(VqTensorCodec, "encode", taking(3.0, encode))
+    monkeypatch.setattr(RdSource, "scores", taking(100.0, scores))
+    monkeypatch.setattr(RdSource, "item", taking(20.0, item))
+    monkeypatch.setattr(VqTensorCodec, "learn", taking(0.5, learn))
     made = sweep.Sweep(RdSource.open(fitted / "run"), "vq-tensorf", {"steps": 1})
     point = made.point(2.0, tmp_path, lambda *_, **__: None)
-    assert point.seconds == 3.0
+    assert point.seconds == 23.5
 
 
 def test_some_of_the_views(fitted, tmp_path):
@@ -178,7 +185,9 @@ def test_deltas_say_why_there_are_none():
     assert found["a", "b"]["bd_rate_percent"] == pytest.approx(-50.0)
     assert found["b", "a"]["bd_rate_percent"] == pytest.approx(100.0)
     assert found["a", "b"]["bd_psnr_db"] == pytest.approx(1.0)
-    assert found["a", "c"]["bd_rate_percent"] is None and "'c' has 3 points" in found["a", "c"]["reason"]
+    assert found["a", "b"]["bd_rate_overlap"] == pytest.approx(1.0)
+    assert found["a", "b"]["bd_psnr_overlap"] == pytest.approx(2 / 3)  # one of three doublings is not in common
+    assert found["a", "c"]["bd_rate_percent"] is None and "'c' has 3 points" in found["a", "c"]["bd_rate_reason"]
 
 
 def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
@@ -187,4 +196,5 @@ def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
     row, _ = deltas({"low": {"points": low}, "high": {"points": high}}, "cubic")
     assert row["bd_rate_percent"] == pytest.approx(6300.0) and row["bd_psnr_db"] is None
     line = delta_line(row)
-    assert line.startswith("high against low: BD-rate +6300.00 %; 100 % of the PSNR") and "no BD-PSNR, curves" in line
+    assert line.startswith("high against low: BD-rate +6300.00 % (overlap 100 %), BD-PSNR – (overlap 0 %): curves ")
+    assert "0 % of the smaller range of log rate in common, and 50 % are needed" in line

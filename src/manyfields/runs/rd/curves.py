@@ -9,7 +9,8 @@ from manyfields._checks import COUNT, NATURAL, SEED
 from manyfields._io import read_json, write_json
 from manyfields._lock import only_process
 from manyfields.errors import ConfigError, RunError
-from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate, overlap
+from manyfields.evaluation.bd import Method, RateCurve, bd_psnr, bd_rate
+from manyfields.evaluation.origin import origin_here
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
 from manyfields.runs.originals import RunObjects
@@ -58,13 +59,16 @@ def rd(
     folder.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     with only_process(folder):
-        kept = _kept(folder, source)
+        kept = _kept(folder, source) | {"shared_by": len(source.collection)}
         made = {"codec": codec, "knob": sweep.kind.knob, "seed": seed, **_made_of(settings, sweep.originals)}
         curve = kept["curves"].setdefault(name, {**made, "points": []})
         if {key: curve.get(key) for key in made} != made:
             raise RunError(f"{folder / FILE} has a curve {name!r} that was made otherwise: choose another label")
         done = {point["value"] for point in curve["points"]}
-        for value in sorted({float(value) for value in values or sweep.kind.codec.values} - done):
+        missing = sorted({float(value) for value in values or sweep.kind.codec.values} - done)
+        if missing:
+            curve.setdefault("processes", []).append(asdict(origin_here()))
+        for value in missing:
             point = sweep.point(value, folder / name / f"{value:g}", progress)
             made_of = {"parts": dict(point.parts), "seconds": point.seconds, "estimated": point.estimated}
             curve["points"].append({"value": value, "bytes": point.bytes, **asdict(point.scores), **made_of})
@@ -113,7 +117,7 @@ def _save(folder: Path, kept: dict[str, Any], method: Method) -> None:
 
 
 def deltas(curves: dict[str, dict[str, Any]], method: Method) -> list[dict[str, Any]]:
-    """Of every pair of curves, both ways; with the reason in the place of figures that cannot be had."""
+    """Of every pair of curves, both ways: each figure with its overlap (0 to 1), and the reason where there is none."""
     made = {
         name: RateCurve(name, [p["bytes"] for p in curve["points"]], [p["psnr"] for p in curve["points"]])
         for name, curve in curves.items()
@@ -124,12 +128,17 @@ def deltas(curves: dict[str, dict[str, Any]], method: Method) -> list[dict[str, 
         for test in made.values():
             if anchor is test:
                 continue
-            row: dict[str, Any] = {"anchor": anchor.name, "test": test.name, "overlap": overlap(anchor, test)}
-            row |= {"bd_rate_percent": None, "bd_psnr_db": None, "reason": None}
-            try:
-                row["bd_rate_percent"] = bd_rate(anchor, test, method)
-                row["bd_psnr_db"] = bd_psnr(anchor, test, method)
-            except ConfigError as error:
-                row["reason"] = str(error)
-            rows.append(row)
+            rate, psnr = bd_rate(anchor, test, method), bd_psnr(anchor, test, method)
+            rows.append(
+                {
+                    "anchor": anchor.name,
+                    "test": test.name,
+                    "bd_rate_percent": rate.value,
+                    "bd_rate_overlap": rate.overlap,
+                    "bd_rate_reason": rate.reason,
+                    "bd_psnr_db": psnr.value,
+                    "bd_psnr_overlap": psnr.overlap,
+                    "bd_psnr_reason": psnr.reason,
+                }
+            )
     return rows

@@ -10,7 +10,14 @@ from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Chart, Comparison, Curve, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 
-NOTE = "Bytes of an object with all that is needed to render it; held-out views from decoded bytes. Means over objects."
+OVERLAP = (
+    "Overlap: the stretch that both curves have, as a share of the smaller of their two ranges, of PSNR for BD-rate "
+    "and of the logarithm of bytes for BD-PSNR; there is no figure below 50 %."
+)
+NOTE = (
+    "Bytes of an object with all that is needed to render it, what objects share divided by {objects}; held-out views "
+    "from decoded bytes. Means over objects."
+)
 
 
 def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
@@ -39,29 +46,27 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
             when=time.strftime("%Y-%m-%dT%H:%M:%S"),
             machine=describe_machine().line,
             version=__version__,
-            comparison=Comparison(tuple(variants), chart, NOTE),
-            notes=tuple(delta_line(row) for row in kept["deltas"]),
+            comparison=Comparison(tuple(variants), chart, NOTE.format(objects=f"N = {kept['shared_by']:,}")),
+            notes=(*(delta_line(row) for row in kept["deltas"]), *([OVERLAP] if kept["deltas"] else [])),
         ),
     )
 
 
 def delta_line(row: dict[str, Any]) -> str:
-    """One delta in words.
+    """One pair of curves in words.
 
-    >>> row = {"anchor": "a", "test": "b", "overlap": 1.0, "bd_rate_percent": -30.0, "bd_psnr_db": 0.5, "reason": None}
-    >>> delta_line(row)
-    'b against a: BD-rate -30.00 %, BD-PSNR +0.500 dB; 100 % of the PSNR of both in common'
+    >>> row = {"anchor": "a", "test": "b", "bd_rate_percent": -30.0, "bd_rate_overlap": 0.8, "bd_psnr_db": None}
+    >>> delta_line({**row, "bd_psnr_overlap": 0.2, "bd_rate_reason": None, "bd_psnr_reason": "rates lie far apart"})
+    'b against a: BD-rate -30.00 % (overlap 80 %), BD-PSNR – (overlap 20 %): rates lie far apart'
     """
-    pair = f"{row['test']} against {row['anchor']}"
-    if row["bd_rate_percent"] is None:
-        return f"{pair}: no delta, {row['reason']}"
-    rate, shared = (
-        f"BD-rate {row['bd_rate_percent']:+.2f} %",
-        f"{100 * row['overlap']:.0f} % of the PSNR of both in common",
+    rate, psnr = row["bd_rate_percent"], row["bd_psnr_db"]
+    figures = (
+        f"BD-rate {'–' if rate is None else f'{rate:+.2f} %'} (overlap {100 * row['bd_rate_overlap']:.0f} %)",
+        f"BD-PSNR {'–' if psnr is None else f'{psnr:+.3f} dB'} (overlap {100 * row['bd_psnr_overlap']:.0f} %)",
     )
-    if row["bd_psnr_db"] is None:
-        return f"{pair}: {rate}; {shared}; no BD-PSNR, {row['reason']}"
-    return f"{pair}: {rate}, BD-PSNR {row['bd_psnr_db']:+.3f} dB; {shared}"
+    reasons = dict.fromkeys(text for text in (row["bd_rate_reason"], row["bd_psnr_reason"]) if text)
+    why = f": {'; '.join(reasons)}" if reasons else ""
+    return f"{row['test']} against {row['anchor']}: {', '.join(figures)}{why}"
 
 
 def _scores(values: dict[str, Any]) -> Scores:

@@ -30,7 +30,8 @@ class Point:
     """Bytes by what they are for; what objects share is divided by their number."""
     scores: Scores
     seconds: float
-    """From an object with its views to its file; reading these and measuring are not counted."""
+    """From views on disk to the file of an object: reading these, and what the codec learns of all objects divided by
+    their number, count; measuring does not."""
     estimated: float | None = None
     """What the learned density says that `parts["latents"]` are."""
 
@@ -59,7 +60,9 @@ class Sweep:
 
     def point(self, value: float, folder: Path, progress: Progress) -> Point:
         """Write the files of one point into `folder`, and measure what they decode to. Raises ConfigError."""
+        began = time.monotonic()
         codec = self.codec_at(value, self._told(progress, "learning", value))
+        learning = (time.monotonic() - began) / len(self.source.collection)
         common, shared = self._common(codec, folder)
         parts = {name: size / len(self.source.collection) for name, size in common.items()}
         scores: list[Scores] = []
@@ -68,6 +71,7 @@ class Sweep:
         for number, name in enumerate(self.source.objects):
             told = self._told(progress, name, value)
             told("", number, len(self.source.objects))
+            began = time.monotonic()
             codes, item = self.source.collection[name].code(), self.source.item(name)
 
             def note(_: str, what: str, make: Callable[[], Any]) -> None:
@@ -75,7 +79,6 @@ class Sweep:
                     estimates.append(make())
 
             objects = replace(fitted_objects(shared, [item], self.source.record), note=note)
-            began = time.monotonic()
             (layers,) = codec.encode(codes, objects, told)
             seconds += time.monotonic() - began
             _write(folder, name, layers)
@@ -85,7 +88,8 @@ class Sweep:
             for part, size in codec.part_sizes(layers).items():
                 parts[part] = parts.get(part, 0.0) + size / len(self.source.objects)
         count = len(self.source.objects)
-        return Point(parts, mean_scores(scores), seconds / count, sum(estimates) / count if estimates else None)
+        estimated = sum(estimates) / count if estimates else None
+        return Point(parts, mean_scores(scores), learning + seconds / count, estimated)
 
     def codec_at(self, value: float, progress: Progress) -> Codec[Any]:
         """The codec at one value of its knob, with all that it learns before the first object. Raises ConfigError."""
