@@ -7,8 +7,9 @@
 Each family has the same planned minutes for all objects together, from nothing, and the same held-out views; objects
 are the first designs of *report*. `fit_seconds` are what it took, reading, hulls and pixels included, and notes say by
 how much families differ. `<name>` is as fitted, in float16, `<name>_coded` by the family's codec, whose time comes on
-top. What is in W/families_KIND_SIZE is kept, so that an interrupted call goes on; the picture and the report of the
-comparison are there. Rows go to benchmarks/results/families.json.
+top and which learns from these objects themselves. What is in W/families_KIND_SIZE_OBJECTS is kept, so that an
+interrupted call goes on; the picture and the report of the comparison are there. Rows go to
+benchmarks/results/families.json.
 """
 
 import argparse
@@ -56,7 +57,8 @@ def rows(found: list[dict[str, Any]], work: Path, kind: str, suffix: str, note: 
             "object_and_share_bytes": own + shared / count,
             f"object_and_share_of_{MANY}_bytes": own + shared / MANY,
         }
-        how = f"{note}; {count} objects, {row['steps']} steps, {times}; {row['stored_as']}"
+        form = PLAIN if plain else f"{row['stored_as']}, learned from these objects"
+        how = f"{note}; {count} objects, {row['steps']} steps, {times}; {form}"
         trained = RunRecord.load(run).trained
         for figure, unit in {**UNITS, **COSTS}.items():
             value = {**row, **shares}.get(figure)
@@ -79,8 +81,8 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     name = f"{given.kind}_{given.size}"
     ids = designs(given.kind, "report")[: given.objects]
-    data = links_to(given.work / name, given.work / f"{name}_families", ids)
-    out = given.work / f"families_{name}"
+    data = links_to(given.work / name, given.work / f"{name}_first_{given.objects}", ids)
+    out = given.work / f"families_{name}_{given.objects}"
     with progress("families") as report:
         found = compare_families(
             data,

@@ -49,7 +49,7 @@ def run(monkeypatch, tmp_path):
 def test_rows_of_both_forms_have_names_that_stay(run, tmp_path):
     asked, rows = run("--minutes", "20", "--objects", "3")
     assert asked["minutes"] == 20 and asked["families"] == tuple(SYSTEMS)
-    assert asked["out"] == tmp_path / "families_vehicles_128"
+    assert asked["out"] == tmp_path / "families_vehicles_128_3"
     assert sorted(each.name for each in asked["data"].iterdir()) == [f"vehicles_report_{n}" for n in range(3)]
     plain, coded = ({name.split(".")[3] for name in rows if f".{kind}." in name} for kind in FORMS)
     assert plain == {name for name, value in (FIGURES | COSTS).items() if value is not None} | SHARES
@@ -59,7 +59,7 @@ def test_rows_of_both_forms_have_names_that_stay(run, tmp_path):
     assert rows[f"{own['fused_planes_coded']}.object_and_share_bytes"].value == 80.0 + 3000.0
     assert rows[f"{own['fused_planes_coded']}.object_and_share_of_10000_bytes"].value == 80.9
     row = rows[f"{own['fused_planes_coded']}.psnr"]
-    assert "20 minutes planned" in row.note and row.note.endswith("; transform")
+    assert "20 minutes planned" in row.note and row.note.endswith("; transform, learned from these objects")
     assert [each.views for each in row.trained] == ["fused-planes-coded"]
 
 
