@@ -1,5 +1,6 @@
 """Every row of record can be retraced: its command is there, its commits are, and nobody has touched it."""
 
+import re
 import shlex
 import subprocess
 from importlib.util import find_spec
@@ -77,9 +78,5 @@ def test_a_row_says_what_its_figure_is_of():
 def test_whole_images_do_not_stand_alone():
     """White around an object flatters: wherever a whole-image PSNR of scenes stands, that of the foreground does."""
     names = {row.name for _, row in ROWS}
-    alone = {
-        name
-        for name in names
-        if name.split(".")[-1] == "psnr" and name.removesuffix("psnr") + "foreground_psnr" not in names
-    }
-    assert alone == set()
+    whole = [found for name in names if (found := re.fullmatch(r"(.*\.)psnr(_\d+)?", name))]
+    assert [found[0] for found in whole if f"{found[1]}foreground_psnr{found[2] or ''}" not in names] == []
