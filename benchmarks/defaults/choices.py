@@ -206,7 +206,8 @@ def phases(given: argparse.Namespace) -> Iterator[Record]:
         run = vehicles.fitted(f"{name}-{given.share:g}", preset=preset, stage1=stage1, **changes)
         record, ids = RunRecord.load(run), vehicles.first
         steps = " + ".join(str(phase["steps"]) for phase in stage1)
-        note = f"{len(ids)} vehicles, {preset} {changes or ''}, {steps} steps, {torch.get_num_threads()} threads"
+        how = f"{preset} {changes}" if changes else preset
+        note = f"{len(ids)} vehicles, {how}, {steps} steps, {torch.get_num_threads()} threads"
         levels = (None, 1) if preset == "fused-planes" else (None,)
         scores, _ = measure(run, ids, levels)
         figures = means(each[0] for each in scores.values()) | sizes(open_collection(run), ids)

@@ -160,8 +160,9 @@ def converged(given: argparse.Namespace) -> Iterator[Record]:
         seconds = fit_seconds(ours) / count
         as_good = all((figures[name][0] or 0.0) >= (long[name][0] or 0.0) for name in ("psnr", "foreground_psnr"))
         text = (
-            f"{preset} {changes or ''} from nothing on {count} vehicles, {' + '.join(map(str, shorter))} steps, "
-            f"{threads_of(given)}; figures of the same {len(few)} as those of {note}"
+            f"{f'{preset} {changes}' if changes else preset} from nothing on {count} vehicles, "
+            f"{' + '.join(map(str, shorter))} steps, {threads_of(given)}; "
+            f"figures of the same {len(few)} as those of {note}"
         )
         figures |= {
             "seconds_per_object": (seconds, "s"),
