@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from manyfields._lock import only_process
 from manyfields._version import __version__
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
+from manyfields.evaluation.origin import origin_here
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
-from manyfields.families.octree.baselines.methods import METHODS, Trial, check_methods
+from manyfields.families.octree.baselines.methods import MEASURED, METHODS, Trial, check_methods
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.fitting.data import image_size, load_object, load_views
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
+from manyfields.runs.sources.loading import digest_of_views
 from manyfields.views import ObjectViews, composite, read_views, usable_views
 
 FILE = "codecs.json"
@@ -83,6 +86,8 @@ def compare_codecs(
             entry = kept["objects"].setdefault(views.id, {"methods": {}})
             missing = [method for method in methods if method not in entry["methods"]]
             trial = new_trial(views, held_out, seed, steps, config) if missing else None
+            if missing:
+                entry.setdefault("processes", []).append(asdict(origin_here(digest_of_views(views))))
             for place, method in enumerate(methods):
                 if trial is not None and method in missing:
                     before = row * len(methods) + place
@@ -112,7 +117,8 @@ def new_trial(views: ObjectViews, held_out: float, seed: int, steps: int, config
         raise ConfigError(f"object {views.id}: no views are held out, so nothing can be measured; it needs more views")
     test = item.test[:: math.ceil(len(item.test) / MOST_VIEWS)]
     rgba, cameras = load_views(views, test, size)
-    return Trial(item, torch.from_numpy(composite(rgba.numpy())).float() / 255.0, cameras, config, steps, seed)
+    truth, alpha = torch.from_numpy(composite(rgba.numpy())).float() / 255.0, rgba[..., 3].float() / 255.0
+    return Trial(item, truth, alpha, cameras, config, steps, seed)
 
 
 def _part(progress: Progress, name: str, before: int, parts: int) -> Callable[[int, int], None]:
@@ -130,7 +136,7 @@ def _fit(trial: Trial, method: str, entry: dict[str, Any], tell: Callable[[int, 
     def after_step(done: int, fitter: OctreeFitter) -> None:
         tell(done, trial.steps)
         if method == "uncompressed" and done % max(1, trial.steps // PROBES) == 0:
-            curve.append(trial.psnr(fitter.shared.family, fitter.codes[0].table.detach(), every=2))
+            curve.append(trial.quality(fitter.shared.family, fitter.codes[0].table.detach(), every=2).psnr)
 
     family, code, seconds = trial.fit(method, after_step)
     for name, figures in trial.measure(family, code).items():
@@ -150,7 +156,7 @@ def mean_rows(objects: dict[str, Any], ids: Sequence[str]) -> list[dict[str, Any
         if not all(method in each for each in methods):
             continue
         found = [each[method] for each in methods]
-        row: dict[str, Any] = {"method": method, "psnr": _mean(found, "psnr")}
+        row: dict[str, Any] = {"method": method, **{name: _mean(found, name) for name in MEASURED}}
         row["loss_db"] = None
         if all("uncompressed" in each for each in methods) and method != "uncompressed":
             losses = [each["uncompressed"]["psnr"] - each[method]["psnr"] for each in methods]
@@ -171,7 +177,7 @@ def _report(folder: Path, name: str, steps: int, objects: int, rows: Sequence[di
     variants = [
         Variant(
             row["method"],
-            Scores(psnr=row["psnr"]),
+            Scores(**{name: row[name] for name in MEASURED}),
             seconds=row["seconds"],
             steps=steps,
             object_bytes=row["coded_bytes"] or row["paper_bytes"],

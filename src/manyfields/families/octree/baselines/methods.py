@@ -22,6 +22,8 @@ from manyfields.cameras import Cameras
 from manyfields.compression.halves import as_halves
 from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.errors import ConfigError
+from manyfields.evaluation.metrics import foreground_psnr, psnr
+from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.families.octree.baselines.hashed import LevelHashes, hashed_code
 from manyfields.families.octree.baselines.quantisers import KMeans, LowRank, Quantiser, Uncompressed, through
 from manyfields.families.octree.codebooks.indices import (
@@ -51,6 +53,7 @@ AFTERWARDS: dict[str, Quantiser] = {
     **{f"low_rank{kept}": LowRank(kept) for kept in (8, 4, 2, 1)},
 }
 METHODS = ("uncompressed", "vq6", "vq4", "vq2", "vq1", "hash16", "hash14", "hash12", "hash10", "vq6_from_noise")
+MEASURED = ("psnr", "foreground_psnr")
 PATTERN = re.compile(r"uncompressed|vq(\d+)(_from_noise)?|hash(\d+)")
 
 
@@ -65,10 +68,11 @@ def check_methods(names: Sequence[str]) -> None:
 
 @dataclass
 class Trial:
-    """One object, its octree, and held-out views (V, H, W, 3) that no method learns from."""
+    """One object, its octree, and held-out views (V, H, W, 3), with their alpha, that no method learns from."""
 
     item: FittingObject
     truth: Tensor
+    alpha: Tensor
     cameras: Cameras
     config: OctreeConfig
     steps: int
@@ -115,8 +119,8 @@ class Trial:
         return family, fitter.codes[0], spent
 
     @torch.no_grad()
-    def psnr(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> float:
-        """Mean over held-out views, of the first `level` levels of a table of features."""
+    def quality(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> Scores:
+        """PSNR of images and of their foreground, means over held-out views, of the first `level` levels of a table."""
         shared, bounds = SharedPart(family, None), self.item.bounds[None]
         field = family.field(OctreeCodes((self.tree,), table), level)
         side = self.config.guide_side
@@ -126,9 +130,10 @@ class Trial:
         for view in range(0, len(self.truth), every):
             seen = shared.pictures_of(field, self.cameras[[view]][None], bounds, MEASURING, guide=occupancy)
             assert seen.images is not None
-            error = (seen.images[0, 0].permute(1, 2, 0).clamp(0, 1) - self.truth[view]).square().mean()
-            found.append(-10.0 * float(error.log10()))
-        return sum(found) / len(found)
+            image, truth = seen.images[0].permute(0, 2, 3, 1).clamp(0, 1), self.truth[[view]]
+            (foreground,) = foreground_psnr(image, truth, self.alpha[[view]])
+            found.append(Scores(psnr=float(psnr(image, truth)), foreground_psnr=foreground))
+        return mean_scores(found)
 
     def measure(self, family: OctreeFamily, code: OctreeCode) -> dict[str, dict[str, Any]]:
         """PSNR and bytes of what a method learned: itself as '', and of features what other codes make of them."""
@@ -144,13 +149,17 @@ class Trial:
         for name, quantiser in {"": Uncompressed(), **AFTERWARDS}.items():
             tables, data = through(quantiser, levels)
             found[name] = self._figures(stored, torch.cat(tables), sum(map(len, data)))
-        found[""]["levels"] = [self.psnr(stored, as_halves(code.table), n) for n in range(1, len(levels))]
-        found[""]["levels"].append(found[""]["psnr"])
+        coarser = [self.quality(stored, as_halves(code.table), n) for n in range(1, len(levels))]
+        found[""] |= _by_level([*coarser, Scores(**{name: found[""][name] for name in MEASURED})])
         return found
 
     def _figures(self, family: OctreeFamily, table: Tensor, size: int) -> dict[str, Any]:
         size += 2 * len(_numbers(family))
-        return {"psnr": self.psnr(family, table), "paper_bytes": size, "paper_ratio": self._whole(family) / size}
+        scores = self.quality(family, table).to_json()
+        return {name: scores[name] for name in MEASURED} | {
+            "paper_bytes": size,
+            "paper_ratio": self._whole(family) / size,
+        }
 
     def _whole(self, family: OctreeFamily) -> int:
         """Bytes of features and network as float16."""
@@ -164,12 +173,12 @@ class Trial:
         back = decode_vq(coded)
         table = torch.cat([level.codebook[level.indices.long()] for level in back.levels])
         network = _with_numbers(self.config, back.network)
-        curve = [self.psnr(network, table, level) for level in range(1, len(levels) + 1)]
+        curve = [self.quality(network, table, level) for level in range(1, len(levels) + 1)]
         sizes, tight = size_table(data), size_table(coded)
         return {
-            "psnr": curve[-1],
-            "psnr_with_network_of_16_bits": self.psnr(stored_network(family, 16), table),
-            "levels": curve,
+            **{name: curve[-1].to_json()[name] for name in MEASURED},
+            "psnr_with_network_of_16_bits": self.quality(stored_network(family, 16), table).psnr,
+            **_by_level(curve),
             "level_bytes": [size_table(coded, level).total for level in range(1, len(levels) + 1)],
             "paper_bytes": sizes.paper,
             "paper_ratio": sizes.paper_ratio,
@@ -179,6 +188,10 @@ class Trial:
             "coded_ratio": tight.ratio,
             "parts": dict(tight.rows()),
         }
+
+
+def _by_level(scores: Sequence[Scores]) -> dict[str, list[float | None]]:
+    return {"levels": [each.psnr for each in scores], "foreground_levels": [each.foreground_psnr for each in scores]}
 
 
 def stored_network(family: OctreeFamily, bits: int) -> OctreeFamily:
