@@ -107,7 +107,7 @@ def curve(fitter: PlaneFitter, phase: Phase, steps: tuple[int, ...]) -> list[tup
     points, spent = [], 0.0
     for index in range(max(steps) + 1):
         if index in steps:
-            points.append((index, spent, probe()))
+            points.append((index, spent, probe()["held_out_psnr"]))
         began = time.perf_counter()
         fitter.step(phase, index)
         spent += time.perf_counter() - began
