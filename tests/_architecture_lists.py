@@ -50,7 +50,6 @@ SHORT: dict[str, str] = {
     "compression/hull.py": "one small thing, asked for from several places",
     "errors.py": "all may import it, so it imports little",
     "evaluation/instances.py": "one small thing, asked for from several places",
-    "evaluation/units.py": "one small thing, asked for from several places",
     "families/factor_fields/importance.py": "one small thing, asked for from several places",
     "families/float16.py": "the first codec of several families",
     "families/fused_planes/codebooks/settings.py": "settings of one kind",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from manyfields.collection import ObjectRecord, create_collection
+from manyfields.collection import ObjectRecord, create_collection, open_collection
 from manyfields.commands import main
 
 LAYERS = [b"weights" * 10, b"planes" * 1000]
@@ -30,10 +30,12 @@ def test_info_shows_config_bytes_and_quality(run, capsys):
     assert main(["info", str(run)]) == 0
     shown = capsys.readouterr().out
     lines = {line.split("  ")[1 if line.startswith("  ") else 0].strip(): line for line in shown.splitlines() if line}
+    shared = open_collection(run).sizes()["shared"]
+    assert "with the shared part, N = 2" in shown and "for each object, N = 2" in shown
     assert lines["family.M"].split()[-1] == "50"
     assert lines["objects: layer 0"].split() == ["objects:", "layer", "0", "140", "140", "B", "70", "B"]
     assert lines["objects: finer layers"].split()[3] == "12,000"
-    assert lines["truck [red]"].split()[-3:] == ["6,070", "28.00", "0.9000"]
+    assert lines["truck [red]"].split()[-4:] == ["6,070", f"{round(6070 + shared / 2):,}", "28.00", "0.9000"]
     assert lines["bus"].split()[-2:] == ["30.00", "-"]
     assert lines["mean"].split()[-2:] == ["29.00", "0.9000"]
 

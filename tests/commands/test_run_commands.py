@@ -94,12 +94,15 @@ def test_compare_of_codecs(recorded, capsys):
 
 @pytest.mark.parametrize(("asked", "families"), [(["all"], ()), (["octree", "mixture"], ("octree", "mixture"))])
 def test_compare_of_families(recorded, capsys, asked, families):
-    row = {"family": "octree", "stored_as": "vq", "psnr": 30.5, "object_bytes": 1234.0, "fps": None, "steps": 77}
+    row = {"family": "octree", "stored_as": "vq", "psnr": 30.5, "foreground_psnr": 24.5, "object_bytes": 1234.0}
+    row |= {"shared_bytes": 4000, "bytes_with_shared": 2234.0, "objects": 4, "fps": None, "steps": 77}
     calls = recorded("compare_families", [row])
     assert main(["compare", "data", "--families", *asked, "--minutes", "2", "--objects", "a", "b"]) == 0
     said(calls[0], minutes=2.0, families=families, objects=("a", "b"), seed=0)
     shown = capsys.readouterr().out.splitlines()
-    assert ["octree", "vq", "30.50", "-", "-", "1234.00", "-", "-", "-", "-"] in [line.split() for line in shown]
+    cells = ["octree", "vq", "30.50", "24.50", "-", "-", "1234.00", "4,000", "2234.00", "-", "-", "-"]
+    assert cells in [line.split() for line in shown]
+    assert "bytes an object, with the shared part, N = 4" in " ".join(" ".join(shown).split())
     assert "families.png" in shown[-1]
 
 

@@ -10,6 +10,7 @@ from manyfields.cameras import orbit
 from manyfields.collection import create_collection, open_collection
 from manyfields.commands import main
 from manyfields.errors import CollectionError, ConfigError, ManyfieldsError, RunError
+from manyfields.evaluation.units import format_bytes
 from manyfields.families.fused_planes.codebooks.codec import VqMicroCodec
 from manyfields.families.registry import codec_of
 from manyfields.runs import RunRecord, add, compress, compression_waves, evaluate, fit
@@ -215,7 +216,11 @@ def test_old_collections_keep_their_manifest(rgb_run, small):
 
 def test_the_command(rgb_run, tmp_path, capsys):
     assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--codec", "vq", "--bits", "3", "--steps", "1"]) == 0
-    assert "4 objects" in capsys.readouterr().out
+    said, sizes = capsys.readouterr().out, open_collection(tmp_path / "out").sizes()
+    each = sizes["per_object"]
+    whole = each["layers"] + (sizes["shared"] + sizes["codec"]) / 4
+    assert f"4 objects, {format_bytes(each['layers'])} of their own each, before " in said
+    assert f"with the shared part, N = 4: {format_bytes(whole)} each, before " in said
     assert main(["compress", str(rgb_run), str(tmp_path / "out"), "--codec", "vq", "--bits", "5"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "holds another collection: choose another folder" in error

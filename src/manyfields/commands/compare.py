@@ -9,14 +9,17 @@ from manyfields.commands._command import Command, DataFolder, OptionalCount, Opt
 from manyfields.commands._progress import progress, to_stderr
 from manyfields.commands._tables import print_table
 
+OWN, SHARED, WITH_SHARED = "object_bytes", "shared_bytes", "bytes_with_shared"
 FAMILY_COLUMNS = {
     "family": "family",
     "stored_as": "stored as",
     "psnr": "PSNR",
+    "foreground_psnr": "foreground",
     "ssim": "SSIM",
     "lpips": "LPIPS",
-    "object_bytes": "bytes an object",
-    "shared_bytes": "shared",
+    OWN: "own bytes an object",
+    SHARED: "shared bytes",
+    WITH_SHARED: "bytes an object",
     "fit_seconds": "fit s",
     "coding_seconds": "coding s",
     "fps": "fps",
@@ -71,8 +74,10 @@ class Compare(Command):
         if not self.codecs and self.minutes is None:
             raise ConfigError("--minutes says how long each variant is fitted: give it, or --codecs")
         rows = self._codecs() if self.codecs else self._families() if self.families else self._variants()
-        titles = FAMILY_COLUMNS if self.families else {name: name for name in rows[0]}
+        titles = titled(rows, FAMILY_COLUMNS if self.families else {name: name for name in rows[0]})
         print_table(list(titles.values()), [[row.get(name) for name in titles] for row in rows])
+        if self.codecs:
+            print("bytes are those of one object, its network included: objects share nothing")
         if self.families:
             print(f"pictures in {self.out / 'families.png'}, all of it in {self.out / 'report.html'}")
         return 0
@@ -120,3 +125,20 @@ class Compare(Command):
 
     def resume_hint(self) -> str:
         return f"run the same command again; what is finished in {self.out} is kept"
+
+
+def titled(rows: list[dict[str, Any]], titles: dict[str, str]) -> dict[str, str]:
+    """What columns are called, by name: that with the shared part in it says by how many objects it is divided.
+
+    >>> titled([{"bytes_with_shared": 99.0, "objects": 4}], {"bytes_with_shared": "bytes an object"})
+    {'bytes_with_shared': 'bytes an object, with the shared part, N = 4'}
+    """
+    from manyfields.evaluation.units import shared_by
+
+    counts = {row["objects"] for row in rows if row.get("objects")}
+    if WITH_SHARED not in titles or len(counts) != 1:
+        return titles
+    return {
+        **titles,
+        WITH_SHARED: f"{titles[WITH_SHARED].replace(WITH_SHARED, 'bytes an object')}, {shared_by(*counts)}",
+    }

@@ -46,7 +46,8 @@ class Compress(Command):
         from manyfields.collection import open_collection
         from manyfields.commands._run_folder import open_run
         from manyfields.cores import use_threads
-        from manyfields.evaluation.units import format_bytes
+        from manyfields.evaluation.costs import with_share
+        from manyfields.evaluation.units import format_bytes, shared_by
 
         if self.threads is not None:
             use_threads(self.threads)
@@ -64,8 +65,15 @@ class Compress(Command):
             )
         made = open_collection(self.out)
         after = made.sizes()
-        sizes = [format_bytes(each["per_object"]["layers"] + each["per_object"]["codec"]) for each in (before, after)]
-        print(f"{self.out}: {after['objects']:,} objects, {sizes[1]} each with the codec's share, before {sizes[0]}")
+        own = [format_bytes(each["per_object"]["layers"]) for each in (before, after)]
+        whole = [
+            format_bytes(with_share(each["per_object"]["layers"], each["shared"] + each["codec"], each["objects"]))
+            for each in (before, after)
+        ]
+        print(
+            f"{self.out}: {after['objects']:,} objects, {own[1]} of their own each, before {own[0]}; "
+            f"{shared_by(after['objects'])}: {whole[1]} each, before {whole[0]}"
+        )
         if len(made.shared_part.family.config.layers) == 1:
             parts = runs.size_breakdown(made).items()
             print("bytes of a scene: " + ", ".join(f"{part} {format_bytes(size)}" for part, size in parts))

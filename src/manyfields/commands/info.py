@@ -13,7 +13,7 @@ from manyfields.commands._tables import print_table
 from manyfields.errors import ConfigError
 
 if TYPE_CHECKING:
-    from manyfields.collection import Collection, ObjectEntry
+    from manyfields.collection import Collection
 
 OBJECTS_SHOWN = 40
 TOLD_APART = ("octree",)
@@ -79,17 +79,31 @@ def print_sizes(collection: "Collection") -> None:
         rows.append(["encoder (for fitting)", sizes["encoder"], None])
     cells = [[part, count, format_bytes(count), format_bytes(share)] for part, count, share in rows]
     title = f"{len(collection):,} objects, shared part {collection.shared_hash[:16]}"
-    print_table(["part", "bytes", "size", "for each object"], cells, title)
+    print_table(["part", "bytes", "size", f"for each object, N = {len(collection):,}"], cells, title)
 
 
 def print_objects(collection: "Collection", limit: int | None) -> None:
+    """With what the objects share, the codec included, divided by their number."""
+    from manyfields.evaluation.costs import with_share
+    from manyfields.evaluation.units import shared_by
+
     entries = [collection.entry(name) for name in islice(collection, limit)]
     metrics = sorted({name for entry in entries for name in entry.metrics} - {"stage"})
-    rows = [row_of(entry, metrics) for entry in entries]
-    if len(entries) == len(collection) and entries:
+    sizes = collection.sizes()
+    shared, count = sizes["shared"] + sizes["codec"], len(collection)
+
+    def row_of(name: str, about: list[Any], own: float, quality: list[Any]) -> list[Any]:
+        return [name, *about, round(own), round(with_share(own, shared, count)), *quality]
+
+    rows = [
+        row_of(each.id, [each.label, each.group, len(each.ranges)], each.bytes, [each.metrics.get(n) for n in metrics])
+        for each in entries
+    ]
+    if len(entries) == count and entries:
         means = [mean([entry.metrics.get(name) for entry in entries]) for name in metrics]
-        rows.append(["mean", None, None, None, round(mean([entry.bytes for entry in entries]) or 0), *means])
-    print_table(["object", "label", "group", "layers", "bytes", *metrics], rows, "Objects")
+        rows.append(row_of("mean", [None] * 3, mean([entry.bytes for entry in entries]) or 0, means))
+    columns = ["object", "label", "group", "layers", "own bytes", shared_by(max(1, count)), *metrics]
+    print_table(columns, rows, "Objects")
     if len(entries) < len(collection):
         print(f"and {len(collection) - len(entries):,} more (--all lists them)")
 
@@ -116,12 +130,7 @@ def print_totals(folder: Path, collection: "Collection", counts: tuple[int, ...]
         [row.objects, format_seconds(row.seconds), format_bytes(row.served_bytes), format_bytes(row.bytes_per_object)]
         for row in cost_account(collection, RunRecord.load(folder)).table(counts)
     ]
-    print_table(["objects", "time to fit", "bytes served", "for each object"], rows, "Totals")
-
-
-def row_of(entry: "ObjectEntry", metrics: list[str]) -> list[Any]:
-    quality = [entry.metrics.get(name) for name in metrics]
-    return [entry.id, entry.label, entry.group, len(entry.ranges), entry.bytes, *quality]
+    print_table(["objects", "time to fit", "bytes served", "for each, with the shared part"], rows, "Totals")
 
 
 def mean(values: list[float | None]) -> float | None:

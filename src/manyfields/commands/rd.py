@@ -67,6 +67,7 @@ class Rd(Command):
     def run(self) -> int:
         from manyfields import runs
         from manyfields.cores import use_threads
+        from manyfields.evaluation.units import shared_by
         from manyfields.runs.rd.report import delta_line
 
         if self.threads is not None:
@@ -90,7 +91,7 @@ class Rd(Command):
         rows = [_row("uncompressed", None, whole, whole)]
         for name, curve in kept["curves"].items():
             rows += [_row(name, point["value"], point, whole) for point in curve["points"]]
-        size = f"bytes an object, with the shared part, N = {kept['shared_by']:,}"
+        size = f"bytes an object, {shared_by(kept['shared_by'])}"
         print_table(["curve", "value", size, "times smaller", "psnr", "foreground", "loss", "ssim", "seconds"], rows)
         for row in kept["deltas"]:
             print(delta_line(row))

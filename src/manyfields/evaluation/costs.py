@@ -55,8 +55,8 @@ class CostAccount:
         return shared + _count(objects) * self.object_bytes
 
     def bytes_per_object(self, objects: int) -> float:
-        """Bytes of one object with its share of the shared part, when `objects` share it."""
-        return self.total_bytes(objects) / _count(objects)
+        """Bytes of one object with its share of the shared part and the codec, when `objects` share them."""
+        return with_share(self.object_bytes, self.shared_bytes + self.codec_bytes, objects)
 
     def table(self, counts: Sequence[int] = DEFAULT_COUNTS) -> list["CostRow"]:
         """t(N) and m(N) for each N."""
@@ -87,6 +87,15 @@ class CostRow:
     served_bytes: float
     total_bytes: float
     bytes_per_object: float
+
+
+def with_share(object_bytes: float, shared_bytes: float, objects: int) -> float:
+    """Bytes of one object with its share of what `objects` objects share. Raises ConfigError for less than 1 object.
+
+    >>> with_share(256, 9_180_000, objects=4), with_share(256, 9_180_000, objects=10_000)
+    (2295256.0, 1174.0)
+    """
+    return object_bytes + shared_bytes / _count(objects)
 
 
 def object_seconds(seconds: Iterable[float]) -> dict[str, float | None]:

@@ -1,6 +1,15 @@
 """Numbers as people read them: bytes and seconds with a fitting unit."""
 
 
+def shared_by(objects: int) -> str:
+    """What a column of bytes is called that has the shared part divided by its objects in it.
+
+    >>> shared_by(10_000)
+    'with the shared part, N = 10,000'
+    """
+    return f"with the shared part, N = {objects:,}"
+
+
 def format_bytes(count: float | None) -> str:
     """Decimal units, as storage is sold and as the papers count: 1 MB = 1,000,000 bytes.
 

@@ -55,6 +55,8 @@ def test_all_families_on_the_same_views(compared, tmp_path):
     for row in rows:
         assert row["psnr"] > 3 and row["fps"] > 0 and row["fit_seconds"] > 0 and row["objects"] == len(OBJECTS)
         assert (row["coding_seconds"] is None) == (row["stored_as"] == "float16")
+        whole = row["object_bytes"] + row["shared_bytes"] / len(OBJECTS)
+        assert row["bytes_with_shared"] == pytest.approx(whole, abs=0.1)
     for plain, small in zip(rows[:6:2], rows[1:6:2], strict=True):
         assert small["object_bytes"] < plain["object_bytes"] and small["fit_seconds"] == plain["fit_seconds"]
     records = [RunRecord.load(tmp_path / name) for name in dict(forms)]

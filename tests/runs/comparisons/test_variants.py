@@ -16,7 +16,9 @@ def test_two_variants(data, tmp_path):
     names = ("m1", "tri-planes")
     rows = compare(data, minutes=0.03, out=tmp_path, variants=names, **CHANGES)
     assert [row["variant"] for row in rows] == list(names)
-    assert all(row["psnr"] > 3 and row["object_bytes"] > 0 and row["steps"] > 0 for row in rows)
+    assert all(
+        row["psnr"] > 3 and row["bytes_with_shared"] > row["object_bytes"] > 0 and row["steps"] > 0 for row in rows
+    )
     assert rows[0]["layer0_psnr"] is not None and rows[1]["layer0_psnr"] is None
     assert json.loads((tmp_path / "compare.json").read_text())["rows"] == rows
     page = (tmp_path / "report.html").read_text()

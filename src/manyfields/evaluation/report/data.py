@@ -120,8 +120,8 @@ class Variant:
     layer0_psnr: float | None = None
     seconds: float | None = None  # the whole budget, stage 1 included
     steps: int | None = None
-    object_bytes: float | None = None
-    shared_bytes: float | None = None
+    object_bytes: float | None = None  # its own
+    shared_bytes: float | None = None  # those that all objects share, once
     render_seconds: float | None = None
     paper_psnr: float | None = None
     paper_object_seconds: float | None = None
@@ -129,6 +129,8 @@ class Variant:
     note: str = ""
     coding_seconds: float | None = None  # what compressing all objects took beyond their fit
     frames_per_second: float | None = None
+    bytes_with_shared: float | None = None  # its own, and its share of those that `objects` share
+    objects: int | None = None
 
 
 @dataclass(frozen=True)
@@ -187,11 +189,13 @@ class Headline:
     scores: Scores = Scores()
     layer0_psnr: float | None = None
     lpips_reason: str | None = None
-    object_bytes: float | None = None
-    shared_bytes: float | None = None
+    object_bytes: float | None = None  # its own
+    shared_bytes: float | None = None  # those that all objects share, the codec's too
     seconds_per_object: float | None = None
     render_seconds: float | None = None
     iou: float | None = None
+    bytes_with_shared: float | None = None  # its own, and its share of those that `objects` share
+    objects: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from manyfields import _io
-from manyfields.evaluation.report import sections
+from manyfields.evaluation.report import sections, sizes
 from manyfields.evaluation.report.data import ReportData
 
 
@@ -37,8 +37,8 @@ def render_page(data: ReportData) -> str:
             sections.section("Quality", sections.quality(data)),
             sections.section("Training", sections.charts(data)),
             sections.section(data.comparison.title if data.comparison else "", sections.comparison(data.comparison)),
-            sections.section("Cost", sections.costs(data.costs, data.cost_counts)),
-            sections.section("Objects", sections.objects(data.objects), "Click a heading to sort."),
+            sections.section("Cost", sizes.costs(data.costs, data.cost_counts)),
+            sections.section("Objects", sizes.objects(data), "Click a heading to sort."),
             sections.section("Set aside", sections.problems(data.problems), "These were not used; all else was."),
             sections.section("Remarks", sections.problems(data.remarks), "These were read otherwise than written."),
             sections.section("Notes", sections.notes(data)),

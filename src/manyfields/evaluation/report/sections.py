@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from manyfields.evaluation.costs import CostAccount, CostRow
 from manyfields.evaluation.report.data import (
     Comparison,
     ObjectResult,
@@ -17,23 +16,9 @@ from manyfields.evaluation.report.data import (
 )
 from manyfields.evaluation.report.figures import histogram, line_chart
 from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
+from manyfields.evaluation.report.sizes import SCORE_COLUMNS, UNJUDGED_SCORES, sharing
 from manyfields.evaluation.report.tables import Column, decimals, percent, table
-from manyfields.evaluation.units import format_bytes, format_seconds
-
-SCORE_COLUMNS = (
-    Column("PSNR", lambda row: row.scores.psnr, decimals(2), "dB", "high"),
-    Column("foreground", lambda row: row.scores.foreground_psnr, decimals(2), "PSNR, dB", "high"),
-    Column("holes", lambda row: row.scores.holes, percent, "of pixels inside", "low"),
-    Column("holes", lambda row: row.scores.worst_holes, percent, "worst view", "low"),
-    Column("SSIM", lambda row: row.scores.ssim, decimals(4), "", "high"),
-    Column("LPIPS", lambda row: row.scores.lpips, decimals(4), "squeeze", "low"),
-    Column("layer 0", lambda row: row.layer0_psnr, decimals(2), "PSNR, dB", "high"),
-)
-# Without a best value in bold: objects and splits do not compete with one another.
-UNJUDGED_SCORES = (
-    *(Column(c.title, c.read, c.show, c.unit) for c in SCORE_COLUMNS),
-    Column("IoU", lambda row: row.iou, decimals(4)),
-)
+from manyfields.evaluation.units import format_bytes, format_seconds, shared_by
 
 
 def section(title: str, body: str, lead: str = "") -> str:
@@ -81,8 +66,9 @@ def headline(data: ReportData) -> str:
         ("layer 0 PSNR", fixed(top.layer0_psnr, 2, "dB"), "from the first bytes alone"),
         ("SSIM", fixed(scores.ssim, 4), "1 is identical"),
         ("LPIPS", fixed(scores.lpips, 4) or no_lpips, top.lpips_reason or "squeeze, 0 is identical"),
-        ("bytes an object", format_bytes(top.object_bytes), "on disk, all layers"),
+        ("bytes an object", format_bytes(top.object_bytes), "its own, all layers"),
         ("shared part", format_bytes(top.shared_bytes), "once for all objects"),
+        ("bytes an object", format_bytes(top.bytes_with_shared), shared_by(top.objects or 1)),
         ("time an object", format_seconds(top.seconds_per_object), "to fit one more"),
         ("render", format_seconds(top.render_seconds), "one view"),
     )  # fmt: skip
@@ -152,15 +138,16 @@ def comparison(found: Comparison | None) -> str:
         Column("coding", lambda v: v.coding_seconds, format_seconds, "in all"),
         Column("render", lambda v: v.render_seconds, format_seconds, "a view", "low"),
         Column("fps", lambda v: v.frames_per_second, decimals(2), "views a second", "high"),
-        Column("bytes", lambda v: v.object_bytes, format_bytes, "an object", "low"),
+        Column("bytes", lambda v: v.object_bytes, format_bytes, "an object, its own"),
         Column("shared", lambda v: v.shared_bytes, format_bytes, "once"),
+        Column("bytes", lambda v: v.bytes_with_shared, format_bytes, f"an object, {sharing(found.variants)}", "low"),
     )
     beside = (
         name,
         Column("here", lambda v: v.scores.psnr, decimals(2), "PSNR, dB"),
         Column("paper", lambda v: v.paper_psnr, decimals(2), "PSNR, dB"),
-        Column("here", lambda v: v.object_bytes, format_bytes, "bytes an object"),
-        Column("paper", lambda v: v.paper_object_bytes, format_bytes, "bytes an object"),
+        Column("here", lambda v: v.object_bytes, format_bytes, "own bytes of an object"),
+        Column("paper", lambda v: v.paper_object_bytes, format_bytes, "own bytes of an object"),
         Column("paper", lambda v: v.paper_object_seconds, format_seconds, "time an object"),
     )
     variants: Sequence[Variant] = found.variants
@@ -185,56 +172,6 @@ def _sheet(found: Comparison) -> str:
     )
 
 
-def costs(account: CostAccount | None, counts: Sequence[int]) -> str:
-    """What was measured, and the totals of the paper for N objects."""
-    if account is None:
-        return ""
-    n1 = account.stage1_objects
-    per_view = account.training_views_per_second
-    layers = [(f"layer {i}, mean an object", format_bytes(size)) for i, size in enumerate(account.object_layer_bytes)]
-    lines = [
-        (f"stage 1, {n1:,} object{'s' if n1 != 1 else ''} and the shared part", format_seconds(account.stage1_seconds)),
-        ("stage 2, mean an object", format_seconds(account.object_seconds_mean)),
-        ("stage 2, median an object", format_seconds(account.object_seconds_median)),
-        ("training", "–" if per_view is None else f"{per_view:,.1f} views/s"),
-        ("decode one object", format_seconds(account.decode_seconds)),
-        ("render one view", format_seconds(account.render_seconds)),
-        ("shared part", format_bytes(account.shared_bytes)),
-        ("codec", format_bytes(account.codec_bytes) if account.codec_bytes else "–"),
-        ("encoder, for fitting only", format_bytes(account.encoder_bytes)),
-        *(layers if len(layers) > 1 else []),
-        ("bytes, mean an object", format_bytes(account.object_bytes)),
-    ]
-    measured = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in lines if value != "–")
-    columns = (
-        Column("N", lambda row: row.objects, decimals(0), "objects"),
-        Column("t(N)", lambda row: row.seconds, format_seconds),
-        Column("m(N)", lambda row: row.served_bytes, format_bytes, "to serve"),
-        Column("m(N)", lambda row: row.total_bytes, format_bytes, "with encoder"),
-        Column("an object", lambda row: row.bytes_per_object, format_bytes, "with its share"),
-    )
-    rows: Sequence[CostRow] = account.table(counts)
-    formula = (
-        "t(N) = stage 1 + max(0, N − N₁) × stage 2 an object; m(N) = shared part + codec + N × bytes an object. "
-        f"N₁ = {n1:,}; extrapolated from this run."
-    )
-    totals = f"<div>{table(columns, rows)}<p class=note>{formula}</p></div>"
-    return f"<div class=pair><dl class=measured>{measured}</dl>{totals}</div>"
-
-
-def objects(rows: Sequence[ObjectResult]) -> str:
-    columns = (
-        Column("object", lambda row: row.id, text=True),
-        Column("group", lambda row: row.group, text=True),
-        Column("stage", lambda row: row.stage, decimals(0)),
-        Column("train", lambda row: row.train_views, decimals(0), "views"),
-        Column("held out", lambda row: row.test_views, decimals(0), "views"),
-        *UNJUDGED_SCORES,
-        Column("bytes", lambda row: row.bytes, decimals(0), "on disk"),
-    )
-    return table(columns, rows, sortable=True) if rows else ""
-
-
 def problems(found: Sequence[SetAside]) -> str:
     columns = (
         Column("object", lambda row: row.object, text=True),
@@ -257,7 +194,9 @@ def config(data: ReportData) -> str:
 
 def _object(result: ObjectResult, rank: str, lossless: bool) -> str:
     facts = [f"<b>{result.scores.psnr:.2f} dB</b>"] if result.scores.psnr is not None else []
-    facts += [f"stage {result.stage}"] + ([format_bytes(result.bytes)] if result.bytes is not None else [])
+    facts += [f"stage {result.stage}"] + (
+        [f"{format_bytes(result.bytes)} of its own"] if result.bytes is not None else []
+    )
     badge = f"<span class=rank>{rank}</span>" if rank else ""
     rows = "".join(_views(picture, lossless) for picture in result.pictures) + _maps(result.maps)
     return (

@@ -175,6 +175,8 @@ def _report(folder: Path, name: str, steps: int, objects: int, rows: Sequence[di
             seconds=row["seconds"],
             steps=steps,
             object_bytes=row["coded_bytes"] or row["paper_bytes"],
+            bytes_with_shared=row["coded_bytes"] or row["paper_bytes"],
+            objects=1,
             paper_psnr=row["paper_psnr"],
             paper_object_bytes=PAPER.get(row["method"], (None, None))[1],
         )
@@ -182,7 +184,7 @@ def _report(folder: Path, name: str, steps: int, objects: int, rows: Sequence[di
     ]
     note = (
         f"Means over {objects} objects, {steps} steps for each method, held-out views from decoded bytes. Bytes of vq "
-        "methods are every byte, entropy coded; of the others features or codebooks and the network."
+        "methods are every byte, entropy coded; of the others features or codebooks and the network. Nothing is shared."
     )
     write_report(
         folder / "report.html",

@@ -13,6 +13,7 @@ from manyfields._lock import only_process
 from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
+from manyfields.evaluation.costs import with_share
 from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 from manyfields.fitting.progress import Progress, silent
@@ -55,7 +56,8 @@ def compare_families(
     already goes on or is kept. Writes compare.json, families.png and report.html.
 
     Returns one row a family and way to store it: `psnr`, `foreground_psnr` (dB), `ssim`, `lpips`, `holes` and
-    `worst_holes` (shares of pixels), mean `object_bytes`, `shared_bytes` (tables of the codec included), `fit_seconds`
+    `worst_holes` (shares of pixels), mean `object_bytes`, `shared_bytes` (tables of the codec included),
+    `bytes_with_shared` (an object's own, and these divided by the `objects` of the comparison), `fit_seconds`
     and, beyond these, `coding_seconds` of all objects, `fps` (views of the data's size a second, of one object). Raises
     ConfigError for a family that is not known, ViewError for an object that is not there, RunError where `out` holds
     figures of other settings, or runs hold out other views.
@@ -124,6 +126,9 @@ def _kept(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     begun = any((folder / name / FILE).exists() for name in SYSTEMS)
     kept = read_json(path) if path.exists() else None
     if isinstance(kept, dict) and kept.get("settings") == given:
+        for row in kept["rows"]:  # an earlier version did not divide
+            whole = with_share(row["object_bytes"], row["shared_bytes"], row["objects"])
+            row.setdefault("bytes_with_shared", round(whole, 1))
         return kept
     if begun:
         raise RunError(f"{folder} holds runs of other settings, objects or data: choose another folder")
@@ -160,6 +165,7 @@ def _add_row(folder: Path, kept: dict[str, Any], name: str, form: str, progress:
             **found["mean"],
             "object_bytes": round(costs.object_bytes, 1),
             "shared_bytes": costs.shared_bytes + costs.codec_bytes,
+            "bytes_with_shared": round(costs.bytes_per_object(len(collection)), 1),
             "fit_seconds": fit_seconds(record),
             "coding_seconds": record.seconds.get("compress"),
             "fps": 1.0 / costs.render_seconds if costs.render_seconds else None,
@@ -175,7 +181,8 @@ def _write_report(
 ) -> None:
     named = [(row, row["family"], row["stored_as"]) for row in rows]
     columns = [
-        PictureColumn(family, form, _place(folder, family, form), row["object_bytes"]) for row, family, form in named
+        PictureColumn(family, form, _place(folder, family, form), row["object_bytes"], row["bytes_with_shared"])
+        for row, family, form in named
     ]
     picture = family_pictures(columns, progress)
     write_picture(folder / PICTURE, picture)
@@ -186,8 +193,9 @@ def _write_report(
     note = (
         f"Each family had {minutes:g} minutes for all {rows[0]['objects']} objects together, on the same machine, with "
         "the same seed, views and held-out views. Figures are of stored bytes: in float16, and by the family's codec. "
-        "Shared bytes hold the codec's tables. Time is that of the fit; coding comes on top of it, for all objects. "
-        "Codecs of fused planes and octrees learn from views again, which may improve objects after a short fit."
+        "Shared bytes hold the codec's tables, and are divided by the objects in the last column. Time is that of the "
+        "fit; coding comes on top of it, for all objects. Codecs of fused planes and octrees learn from views again, "
+        "which may improve objects after a short fit."
     )
     comparison = Comparison(
         tuple(_variant(row) for row in rows),
@@ -219,5 +227,7 @@ def _variant(row: Row) -> Variant:
         steps=row["steps"] if row["coding_seconds"] is None else None,
         object_bytes=row["object_bytes"],
         shared_bytes=row["shared_bytes"],
+        bytes_with_shared=row["bytes_with_shared"],
+        objects=row["objects"],
         frames_per_second=row["fps"],
     )

@@ -28,6 +28,8 @@ class PictureColumn:
     form: str
     run: Path
     object_bytes: float
+    """Its own."""
+    bytes_with_shared: float
 
 
 def family_pictures(columns: Sequence[PictureColumn], progress: Progress) -> UInt8[np.ndarray, "height width 3"]:
@@ -46,8 +48,10 @@ def family_pictures(columns: Sequence[PictureColumn], progress: Progress) -> UIn
             quality = mean_scores(seen.scores()).psnr
             row.append((as_bytes(seen.rendered)[0].numpy(), "" if quality is None else f"{quality:.2f} dB"))
         progress("pictures", place + 1, len(columns))
-    titles = [["held-out view", ""]]
-    titles += [[column.family, f"{column.form}, {format_bytes(column.object_bytes)}"] for column in columns]
+    titles = [["held-out view", "", ""]]
+    for column in columns:
+        own, whole = format_bytes(column.object_bytes), format_bytes(column.bytes_with_shared)
+        titles.append([f"{column.family}, {column.form}", f"{own}, with the", f"shared part {whole}"])
     return labelled_grid(titles, cells)
 
 

@@ -115,7 +115,9 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
         "fit_seconds": seconds,
         "steps": steps,
         "object_bytes": costs.object_bytes,
-        "shared_bytes": costs.shared_bytes,
+        "shared_bytes": costs.shared_bytes + costs.codec_bytes,
+        "objects": len(collection),
+        "bytes_with_shared": costs.bytes_per_object(len(collection)),
         "render_ms": None if costs.render_seconds is None else 1000 * costs.render_seconds,
         "paper_psnr": paper_psnr,
     }
@@ -126,10 +128,12 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
         seconds,
         steps,
         costs.object_bytes,
-        costs.shared_bytes,
+        costs.shared_bytes + costs.codec_bytes,
         costs.render_seconds,
         paper_psnr,
         None if paper_minutes is None else 60 * paper_minutes,
         paper_bytes,
+        bytes_with_shared=costs.bytes_per_object(len(collection)),
+        objects=len(collection),
     )
     return row, variant

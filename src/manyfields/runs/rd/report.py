@@ -23,7 +23,8 @@ NOTE = (
 def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
     """Write the report of what rd.json holds."""
     whole = kept["uncompressed"]
-    variants = [Variant("uncompressed", _scores(whole), object_bytes=whole["bytes"])]
+    objects = kept["shared_by"]
+    variants = [Variant("uncompressed", _scores(whole), bytes_with_shared=whole["bytes"], objects=objects)]
     curves = []
     for name, curve in kept["curves"].items():
         points = sorted(curve["points"], key=lambda point: point["bytes"])
@@ -33,7 +34,8 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
                 f"{name}, {curve['knob']} {point['value']:g}",
                 _scores(point),
                 seconds=point["seconds"],
-                object_bytes=point["bytes"],
+                bytes_with_shared=point["bytes"],
+                objects=objects,
                 note=", ".join(f"{part} {size:,.0f}" for part, size in point["parts"].items()),
             )
             for point in points

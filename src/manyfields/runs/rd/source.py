@@ -11,6 +11,7 @@ from torch import Tensor
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import stored_sampler
 from manyfields.errors import ConfigError, RunError, ViewError
+from manyfields.evaluation.costs import with_share
 from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.fields.codes import ObjectCodes
 from manyfields.fitting.data import FittingObject
@@ -101,11 +102,11 @@ class RdSource:
     def uncompressed(self) -> tuple[float, Scores]:
         """Bytes an object, the shared part's share included, and the mean scores of the run as it is stored."""
         sizes = self.collection.sizes()
-        shared = (sizes["shared"] + sizes["codec"]) / len(self.collection)
         own = [self.collection.entry(name).bytes for name in self.objects]
         scores = []
         for name in self.objects:
             item = self.collection[name]
             bounds = torch.as_tensor(item.entry.bounds, dtype=torch.float32)
             scores.append(self.scores(name, self.collection.shared_part, item.code(), bounds))
-        return sum(own) / len(own) + shared, mean_scores(scores)
+        whole = with_share(sum(own) / len(own), sizes["shared"] + sizes["codec"], len(self.collection))
+        return whole, mean_scores(scores)
