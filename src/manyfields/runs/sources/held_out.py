@@ -103,8 +103,7 @@ def measure_codes(
     coarse: bool = True,
     seen: Seen = not_told,
 ) -> dict[str, float]:
-    """Scores of the held-out views, of the whole object, and PSNR of them and of their foreground, of its coarser levels
-    with `coarse`.
+    """Scores of the held-out views of the whole object, and with `coarse` both PSNR of its coarser levels.
 
     Empty without held-out views.
     """
