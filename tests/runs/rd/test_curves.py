@@ -202,15 +202,16 @@ def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
 
 def test_deltas_by_foreground_psnr_stand_beside_those_by_psnr():
     points = [{"bytes": 1000.0 * 2**n, "psnr": 30.0 + n, "foreground_psnr": 20.0 + n} for n in range(4)]
-    # Half the bytes for the same whole images; of the foreground alone these bytes bring nothing.
-    half = [{**p, "bytes": p["bytes"] / 2, "foreground_psnr": p["foreground_psnr"] - 1} for p in points]
+    # Half the bytes for the same whole images, of which the foreground has lost something.
+    half = [{**p, "bytes": p["bytes"] / 2, "foreground_psnr": p["foreground_psnr"] - 0.5} for p in points]
     row, _ = deltas({"a": {"points": points}, "b": {"points": half}}, "cubic")
-    assert row["bd_psnr_db"] == pytest.approx(1.0) and row["foreground_bd_psnr_db"] == pytest.approx(0.0)
-    assert row["bd_rate_percent"] == pytest.approx(-50.0) and row["foreground_bd_rate_percent"] == pytest.approx(0.0)
-    assert row["foreground_bd_rate_overlap"] == pytest.approx(2 / 3) and row["foreground_bd_rate_reason"] is None
+    assert row["bd_psnr_db"] == pytest.approx(1.0) and row["foreground_bd_psnr_db"] == pytest.approx(0.5)
+    less = 100 * (2**-0.5 - 1)
+    assert row["bd_rate_percent"] == pytest.approx(-50.0) and row["foreground_bd_rate_percent"] == pytest.approx(less)
+    assert row["foreground_bd_rate_overlap"] == pytest.approx(2.5 / 3) and row["foreground_bd_rate_reason"] is None
     whole, inside = delta_line(row).split(". By foreground PSNR: ")
     assert whole == "b against a: BD-rate -50.00 % (overlap 100 %), BD-PSNR +1.000 dB (overlap 67 %)"
-    assert inside.endswith("0.00 % (overlap 67 %), BD-PSNR +0.000 dB (overlap 67 %)")
+    assert inside == "BD-rate -29.29 % (overlap 83 %), BD-PSNR +0.500 dB (overlap 67 %)"
     half[0]["foreground_psnr"] = None
     row, _ = deltas({"a": {"points": points}, "b": {"points": half}}, "cubic")
     assert not any(name.startswith("foreground") for name in row) and "foreground" not in delta_line(row)

@@ -16,7 +16,7 @@ from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
-from manyfields.families.octree.baselines.methods import METHODS, Trial, check_methods
+from manyfields.families.octree.baselines.methods import METHODS, Trial, by_name, check_methods
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.fitting.data import image_size, load_object, load_views
@@ -112,7 +112,8 @@ def new_trial(views: ObjectViews, held_out: float, seed: int, steps: int, config
         raise ConfigError(f"object {views.id}: no views are held out, so nothing can be measured; it needs more views")
     test = item.test[:: math.ceil(len(item.test) / MOST_VIEWS)]
     rgba, cameras = load_views(views, test, size)
-    return Trial(item, torch.from_numpy(composite(rgba.numpy())).float() / 255.0, cameras, config, steps, seed)
+    truth, alpha = torch.from_numpy(composite(rgba.numpy())).float() / 255.0, rgba[..., 3].float() / 255.0
+    return Trial(item, truth, alpha, cameras, config, steps, seed)
 
 
 def _part(progress: Progress, name: str, before: int, parts: int) -> Callable[[int, int], None]:
@@ -130,14 +131,14 @@ def _fit(trial: Trial, method: str, entry: dict[str, Any], tell: Callable[[int, 
     def after_step(done: int, fitter: OctreeFitter) -> None:
         tell(done, trial.steps)
         if method == "uncompressed" and done % max(1, trial.steps // PROBES) == 0:
-            curve.append(trial.psnr(fitter.shared.family, fitter.codes[0].table.detach(), every=2))
+            curve.append(trial.quality(fitter.shared.family, fitter.codes[0].table.detach(), every=2))
 
     family, code, seconds = trial.fit(method, after_step)
     for name, figures in trial.measure(family, code).items():
         entry["methods"][name or method] = figures
     entry["methods"][method] |= {"seconds": seconds}
     if curve:
-        entry["methods"][method]["curve"] = curve
+        entry["methods"][method] |= by_name("curve", curve)
     entry |= {"corners": trial.tree.corner_counts, "train_views": len(trial.item.train), "views": len(trial.truth)}
     entry["size"] = list(trial.truth.shape[2:0:-1])
 
@@ -150,11 +151,12 @@ def mean_rows(objects: dict[str, Any], ids: Sequence[str]) -> list[dict[str, Any
         if not all(method in each for each in methods):
             continue
         found = [each[method] for each in methods]
-        row: dict[str, Any] = {"method": method, "psnr": _mean(found, "psnr")}
-        row["loss_db"] = None
-        if all("uncompressed" in each for each in methods) and method != "uncompressed":
-            losses = [each["uncompressed"]["psnr"] - each[method]["psnr"] for each in methods]
-            row["loss_db"] = sum(losses) / len(losses)
+        qualities = {"loss_db": "psnr", "foreground_loss_db": "foreground_psnr"}
+        row: dict[str, Any] = {"method": method, **{name: _mean(found, name) for name in qualities.values()}}
+        whole = [each["uncompressed"] for each in methods if "uncompressed" in each]
+        for loss, name in qualities.items():
+            best = _mean(whole, name) if len(whole) == len(methods) and method != "uncompressed" else None
+            row[loss] = None if best is None or row[name] is None else best - row[name]
         for key in ("paper_bytes", "paper_ratio", "bytes", "ratio", "coded_bytes", "coded_ratio", "seconds"):
             row[key] = _mean(found, key)
         row["paper_psnr"] = PAPER.get(method, (None, None))[0]
@@ -171,7 +173,7 @@ def _report(folder: Path, name: str, steps: int, objects: int, rows: Sequence[di
     variants = [
         Variant(
             row["method"],
-            Scores(psnr=row["psnr"]),
+            Scores(psnr=row["psnr"], foreground_psnr=row["foreground_psnr"]),
             seconds=row["seconds"],
             steps=steps,
             object_bytes=row["coded_bytes"] or row["paper_bytes"],

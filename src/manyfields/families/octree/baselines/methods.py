@@ -9,7 +9,7 @@ All of an object's methods take the same steps. Quality is that of decoded bytes
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,8 @@ from manyfields.cameras import Cameras
 from manyfields.compression.halves import as_halves
 from manyfields.compression.network_bytes import decode_network, encode_network
 from manyfields.errors import ConfigError
+from manyfields.evaluation.metrics import foreground_psnr, psnr
+from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.families.octree.baselines.hashed import LevelHashes, hashed_code
 from manyfields.families.octree.baselines.quantisers import KMeans, LowRank, Quantiser, Uncompressed, through
 from manyfields.families.octree.codebooks.indices import (
@@ -51,6 +53,8 @@ AFTERWARDS: dict[str, Quantiser] = {
     **{f"low_rank{kept}": LowRank(kept) for kept in (8, 4, 2, 1)},
 }
 METHODS = ("uncompressed", "vq6", "vq4", "vq2", "vq1", "hash16", "hash14", "hash12", "hash10", "vq6_from_noise")
+Quality = dict[str, float | None]
+"""`psnr` and `foreground_psnr` in dB."""
 PATTERN = re.compile(r"uncompressed|vq(\d+)(_from_noise)?|hash(\d+)")
 
 
@@ -65,10 +69,11 @@ def check_methods(names: Sequence[str]) -> None:
 
 @dataclass
 class Trial:
-    """One object, its octree, and held-out views (V, H, W, 3) that no method learns from."""
+    """One object, its octree, and held-out views (V, H, W, 3) with their alpha (V, H, W) that no method learns from."""
 
     item: FittingObject
     truth: Tensor
+    alpha: Tensor
     cameras: Cameras
     config: OctreeConfig
     steps: int
@@ -115,20 +120,22 @@ class Trial:
         return family, fitter.codes[0], spent
 
     @torch.no_grad()
-    def psnr(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> float:
-        """Mean over held-out views, of the first `level` levels of a table of features."""
+    def quality(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> Quality:
+        """Means over held-out views, of the first `level` levels of a table of features."""
         shared, bounds = SharedPart(family, None), self.item.bounds[None]
         field = family.field(OctreeCodes((self.tree,), table), level)
         side = self.config.guide_side
         hull = self.tree.occupied(self.item.bounds, side).to(torch.uint8)[None]
         occupancy = Occupancy.of(guide_of(field, bounds, hull, side), bounds)
-        found = []
+        found: list[Scores] = []
         for view in range(0, len(self.truth), every):
             seen = shared.pictures_of(field, self.cameras[[view]][None], bounds, MEASURING, guide=occupancy)
             assert seen.images is not None
-            error = (seen.images[0, 0].permute(1, 2, 0).clamp(0, 1) - self.truth[view]).square().mean()
-            found.append(-10.0 * float(error.log10()))
-        return sum(found) / len(found)
+            image, truth = seen.images[0].permute(0, 2, 3, 1).clamp(0, 1), self.truth[view : view + 1]
+            (inside,) = foreground_psnr(image, truth, self.alpha[view : view + 1])
+            found.append(Scores(psnr=float(psnr(image, truth)), foreground_psnr=inside))
+        mean = mean_scores(found)
+        return {"psnr": mean.psnr, "foreground_psnr": mean.foreground_psnr}
 
     def measure(self, family: OctreeFamily, code: OctreeCode) -> dict[str, dict[str, Any]]:
         """PSNR and bytes of what a method learned: itself as '', and of features what other codes make of them."""
@@ -144,13 +151,13 @@ class Trial:
         for name, quantiser in {"": Uncompressed(), **AFTERWARDS}.items():
             tables, data = through(quantiser, levels)
             found[name] = self._figures(stored, torch.cat(tables), sum(map(len, data)))
-        found[""]["levels"] = [self.psnr(stored, as_halves(code.table), n) for n in range(1, len(levels))]
-        found[""]["levels"].append(found[""]["psnr"])
+        coarse = [self.quality(stored, as_halves(code.table), level) for level in range(1, len(levels))]
+        found[""] |= by_name("levels", [*coarse, found[""]])
         return found
 
     def _figures(self, family: OctreeFamily, table: Tensor, size: int) -> dict[str, Any]:
         size += 2 * len(_numbers(family))
-        return {"psnr": self.psnr(family, table), "paper_bytes": size, "paper_ratio": self._whole(family) / size}
+        return {**self.quality(family, table), "paper_bytes": size, "paper_ratio": self._whole(family) / size}
 
     def _whole(self, family: OctreeFamily) -> int:
         """Bytes of features and network as float16."""
@@ -164,12 +171,13 @@ class Trial:
         back = decode_vq(coded)
         table = torch.cat([level.codebook[level.indices.long()] for level in back.levels])
         network = _with_numbers(self.config, back.network)
-        curve = [self.psnr(network, table, level) for level in range(1, len(levels) + 1)]
+        curve = [self.quality(network, table, level) for level in range(1, len(levels) + 1)]
+        finer = self.quality(stored_network(family, 16), table)
         sizes, tight = size_table(data), size_table(coded)
         return {
-            "psnr": curve[-1],
-            "psnr_with_network_of_16_bits": self.psnr(stored_network(family, 16), table),
-            "levels": curve,
+            **curve[-1],
+            **{f"{name}_with_network_of_16_bits": value for name, value in finer.items()},
+            **by_name("levels", curve),
             "level_bytes": [size_table(coded, level).total for level in range(1, len(levels) + 1)],
             "paper_bytes": sizes.paper,
             "paper_ratio": sizes.paper_ratio,
@@ -179,6 +187,16 @@ class Trial:
             "coded_ratio": tight.ratio,
             "parts": dict(tight.rows()),
         }
+
+
+def by_name(what: str, curve: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """PSNR along a curve, and foreground PSNR beside it.
+
+    >>> by_name("levels", [{"psnr": 30.0, "foreground_psnr": 24.0}, {"psnr": 31.0, "foreground_psnr": 25.0}])
+    {'levels': [30.0, 31.0], 'levels_foreground_psnr': [24.0, 25.0]}
+    """
+    whole, inside = ([each[name] for each in curve] for name in ("psnr", "foreground_psnr"))
+    return {what: whole, f"{what}_foreground_psnr": inside}
 
 
 def stored_network(family: OctreeFamily, bits: int) -> OctreeFamily:
