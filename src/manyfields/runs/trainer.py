@@ -15,6 +15,10 @@ from manyfields.fitting.progress import Progress, silent
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 8
+SHOWN = {name: name for name in ("latent", "rgb", "values", "held_out_psnr")} | {
+    "held_out_foreground_psnr": "foreground"
+}
+"""Figures of a step that stand beside its progress, and what they are called there, where there is little room."""
 Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
 
@@ -189,8 +193,7 @@ class StageTrainer:
 
 
 def _shown(losses: dict[str, float]) -> dict[str, float]:
-    kept = ("latent", "rgb", "values", "held_out_psnr", "held_out_foreground_psnr")
-    return {name: value for name, value in losses.items() if name in kept}
+    return {SHOWN[name]: value for name, value in losses.items() if name in SHOWN}
 
 
 def seconds_per_step(
