@@ -1,40 +1,16 @@
-"""What benchmarks of several subjects share: objects to take, curves, Tri-Planes to compare with, clocks, memory."""
+"""What benchmarks of several subjects share: curves, Tri-Planes to compare with, clocks, memory."""
 
-import hashlib
 import resource
-import shutil
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.places import SHARED
 from manyfields import runs
-from manyfields._io import read_json
 from manyfields.collection import Collection
 from manyfields.runs import RunRecord, presets, settings_to_json
-
-
-def designs(work: Path) -> list[str]:
-    """One vehicle of each design (`group`), in an order that has nothing to do with its looks."""
-    groups = defaultdict(list)
-    for entry in read_json(SHARED / "data" / "models" / "vehicles" / "manifest.json"):
-        if (work / "views" / entry["id"] / "transforms.json").exists():
-            groups[entry["group"]].append(entry["id"])
-    return [sorted(groups[name])[0] for name in sorted(groups, key=lambda n: hashlib.sha256(n.encode()).hexdigest())]
-
-
-def folder_of(work: Path, name: str, ids: list[str]) -> Path:
-    """A set of some of the rendered vehicles, as links."""
-    folder = work / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for item in ids:
-        (folder / item).symlink_to((work / "views" / item).resolve(), target_is_directory=True)
-    return folder
 
 
 def time_to(curve: list[tuple[float, float]], quality: float) -> float | None:

@@ -1,4 +1,7 @@
-"""How benchmarks keep what they measure: two flags that all have, and one way to write rows and to say them."""
+"""How benchmarks keep what they measure: two flags that all have, and one way to write rows and to say them.
+
+Loads no torch: some scripts choose threads first.
+"""
 
 import argparse
 from collections.abc import Iterable
@@ -8,7 +11,6 @@ from pathlib import Path
 from benchmarks.places import RESULTS
 from manyfields.evaluation.origin import Origin, current_commit, retraceable
 from manyfields.evaluation.record import Record, write_records
-from manyfields.runs import RunRecord
 
 
 def add_flags(parser: argparse.ArgumentParser, name: str) -> None:
@@ -33,6 +35,8 @@ def trained_by(run: Path, rows: Iterable[Record], more: Iterable[Origin] = ()) -
 
     Raises RunError where an earlier version, which did not record it, began the run.
     """
+    from manyfields.runs import RunRecord
+
     trained = tuple(dict.fromkeys([*RunRecord.load(run).trained, *more]))
     return [replace(row, trained=trained) for row in rows]
 

@@ -4,6 +4,8 @@
     python -m benchmarks.gpu run FILE --out DIR          # there: rows in DIR/gpu.json, named by the device
     python -m benchmarks.gpu run FILE --out DIR --smoke  # anywhere: that it runs, in a minute of a CPU
 
+With --draft rows of code of no clean commit are taken too, and go to DIR/gpu.draft.json.
+
 `run` needs torch, numpy, safetensors, jaxtyping and (for the kernels) Triton, which comes with torch. First it asserts
 that the kernels equal the plain form in float64; then it times them, fits in waves, renders.
 """
@@ -27,8 +29,11 @@ def run(arguments: argparse.Namespace) -> None:
     from benchmarks.floor.peaks import measured_cpu, measured_cuda, short_name
     from benchmarks.gpu.data import unpack
     from benchmarks.gpu.rows import Rows
+    from manyfields.evaluation.origin import current_commit, retraceable
 
-    smoke = arguments.smoke
+    smoke, commit = arguments.smoke, current_commit()
+    if not arguments.draft and not retraceable(commit):
+        raise SystemExit(f"error: this is not the code of a commit ({commit}): run a clean checkout, or a --draft")
     if not smoke and not torch.cuda.is_available():
         raise SystemExit("error: no GPU here that PyTorch can use; try --smoke, which runs small sizes on the CPU")
     device = torch.device("cpu" if smoke and not torch.cuda.is_available() else "cuda")
@@ -39,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         packed = replace(packed, settings=settings, objects=packed.objects[:2])
     machine = measured_cpu(torch.get_num_threads()) if device.type == "cpu" else measured_cuda()
     prefix = f"smoke_{short_name(device)}" if smoke else short_name(device)
-    rows = Rows(arguments.out / "gpu.json", prefix, device, machine, smoke)
+    rows = Rows(arguments.out / "gpu.json", prefix, device, machine, smoke, arguments.draft)
     rows.peaks()
     for name in arguments.parts or ("kernels", "render", "fit", "paper"):
         getattr(rows, name)(packed)
@@ -61,6 +66,7 @@ def main() -> None:
     running.add_argument("file", type=Path)
     running.add_argument("--out", type=Path, required=True)
     running.add_argument("--smoke", action="store_true", help="small sizes, on a CPU too")
+    running.add_argument("--draft", action="store_true", help="try something out: rows go to gpu.draft.json")
     running.add_argument("--parts", nargs="*", choices=("kernels", "render", "fit", "paper"))
     running.set_defaults(do=run)
     arguments = parser.parse_args()

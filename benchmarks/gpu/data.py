@@ -114,7 +114,7 @@ def pack(work: Path, out: Path, objects: int, minutes: float) -> int:
     bench.views()
     run = bench.shared_run()
     collection, settings = open_collection(run), RunRecord.load(run).settings
-    found = read_views(work / "views")
+    found = read_views(bench.views_at)
     arrays: dict[str, np.ndarray] = {f"shared/{name}": each.numpy() for name, each in collection.shared().items()}
     stored = collection[collection.ids[0]]
     box = torch.as_tensor(stored.bounds, dtype=torch.float32)[None]

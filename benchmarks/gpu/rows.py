@@ -16,6 +16,7 @@ from benchmarks.gpu.data import Packed
 from benchmarks.gpu.fit import Fitted, Sizes, paper_work, to_quality
 from benchmarks.gpu.kernels import Case, check, floors, timings
 from manyfields.cameras import Cameras, orbit
+from manyfields.evaluation.origin import origin_here
 from manyfields.evaluation.record import Record, new_record, write_records
 
 QUALITY = 29.0  # dB
@@ -38,15 +39,20 @@ class Rows:
     device: torch.device
     machine: Machine
     smoke: bool
+    draft: bool = False
 
     def write(self, *rows: tuple[str, float | None, str, str]) -> None:
         records: list[Record] = []
         for name, value, unit, note in rows:
-            records.append(new_record(f"{self.prefix}.{name}", value, unit, f"{note}; {self.machine.name}"))
+            records.append(
+                new_record(
+                    f"{self.prefix}.{name}", value, unit, f"{note}; {self.machine.name}", trained=[origin_here()]
+                )
+            )
             shown = " not reached" if value is None else f"{value:12.5g}"
             print(f"{records[-1].name:52} {shown} {unit:9} {note}", flush=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_records(self.path, records)
+        write_records(self.path, records, draft=self.draft)
 
     def peaks(self) -> None:
         machine = self.machine

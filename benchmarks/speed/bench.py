@@ -1,21 +1,23 @@
 """What the parts of this benchmark share: vehicles, runs to render and to fit against, and rows."""
 
-import hashlib
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from benchmarks.common import designs, folder_of
-from benchmarks.places import RESULTS, SHARED
+from benchmarks.places import MODELS
+from benchmarks.split import designs, links_to
 from manyfields import runs
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.evaluation.origin import Origin
+from manyfields.evaluation.record import Record, new_record
 from manyfields.fitting.data import FittingObject, load_object
 from manyfields.runs import RunRecord
 from manyfields.views import read_views
 from manyfields.views.inventory import make_inventory
-from manyfields.views.mesh_sources import MeshSource, find_meshes
+from manyfields.views.mesh_sources import find_meshes
 from manyfields.views.render_set import render_set
 
-ROWS = RESULTS / "speed.json"
 FIRST, NEW = 8, 16  # designs that make the shared part, and those that there are beside them
 VIEWS, SIZE = 160, 128
 
@@ -31,73 +33,88 @@ class Bench:
     @property
     def real(self) -> bool:
         """Whether the vehicles of ../shared are at hand; procedural ones stand in for them where they are not."""
-        return (SHARED / "data" / "models" / "vehicles" / "manifest.json").is_file()
+        return (MODELS / "vehicles" / "manifest.json").is_file()
 
     @property
     def prefix(self) -> str:
         return "cpu" if self.real else "inventory"
 
-    def row(self, name: str, value: float | None, unit: str, note: str) -> Record:
-        return new_record(f"{self.prefix}.{name}", value, unit, f"{note}, {self.threads} threads")
+    @property
+    def views_at(self) -> Path:
+        """Where its views are: those of vehicles lie where `sets.quality` has them too."""
+        return self.work / ("vehicles_128" if self.real else "inventory_128")
+
+    def row(self, name: str, value: float | None, unit: str, note: str, trained: Sequence[Origin] = ()) -> Record:
+        text = f"{note}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        return new_record(f"{self.prefix}.{name}", value, unit, text, trained=trained)
 
     @property
-    def ids(self) -> list[str]:
-        """Objects of different designs, in an order that has nothing to do with their looks."""
+    def first(self) -> list[str]:
+        """Objects that the shared part is made from, of different designs."""
         if self.real:
-            return designs(self.work)
-        return sorted(path.parent.name for path in (self.work / "views").glob("*/transforms.json"))
+            return designs("vehicles", "learn")[:FIRST]
+        return self._inventory[:FIRST]
 
     @property
     def new(self) -> list[str]:
-        """Objects that the shared part has not seen."""
-        return self.ids[FIRST : FIRST + NEW]
+        """Objects of designs that the shared part has not seen, and on which nothing was tuned."""
+        if self.real:
+            return designs("vehicles", "report")[:NEW]
+        return self._inventory[FIRST : FIRST + NEW]
+
+    @property
+    def _inventory(self) -> list[str]:
+        return sorted(path.parent.name for path in self.views_at.glob("*/transforms.json"))
 
     def views(self) -> None:
         """Render the vehicles, where that is not done."""
-        if (self.work / "views").is_dir() and len(self.ids) >= FIRST + NEW:
-            return
         if not self.real:
-            make_inventory(self.work / "meshes", "vehicle", FIRST + NEW)
-            render_set(self.work / "meshes", self.work / "views", views=VIEWS, size=SIZE, depth=False)
+            if len(self._inventory) < FIRST + NEW:
+                make_inventory(self.work / "meshes", "vehicle", FIRST + NEW)
+                render_set(self.work / "meshes", self.views_at, views=VIEWS, size=SIZE, depth=False)
             return
-        models = SHARED / "data" / "models" / "vehicles"
-        first: dict[str, MeshSource] = {}
-        for source in sorted(find_meshes(models), key=lambda source: source.id):
-            first.setdefault(source.group, source)
-        groups = sorted(first, key=lambda name: hashlib.sha256(name.encode()).hexdigest())  # the order of `designs`
-        chosen = [first[name] for name in groups[: FIRST + NEW]]
-        render_set(models, self.work / "views", views=VIEWS, size=SIZE, depth=False, sources=chosen)
+        render_vehicles(self.views_at, [*self.first, *self.new])
 
     def shared_run(self) -> Path:
         """A finished run of the default preset on the first objects: its shared part is what stage 2 fits against."""
-        run = self.work / f"speed-shared-{self.minutes:g}"
-        data = folder_of(self.work, "speed-first", self.ids[:FIRST])
-        runs.fit(
-            data, run, minutes=2 * self.minutes, fitting_alone=True, resume=(run / "run.json").exists(), report=False
-        )
-        return run
+        return _fitted(self, "speed-first", tuple(self.first), 2 * self.minutes, "fused-planes")
 
     def triplanes_run(self) -> Path:
         """A finished run of Tri-Planes in RGB, to render."""
-        run = self.work / f"speed-triplanes-{self.minutes:g}"
-        data = folder_of(self.work, "speed-two", self.ids[:2])
-        resume = (run / "run.json").exists()
-        runs.fit(data, run, minutes=self.minutes, fitting_alone=True, preset="tri-planes", resume=resume, report=False)
-        return run
+        return _fitted(self, "speed-triplanes", tuple(self.first[:2]), self.minutes, "tri-planes")
+
+    def folder(self, name: str, ids: Sequence[str]) -> Path:
+        """A set of some of its objects."""
+        return links_to(self.views_at, self.work / name, list(ids))
 
     def objects(
         self, ids: list[str], record: RunRecord, size: int = SIZE, views: int | None = None
     ) -> list[FittingObject]:
         """Objects with their training views read, as a run would."""
-        found = read_views(self.work / "views")
+        found = read_views(self.views_at)
         settings = record.settings
         sources = [found[name] if views is None else found[name].subset(range(views)) for name in ids]
         return [load_object(each, (size, size), seed=settings.seed, hull=settings.hull) for each in sources]
 
 
-def store(rows: list[Record], path: Path = ROWS) -> None:
-    """Write rows of record, and print them."""
-    write_records(path, rows)
-    for row in rows:
-        value = " not reached" if row.value is None else f"{row.value:12.5g}"
-        print(f"{row.name:58} {value} {row.unit:9} {row.note}", flush=True)
+@cache
+def _fitted(bench: Bench, name: str, ids: tuple[str, ...], minutes: float, preset: str) -> Path:
+    """A run that this process fits, once: rows of one call come from one state of the code."""
+    run = bench.work / f"{name}-run"
+    shutil.rmtree(run, ignore_errors=True)
+    runs.fit(bench.folder(name, ids), run, minutes=minutes, fitting_alone=True, preset=preset, report=False)
+    return run
+
+
+def render_vehicles(views: Path, ids: Sequence[str]) -> None:
+    """Render those of these vehicles that are not there yet."""
+    missing = {name for name in ids if not (views / name / "transforms.json").is_file()}
+    if missing:
+        sources = [source for source in find_meshes(MODELS / "vehicles") if source.id in missing]
+        render_set(MODELS / "vehicles", views, views=VIEWS, size=SIZE, depth=False, sources=sources)
+
+
+def before_steps(record: RunRecord, earlier: RunRecord | None = None) -> float:
+    """Seconds that its objects took besides steps: reading views, hulls, pixels. Less those of an `earlier` record."""
+    own = sum(record.seconds.get(name, 0.0) for name in ("reading", "pixels"))
+    return own - (before_steps(earlier) if earlier is not None else 0.0)

@@ -1,6 +1,6 @@
 """Fitting beside a busy process: how much slower it gets. `fit.busy_machine.*` in benchmarks/results/busy_machine.json.
 
-    python -m benchmarks.speed.busy_machine [--work W] [--pairs 3] [--seconds 4] [--results FILE]
+    python -m benchmarks.speed.busy_machine [--work W] [--pairs 3] [--seconds 4]
 
 Four vehicles of the built-in inventory, 60 views each, as in `manyfields demo`, are fitted by the phases of the default
 preset's first stage on two cores; each fit in a process of its own, alone and beside a process that never rests, in
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.places import RESULTS
+from benchmarks.rows import add_flags, keep, parse
 
 OBJECTS, VIEWS, SIZE = 4, 60, 128
 CORES = 2
@@ -25,7 +25,6 @@ WARM_UP = 15  # steps
 OTHERS = 0.05
 TRIES = 4
 TICKS = os.sysconf("SC_CLK_TCK")
-ROWS = RESULTS / "busy_machine.json"
 
 
 def main() -> None:
@@ -33,24 +32,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-work"), help="where views are kept")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each phase")
-    parser.add_argument("--results", type=Path, default=ROWS)
     parser.add_argument("--one", type=int, metavar="THREADS", help="measure in this process, and print what was found")
     parser.add_argument("--beside", type=int, metavar="PID", help="the busy process beside it")
-    given = parser.parse_args()
+    add_flags(parser, "busy_machine")
+    given = parse(parser)
     views = given.work.resolve() / "busy-views"
     if given.one is not None:
         print(json.dumps(steps_per_second(views, given.one, given.seconds, given.beside)))
         return
     render(given.work.resolve() / "busy-meshes", views)
-    from manyfields.evaluation.record import write_records
-
-    rows = []
     for threads in (CORES, 1):
         words = [sys.executable, "-m", __spec__.name, "--work", str(given.work), "--seconds", str(given.seconds)]
-        rows += rows_of([pair([*words, "--one", str(threads)]) for _ in range(given.pairs)], threads)
-    write_records(given.results, rows)
-    for row in rows:
-        print(f"{row.name:45} {row.value:8.4g} {row.unit:8} {row.note}")
+        words += ["--draft"] if given.draft else []
+        keep(given, rows_of([pair([*words, "--one", str(threads)]) for _ in range(given.pairs)], threads))
 
 
 def render(meshes: Path, views: Path) -> None:

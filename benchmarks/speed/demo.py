@@ -3,8 +3,8 @@
     python -m benchmarks.speed.demo --work W                # the demo as `manyfields demo` runs it, into W/demo
     python -m benchmarks.speed.demo --work W --minutes 1.5  # a shorter one, into a folder and rows of its own
 
-Writes benchmarks/results/demo.json. PSNR at the end of a phase is that of the curves: one held-out view of up to four
-objects, one ray a pixel. Seconds are those of this machine, which nothing else should use meanwhile.
+Rows go to benchmarks/results/demo.json. A fall of a phase is one of the curves' probe: whole images, one held-out view
+of up to four objects, one ray a pixel. Seconds are those of this machine, which nothing else should use meanwhile.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.places import RESULTS
+from benchmarks.rows import add_flags, keep, parse
+from benchmarks.sets.measured import means, measure
 from manyfields import runs
+from manyfields.collection import open_collection
 from manyfields.commands._progress import PlainLines
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.evaluation.record import Record, new_record
 from manyfields.fitting.progress import Progress
 from manyfields.runs import RunRecord
 from manyfields.runs.demo import MINUTES
-
-ROWS = RESULTS / "demo.json"
 
 
 def ends_of_phases(curves: list[dict]) -> dict[str, dict[str, float]]:
@@ -67,26 +67,26 @@ class Timed:
 
 def rows_of(run: Path, minutes: float, wall: float, fitting: float) -> list[Record]:
     """`wall`: seconds of the whole demo; `fitting`: of its fit with all that belongs to it."""
-    record, figures = RunRecord.load(run), runs.evaluate(run)["mean"]
+    record = RunRecord.load(run)
+    scores, _ = measure(run, open_collection(run).ids)
     length = "" if minutes == MINUTES else f".minutes_{minutes:g}"
     objects = f"{len(record.stage1)} + {len(record.stage2)} objects"
-    note = f"{objects}, {minutes:g} minutes asked for, {torch.get_num_threads()} threads"
-    values = [
+    note = f"{objects} of the inventory, {minutes:g} minutes asked for, {torch.get_num_threads()} threads"
+    values: list[tuple[str, float, str]] = [
         ("seconds", wall, "s"),
         ("fit_seconds", fitting, "s"),
         ("fit_time_over_asked", fitting / (60 * minutes), "x"),
-        ("psnr", figures["psnr"], "dB"),
-        ("foreground_psnr", figures["foreground_psnr"], "dB"),
         ("largest_fall_db", largest_fall(record.curves), "dB"),
         ("largest_fall_within_a_stage_db", largest_fall_within(record.curves), "dB"),
     ]
+    values += [(name, value, unit) for name, (value, unit) in means(each[0] for each in scores.values()).items()]
     for stage, ends in ends_of_phases(record.curves).items():
-        for phase, psnr in ends.items():
-            name = f"{stage.replace(' ', '').replace('.', '_')}.{phase}"
-            values.append((f"{name}.psnr", psnr, "dB"))
+        for phase in ends:
             steps = [point["step"] for point in record.curves if (point["stage"], point["phase"]) == (stage, phase)]
-            values.append((f"{name}.steps", float(steps[-1]), ""))
-    return [new_record(f"demo.{name}{length}", value, unit, note) for name, value, unit in values if value is not None]
+            values.append((f"{stage.replace(' ', '').replace('.', '_')}.{phase}.steps", float(steps[-1]), ""))
+    return [
+        new_record(f"demo.{name}{length}", value, unit, note, trained=record.trained) for name, value, unit in values
+    ]
 
 
 def main() -> None:
@@ -94,7 +94,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch takes")
-    arguments = parser.parse_args()
+    add_flags(parser, "demo")
+    arguments = parse(parser)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     out = arguments.work / ("demo" if arguments.minutes == MINUTES else f"demo-{arguments.minutes:g}")
@@ -104,10 +105,8 @@ def main() -> None:
     began = time.monotonic()
     runs.demo(out, minutes=arguments.minutes, progress=timed)
     ended = time.monotonic()
-    for row in write_records(
-        ROWS, rows_of(out / "run", arguments.minutes, ended - began, ended - timed.began["checking views"])
-    ):
-        print(f"{row.name:48} {row.value:10.3f} {row.unit:5} {row.note}")
+    fitting = ended - timed.began["checking views"]
+    keep(arguments, rows_of(out / "run", arguments.minutes, ended - began, fitting))
 
 
 if __name__ == "__main__":

@@ -53,15 +53,19 @@ def measure(bench: Bench) -> list[Record]:
 def _reached(bench: Bench, machine: Machine) -> list[Record]:
     use_threads(bench.threads)
     keep_freed_memory()
-    settings = RunRecord.load(bench.shared_run()).settings
-    objects = bench.objects(bench.new[:WAVE], RunRecord.load(bench.shared_run()))
+    record = RunRecord.load(bench.shared_run())
+    settings, objects = record.settings, bench.objects(bench.new[:WAVE], record)
     fitter, phase = fitter_of(bench, objects), last_phase(bench, WAVE, RAYS)
     steps = seconds_of(fitter, phase) / phase.steps
     step = machine.floor(our_step(settings, phase, WAVE)) * min(phase.objects_per_step, WAVE)
     note = f"{WAVE} vehicles side by side, {phase.steps} steps of micro planes alone, {phase.rays_of_a_step(WAVE)} rays"
     return [
-        bench.row("step.seconds", steps, "s", f"{note} an object"),
+        bench.row("step.seconds", steps, "s", f"{note} an object", record.trained),
         bench.row(
-            "step.share_of_floor", step / steps, "", f"{note} an object; the floor counts every sample of every ray"
+            "step.share_of_floor",
+            step / steps,
+            "",
+            f"{note} an object; the floor counts every sample of every ray",
+            record.trained,
         ),
     ]

@@ -62,6 +62,10 @@ def measure(bench: Bench) -> list[Record]:
         prepared = (time.perf_counter() - began) / count
         steps = seconds_of(fitter, phase) / count
         note = f"{count} objects, {views} views, {size}x{size} (resized), {phase.steps} steps, {RAYS} rays an object"
-        rows.append(bench.row(f"growth.{name}.seconds_per_object", steps, "s", f"{note}; steps alone"))
-        rows.append(bench.row(f"growth.{name}.preparing", prepared, "s", f"{note}; views, hull, pixels, an object"))
+        figures = {
+            "seconds_per_object": (steps, "steps alone"),
+            "preparing": (prepared, "views, hull, pixels, an object"),
+        }
+        for figure, (value, what) in figures.items():
+            rows.append(bench.row(f"growth.{name}.{figure}", value, "s", f"{note}; {what}", record.trained))
     return rows

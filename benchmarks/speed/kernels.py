@@ -24,7 +24,6 @@ SIDE, FEATURES, HIDDEN, CHANNELS = 64, 32, 64, 4
 PIXELS, SAMPLES = 16, 96
 NEAR, FAR = 1.7, 3.7
 TOLERANCE = {"bf16": 2e-2}
-PUBLIC_MS = 33.0  # what the issue measured of a public renderer
 
 
 def forms(compiling: bool = True) -> dict[str, Callable[[], float]]:
@@ -123,7 +122,7 @@ def measure(bench: Bench) -> list[Record]:
             rows.append(new_record(f"cpu.kernels.{name}.ms.{end}", 1000 * seconds, "ms", note))
             rows.append(new_record(f"cpu.kernels.{name}.share_of_floor.{end}", least / seconds, "", note))
             if name != "public":
-                text = f"{note}; time of the public form over this one; the issue's public renderer: {PUBLIC_MS} ms"
+                text = f"{note}; time of the public form over this one"
                 rows.append(new_record(f"cpu.kernels.{name}.speedup.{end}", measured["public"] / seconds, "x", text))
     use_threads(bench.threads)
     return rows

@@ -76,10 +76,14 @@ def measure(bench: Bench) -> list[Record]:
     samplers = {"": default, "one_ray.": replace(default, supersampling=1)}
     views, one, ring = cameras_all_around(), orbit(1, width=SIZE, height=SIZE), orbit(FRAMES, width=SIZE, height=SIZE)
     rows: list[Record] = []
+    trained = RunRecord.load(ours).trained
+
+    def keep(name: str, value: float, unit: str, note: str) -> None:
+        rows.append(bench.row(f"render.{name}", value, unit, note, trained))
 
     def add(name: str, count: int, work: Callable[[], object], note: str, limit: float = 3.0) -> float:
         seconds = median_seconds(work, limit)
-        rows.append(bench.row(f"render.{name}fps", count / seconds, "views/s", f"{note}, {SIZE}x{SIZE}"))
+        keep(f"{name}fps", count / seconds, "views/s", f"{note}, {SIZE}x{SIZE}")
         return seconds
 
     item = collection[collection.ids[0]]
@@ -90,11 +94,11 @@ def measure(bench: Bench) -> list[Record]:
     for name, sampler in samplers.items():
         rays = f"{sampler.supersampling**2} rays a pixel, steps of a box over {sampler.across}"
         seconds = add(name, 1, partial(item.render, one, sampler=sampler), f"single views, {rays}")
-        rows.append(bench.row(f"render.{name}latency", 1000 * seconds, "ms", f"a single view, {rays}"))
+        keep(f"{name}latency", 1000 * seconds, "ms", f"a single view, {rays}")
         count, used = samples_walked(field, one, bounds, occupancy, sampler, SIZE)
         least = measured_cpu(bench.threads).floor(one_view(RunRecord.load(ours).settings, count, used))
         note = f"a single view, {rays}, {used:.0f} samples of {count} rays counted"
-        rows.append(bench.row(f"render.{name}share_of_floor", least / seconds, "", note))
+        keep(f"{name}share_of_floor", least / seconds, "", note)
         add(f"{name}batch_64.", BATCH, partial(item.render, views, sampler=sampler), f"64 views at once, {rays}")
         add(f"{name}orbit.", FRAMES, partial(item.render, ring, sampler=sampler), f"an orbit of {FRAMES}, {rays}")
         work = many_objects(collection, sampler, views)
@@ -108,10 +112,10 @@ def measure(bench: Bench) -> list[Record]:
             )
 
     note = "open a collection, read and decode an object, its occupancy, one view; files in the cache of the system"
-    rows.append(bench.row("render.first_view", 1000 * median_seconds(first_view(ours, one)), "ms", note))
+    keep("first_view", 1000 * median_seconds(first_view(ours, one)), "ms", note)
     note = "read and decode an object of an open collection, its occupancy, one view"
-    rows.append(bench.row("render.next_object", 1000 * median_seconds(next_object(collection, one)), "ms", note))
-    other = open_collection(triplanes)
+    keep("next_object", 1000 * median_seconds(next_object(collection, one)), "ms", note)
+    other, trained = open_collection(triplanes), RunRecord.load(triplanes).trained
     item_of_planes, sampler = other[other.ids[0]], stored_sampler(other)
     count = sampler.stratified + sampler.importance
     for name, context in (("triplanes.", nullcontext), ("triplanes.plain.", plain_only)):

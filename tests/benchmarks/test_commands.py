@@ -65,6 +65,12 @@ def test_an_unknown_part_lists_the_known_ones():
     assert done.returncode == 2 and "kernels" in done.stderr
 
 
+def test_flags_and_rows_load_no_torch():
+    """`speed` and `busy_machine` choose threads first, by variables that torch reads when it is loaded."""
+    done = run("-c", "import sys, benchmarks.rows, benchmarks.speed.busy_machine; assert 'torch' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_gpu_benchmark_loads_without_what_only_a_desk_has():
     lacking = f"import sys\nfor name in {ABSENT!r}: sys.modules[name] = None\n"
     done = run("-c", f"{lacking}from benchmarks.gpu import __main__, data, rows")
