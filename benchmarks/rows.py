@@ -41,6 +41,11 @@ def trained_by(run: Path, rows: Iterable[Record], more: Iterable[Origin] = ()) -
     return [replace(row, trained=trained) for row in rows]
 
 
+def file_of(given: argparse.Namespace) -> Path:
+    """Where the rows are, for who goes on with those that are there."""
+    return given.results.with_suffix(".draft.json") if given.draft else given.results
+
+
 def keep(given: argparse.Namespace, rows: Iterable[Record]) -> None:
     """Write each row as it comes, and say it."""
     for row in rows:

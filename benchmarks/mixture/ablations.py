@@ -1,6 +1,7 @@
 """The ablations of mixtures of implicit functions: the paper's tables 4, 5 and 6 at our scale, and its figure 4.
 
     python -m benchmarks.mixture.ablations --data ../shared/data/renders/vehicles --steps 600
+    python -m benchmarks.mixture.ablations --data ... --steps 60 --refine 50 --only coefficients  # some minutes
 
 Each row is one training on the same images at 64 x 64; images of some designs are set apart, and adapted to what it
 has learned. PSNR is that of a sample of the training images, and of all unseen ones by the way of adaptation that the
@@ -22,12 +23,13 @@ from typing import Any
 
 import torch
 
+from benchmarks import rows as records
 from benchmarks.mixture.ablation_tables import PARTS, TRAININGS, Training, summary, trainings_of
-from benchmarks.places import RESULTS
 from manyfields._io import write_atomic
 from manyfields.errors import RunError
 from manyfields.evaluation.instances import psnr
-from manyfields.evaluation.record import Record, new_record, read_records, write_records
+from manyfields.evaluation.origin import origin_here
+from manyfields.evaluation.record import Record, new_record, read_records
 from manyfields.families.mixture.basis_similarity import basis_similarity, mean_similarity, similarity_picture
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_fitter import InstanceFitter
@@ -39,7 +41,6 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.settings import settings_from
 from manyfields.views.instances import Instance, InstanceSet, read_images
 
-ROWS = RESULTS / "mixture_ablations.json"
 PICTURE = "basis_similarity.png"
 SHOWN = "h512"  # whose bases are drawn
 SIDE, PIXELS, MEASURED = 64, 256, 160  # pixels along a side, of an image in a step; training images that are measured
@@ -132,8 +133,10 @@ def measured(
 
 
 def rows_of(name: str, note: str, figures: Mapping[str, float | None]) -> list[Record]:
+    """Of a training in this process."""
+    start, here = f"mixture_ablations.{name}", (origin_here(),)
     return [
-        new_record(f"mixture_ablations.{name}.{key}", value, UNITS.get(key, ""), note) for key, value in figures.items()
+        new_record(f"{start}.{key}", value, UNITS.get(key, ""), note, trained=here) for key, value in figures.items()
     ]
 
 
@@ -171,27 +174,26 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=8, help="of each object")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    arguments = parser.parse_args(words)
+    records.add_flags(parser, "mixture_ablations")
+    arguments = records.parse(parser, words)
+    results = records.file_of(arguments)
     torch.set_num_threads(arguments.threads)
     seen, unseen = split(read_images(arguments.data, SIDE), arguments.unseen, arguments.images)
     notes = {name: note_of(training, seen, unseen, arguments) for name, training in TRAININGS.items()}
     for name in trainings_of(arguments.only):
-        if arguments.keep and all(name in figures for figures in known(arguments.results, notes).values()):
+        if arguments.keep and all(name in figures for figures in known(results, notes).values()):
             print(f"{name:12} is there", flush=True)
             continue
         try:
             family, figures = measured(TRAININGS[name], seen, unseen, arguments)
         except RunError as error:
             empty = dict.fromkeys(("psnr_train", "psnr_unseen", "psnr_unseen_refined"))
-            write_records(arguments.results, rows_of(name, f"{notes[name]}; {error}", empty))
-            print(f"{name:12} {error}", flush=True)
+            records.keep(arguments, rows_of(name, f"{notes[name]}; {error}", empty))
             continue
         if name == SHOWN:
             figures |= draw_bases(family, arguments.results.with_name(PICTURE))
-        write_records(arguments.results, rows_of(name, notes[name], figures))
-        print(f"{name:12} {', '.join(f'{key} {value:.4g}' for key, value in figures.items())}", flush=True)
-    print(*summary(known(arguments.results, notes)), sep="\n")
+        records.keep(arguments, rows_of(name, notes[name], figures))
+    print(*summary(known(results, notes)), sep="\n")
 
 
 def note_of(training: Training, seen: InstanceData, unseen: InstanceData, arguments: argparse.Namespace) -> str:

@@ -15,14 +15,15 @@ second the median of 30 images one by one, memory the most that is allocated whi
 network.
 
 Rows go to benchmarks/results/efficiency.json; the paper's tables 1 to 3 have the same of its sizes. `--only` measures
-some alone: on one core all take five times the minutes.
+some alone: on one core all take five times the minutes. `--minutes 3 --only mixture film_64x4 --adapting 200` is a
+small run of record, of about a quarter of an hour.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
@@ -33,14 +34,15 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import rows as records
 from benchmarks.mixture.instances import BESIDE, fitted
 from benchmarks.mixture.modulations import Film, HyperNetwork, Modulated, Sizes
-from benchmarks.places import RESULTS
 from manyfields.collection import open_collection
 from manyfields.commands._progress import progress
 from manyfields.errors import RunError
 from manyfields.evaluation.instances import psnr
-from manyfields.evaluation.record import Record, new_record, read_records, write_records
+from manyfields.evaluation.origin import Origin, origin_here
+from manyfields.evaluation.record import Record, new_record, read_records
 from manyfields.families.mixture.field import MixtureFamily
 from manyfields.families.mixture.instance_fitter import InstanceFitter
 from manyfields.families.registry import new_fitter
@@ -54,7 +56,6 @@ from manyfields.runs.sources.table import source_of
 from manyfields.runs.trainer import seconds_per_step
 from manyfields.shared_part import SharedPart
 
-ROWS = RESULTS / "efficiency.json"
 MIXTURE = "mixture"
 NETWORKS: dict[str, tuple[type[Modulated], int, int]] = {
     "hypernetwork": (HyperNetwork, 64, 4),
@@ -96,6 +97,8 @@ class Images:
         self.unseen = InstanceData([found[name] for name in self.record.stage2[::ONE_IN]])
         self.tuning = InstanceData([found[name] for name in self.record.stage2[TUNING]])
         self.rates: tuple[tuple[float, float], ...] | None = None
+        self.origins: dict[str, Origin] = {}
+        """Of the networks beside the mixture, which may have learned in an earlier process."""
         self.phase = self.record.phases1[0]
         self.seconds = sum(value for name, value in self.record.seconds.items() if name.startswith("stage1/"))
 
@@ -119,7 +122,11 @@ class Images:
             self.learn(name, file, report)
         with safe_open(file, "pt") as kept:
             family.load_state_dict({key: kept.get_tensor(key) for key in kept.keys()})  # noqa: SIM118
-            figures, words = json.loads(kept.metadata()["figures"]), kept.metadata()["words"]
+            known = kept.metadata()
+        figures, words = json.loads(known["figures"]), known["words"]
+        if "origin" not in known:
+            raise RunError(f"{file} does not say what code it learned by: remove it, and it learns again")
+        self.origins[name] = Origin(**json.loads(known["origin"]))
         figures["psnr_unseen"], adapting = self.adapted(family)
         return family, figures, f"{words}, {adapting}"
 
@@ -139,7 +146,8 @@ class Images:
         family.remember_average(codes)
         figures = {"psnr_train": quality(family, codes.tensors["latent"], self.seen), "seconds": seconds}
         words = f"{phase.steps} steps, rates {best[0]:g} and {best[1]:g}"
-        save_file(family.state_dict(), file, {"figures": json.dumps(figures), "words": words})
+        origin = json.dumps(asdict(origin_here()))
+        save_file(family.state_dict(), file, {"figures": json.dumps(figures), "words": words, "origin": origin})
 
     def phase_of(self, rates: tuple[float, float], steps: float) -> Phase:
         return replace(self.phase, base_rate=rates[0], fields_rate=rates[1], steps=max(1, round(steps)))
@@ -241,8 +249,8 @@ def main() -> None:
     parser.add_argument("--changes", type=json.loads, default={}, help="other settings of that fit, as JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--beside", action="store_true", help=f"say in the notes that it ran beside {BESIDE}")
-    parser.add_argument("--results", type=Path, default=ROWS)
-    arguments = parser.parse_args()
+    records.add_flags(parser, "efficiency")
+    arguments = records.parse(parser)
     torch.set_num_threads(arguments.threads)
     folder = arguments.work / MIXTURE
     fitted("images", arguments.data, folder, arguments.minutes, arguments.changes)
@@ -260,11 +268,12 @@ def main() -> None:
             new_record(f"efficiency.{name}.{key}", value, UNITS.get(key, "numbers"), f"{note}; {words}")
             for key, value in figures.items()
         ]
-        write_records(arguments.results, rows)
-        print(name, {key: round(value, 3) for key, value in figures.items()}, flush=True)
-    known = of_same_settings(arguments.results, note)
+        own = [images.origins[name]] if name in images.origins else []
+        records.keep(arguments, records.trained_by(folder, rows, own))
+    known = of_same_settings(records.file_of(arguments), note)
     if MIXTURE in known and any(name.startswith("film") for name in known):
-        write_records(arguments.results, [ratio(known, note, seen) for seen in (False, True)])
+        ratios = [ratio(known, note, seen) for seen in (False, True)]
+        records.keep(arguments, records.trained_by(folder, ratios, images.origins.values()))
 
 
 def of_same_settings(results: Path, note: str) -> dict[str, dict[str, float]]:

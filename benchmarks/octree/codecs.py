@@ -5,6 +5,9 @@
     python -m benchmarks.octree.codecs memory --work W                  # of a few steps of some methods, one scene
     python -m benchmarks.octree.codecs table  --work W                  # means over the scenes that are fitted
 
+All methods of a scene take hours; `fit --quick` takes four of them, 400 steps each, into figures of record in about a
+quarter of an hour on one thread (`--quick` of `table` then reads these).
+
 The scene `lego` is the capture, which has no depth; `NAME@400` is a model rendered at 400x400 by `scenes --size 400`.
 Figures are of decoded bytes, on held-out views, 2x2 rays a pixel. Rows go to benchmarks/results/octree.json.
 """
@@ -19,10 +22,13 @@ from typing import Any
 
 import torch
 
+from benchmarks import rows as records
 from benchmarks.common import peak_memory
-from benchmarks.places import RESULTS, SHARED
+from benchmarks.places import SHARED
 from manyfields.commands._progress import progress
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.errors import RunError
+from manyfields.evaluation.origin import Origin
+from manyfields.evaluation.record import Record, new_record
 from manyfields.families.octree.baselines.methods import METHODS
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.runs import compare_codecs
@@ -30,13 +36,13 @@ from manyfields.runs.comparisons.codecs import FILE, HELD_OUT, new_trial
 from manyfields.views import read_views
 from manyfields.views.render_set import render_set
 
-ROWS = RESULTS / "octree.json"
-STEPS = 1000
+STEPS, QUICK_STEPS = 1000, 400
+QUICK = ("uncompressed", "vq6", "vq4", "hash12")
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 MOST_BITS = ("vq8", "vq10")  # on the first scene alone: what they are for is that they run
 FIRST = "Avocado"
 MEMORY, MEMORY_STEPS = ("uncompressed", "vq4", "vq6", "vq8", "vq10"), 40
-COUNTED = {"paper_bytes": "bytes", "bytes": "bytes", "coded_bytes": "bytes", "psnr": "dB"}
+COUNTED = {"paper_bytes": "bytes", "bytes": "bytes", "coded_bytes": "bytes", "psnr": "dB", "foreground_psnr": "dB"}
 # As the issue names them: `ratio` is the paper's count.
 RATIOS = {"paper_ratio": "ratio", "ratio": "ratio_every_byte", "coded_ratio": "ratio_coded"}
 
@@ -47,16 +53,21 @@ def place_of(work: Path, scene: str) -> tuple[Path, str]:
     return (SHARED / "data" / "captures", name) if name == "lego" else (work / f"views{size or 200}", name)
 
 
-def fit(work: Path, scene: str, methods: Sequence[str]) -> None:
+def figures_of(work: Path, steps: int) -> Path:
+    """The folder of all scenes that were fitted in so many steps."""
+    return work / ("octree" if steps == STEPS else f"octree-{steps}")
+
+
+def fit(work: Path, scene: str, methods: Sequence[str], steps: int) -> None:
     """Some methods on one scene; what is there already is not fitted again."""
     data, name = place_of(work, scene)
-    out = work / "octree" / scene
+    out = figures_of(work, steps) / scene
     for method in methods:
         before = json.loads((out / FILE).read_text())["objects"][name]["methods"] if (out / FILE).exists() else {}
         if method in before:
             continue
         with progress("compare") as report:
-            compare_codecs(data, out=out, steps=STEPS, methods=(method,), objects=(name,), progress=report)
+            compare_codecs(data, out=out, steps=steps, methods=(method,), objects=(name,), progress=report)
 
 
 def memory(work: Path, scene: str, method: str) -> None:
@@ -80,18 +91,22 @@ def memory_rows(work: Path) -> list[Record]:
     return rows
 
 
-def rows_of(scene: str, found: dict[str, Any]) -> list[Record]:
-    """All figures of one scene."""
+def rows_of(scene: str, found: dict[str, Any], steps: int) -> list[Record]:
+    """All figures of one scene. Raises RunError where they do not say what code made them."""
+    if not found.get("processes"):
+        raise RunError(f"{scene} does not say what code fitted it: fit it again in another folder")
+    trained = [Origin(**each) for each in found["processes"]]
     width, height = found["size"]
     corners = sum(found["corners"])
     note = (
-        f"{found['train_views']} training views of {width}x{height}, {STEPS} steps, {corners} corners, "
+        f"{found['train_views']} training views of {width}x{height}, {steps} steps, {corners} corners, "
         f"{found['views']} held-out views from decoded bytes, {torch.get_num_threads()} threads"
     )
     rows = []
 
     def add(name: str, value: float, unit: str) -> None:
-        rows.append(new_record(f"octree.{scene.lower().replace('@', '_')}.{name}", value, unit, note))
+        own = f"octree.{scene.lower().replace('@', '_')}.{name}"
+        rows.append(new_record(own, value, unit, note, trained=trained))
 
     methods = found["methods"]
     plain = methods["uncompressed"]
@@ -103,11 +118,13 @@ def rows_of(scene: str, found: dict[str, Any]) -> list[Record]:
                 add(f"{method}.{key}", values[key], unit)
         if method != "uncompressed":
             add(f"{method}.loss_db", plain["psnr"] - values["psnr"], "dB")
+            add(f"{method}.foreground_loss_db", plain["foreground_psnr"] - values["foreground_psnr"], "dB")
             for key, name in RATIOS.items():
                 if key in values:
                     add(f"{method}.{name}", values[key], "x")
         for level, value in enumerate(values.get("levels", ())):
             add(f"{method}.level_{level}.psnr", value, "dB")
+            add(f"{method}.level_{level}.foreground_psnr", values["foreground_levels"][level], "dB")
         for level, size in enumerate(values.get("level_bytes", ())):
             add(f"{method}.level_{level}.bytes", size, "bytes")
         if "parts" in values:
@@ -118,13 +135,14 @@ def rows_of(scene: str, found: dict[str, Any]) -> list[Record]:
     return rows
 
 
-def table(work: Path) -> list[Record]:
+def table(work: Path, steps: int) -> list[Record]:
     """Rows of each scene, and means of what all scenes have."""
     rows: list[Record] = []
-    scenes = sorted(path.parent.name for path in (work / "octree").glob(f"*/{FILE}"))
+    folder = figures_of(work, steps)
+    scenes = sorted(path.parent.name for path in folder.glob(f"*/{FILE}"))
     for scene in scenes:
-        objects = json.loads((work / "octree" / scene / FILE).read_text())["objects"]
-        rows += rows_of(scene, objects[place_of(work, scene)[1]])
+        objects = json.loads((folder / scene / FILE).read_text())["objects"]
+        rows += rows_of(scene, objects[place_of(work, scene)[1]], steps)
     found: dict[str, list[Record]] = {}
     for row in rows:
         found.setdefault(row.name.split(".", 2)[2], []).append(row)
@@ -132,7 +150,8 @@ def table(work: Path) -> list[Record]:
         if len(each) == len(scenes):
             values = [float(row.value) for row in each if isinstance(row.value, int | float)]
             note = f"mean over {', '.join(scenes)}; {min(values):.4g} to {max(values):.4g}"
-            rows.append(new_record(f"octree.{name}", sum(values) / len(values), each[0].unit, note))
+            trained = [origin for row in each for origin in row.trained]
+            rows.append(new_record(f"octree.{name}", sum(values) / len(values), each[0].unit, note, trained=trained))
     return rows + memory_rows(work)
 
 
@@ -144,8 +163,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--only", help="the detail model to render; all if not given")
     parser.add_argument("--methods", nargs="*", default=[])
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}, {QUICK_STEPS} steps each")
+    records.add_flags(parser, "octree")
+    arguments = records.parse(parser)
+    steps = QUICK_STEPS if arguments.quick else STEPS
     torch.set_num_threads(arguments.threads)
     if arguments.step == "scenes":
         models = SHARED / "data" / "models" / "detail" / (f"{arguments.only}.glb" if arguments.only else "")
@@ -153,9 +175,9 @@ def main() -> None:
         render_set(models, out, views=VIEWS, size=arguments.size, depth=True)
     elif arguments.step == "fit":
         if arguments.methods:
-            fit(arguments.work, arguments.scene, arguments.methods)
-        else:  # each in a process of its own, which says how much memory it took
-            for method in METHODS + (MOST_BITS if arguments.scene == FIRST else ()):
+            fit(arguments.work, arguments.scene, arguments.methods, steps)
+        else:  # each in a process of its own, which gives its memory back
+            for method in QUICK if arguments.quick else METHODS + (MOST_BITS if arguments.scene == FIRST else ()):
                 subprocess.run([sys.executable, "-m", __spec__.name, *sys.argv[1:], "--methods", method], check=True)
     elif arguments.step == "memory":
         if arguments.methods:
@@ -164,8 +186,7 @@ def main() -> None:
             for method in MEMORY:
                 subprocess.run([sys.executable, "-m", __spec__.name, *sys.argv[1:], "--methods", method], check=True)
     else:
-        for row in write_records(ROWS, table(arguments.work)):
-            print(f"{row.name:52} {row.value:12.3f} {row.unit:5} {row.note}", file=sys.stdout)
+        records.keep(arguments, table(arguments.work, steps))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,17 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.places import RESULTS, SHARED
+from benchmarks import rows as records
+from benchmarks.places import SHARED
 from manyfields.commands._progress import to_stderr
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.evaluation.origin import origin_here
+from manyfields.evaluation.record import Record, new_record
 from manyfields.families.octree.codebooks.indices import stored_indices
 from manyfields.families.octree.stream.sizes import size_table
 from manyfields.memory import keep_freed_memory
@@ -32,7 +35,6 @@ from manyfields.views.meshes import SUFFIXES
 from manyfields.views.surface_samples import Triangles
 
 MODELS = SHARED / "data" / "models"
-ROWS = RESULTS / "shapes.json"
 SHAPES = {
     "barrel": MODELS / "detail" / "Barrel.glb",
     "skull": MODELS / "props" / "rpg_Skull2.glb",
@@ -134,17 +136,16 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), default=list(SHAPES))
     parser.add_argument("--steps", type=int, default=DistanceSettings.steps)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    arguments = parser.parse_args()
+    records.add_flags(parser, "shapes")
+    arguments = records.parse(parser)
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     parts = (
         [watertight()] if arguments.step == "watertight" else [rows_of(n, arguments.steps) for n in arguments.shapes]
     )
+    trained = (origin_here(),) if arguments.step == "fit" else ()
     for rows in parts:
-        for row in rows:
-            write_records(arguments.results, [row])
-            print(f"{row.name:48} {row.value:12.3f} {row.unit:24} {row.note}", flush=True)
+        records.keep(arguments, (replace(row, trained=trained) for row in rows))
 
 
 if __name__ == "__main__":

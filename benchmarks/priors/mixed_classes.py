@@ -6,7 +6,8 @@
 A quarter of the groups is held out of the prior. Samples of each way are compared as shapes with what was held out:
 coverage and minimum matching distance by Chamfer distance, and how near samples are to the shapes that the prior was
 learned from, beside how near the held-out ones are to these. Rows go to benchmarks/results/mixed_classes.json, sheets
-of the first 32 samples of each way to W. `diffusion_as_drawn`: neither spread nor chosen from candidates.
+of the first 32 samples of each way to W. `diffusion_as_drawn`: neither spread nor chosen from candidates. With
+`--samples 32` it is a run of record of about ten minutes.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.places import RESULTS
+from benchmarks import rows as records
 from manyfields.collection import Collection, open_collection
 from manyfields.errors import MeshError
+from manyfields.evaluation.origin import origin_here
 from manyfields.evaluation.point_sets import compare_shapes, points_on_surface
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.evaluation.record import Record, new_record
 from manyfields.fields import Codes
 from manyfields.fitting.instance_data import grid_points
 from manyfields.generation import WAYS, Prior, PriorSettings
@@ -31,7 +33,6 @@ from manyfields.runs.pictures import contact_sheet, write_picture
 from manyfields.runs.prior import codes_and_boxes, open_prior
 from manyfields.runs.sampling import view_of
 
-ROWS = RESULTS / "mixed_classes.json"
 HELD_OUT, SHEET, POINTS = 0.25, 32, 1024
 CUBE = np.array([[-1.0] * 3, [1.0] * 3])
 
@@ -88,15 +89,14 @@ def main(words: list[str] | None = None) -> None:
         "--side", type=int, default=32, help="cells along a side of the grid that surfaces are taken of"
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    arguments = parser.parse_args(words)
+    records.add_flags(parser, "mixed_classes")
+    arguments = records.parse(parser, words)
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     run = open_collection(arguments.run)
     prior = open_prior(run, train_prior(run.path, PriorSettings(steps=arguments.steps, held_out=HELD_OUT)))
-    for row in rows(run, prior, arguments.samples, arguments.side, arguments.work):
-        write_records(arguments.results, [row])
-        print(f"{row.name:40} {row.value:10.5f} {row.unit:28} {row.note}", flush=True)
+    found = rows(run, prior, arguments.samples, arguments.side, arguments.work)
+    records.keep(arguments, records.trained_by(arguments.run, found, [origin_here()]))  # the run, and the prior
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ A quarter of the groups is held out of the prior (not of the shared part: object
 images are views of held-out objects; every other side renders through the cameras of those very views, at the same
 size, and as many. Sides: reconstructions of held-out objects (the floor), training objects, samples of the diffusion
 prior, of the Gaussian and of mixtures of neighbours; for the whole code and for layer 0. What is made is kept in W, and
-a call that was interrupted goes on there.
+a call that was interrupted goes on there. `--images 512 --samples 32 --steps 1000` is a small run of record, of about a
+quarter of an hour; it wants a W of its own.
 """
 
 import argparse
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from benchmarks.places import RESULTS
+from benchmarks import rows as records
+from manyfields._io import read_json, write_json
 from manyfields.cameras import Cameras, orbit, stack
 from manyfields.collection import Collection, open_collection
 from manyfields.collection.shared_file import stored_sampler
 from manyfields.evaluation.distributions import NEIGHBOURS, frechet_distance, precision_recall
 from manyfields.evaluation.image_features import ImageFeatures, load_image_features
 from manyfields.evaluation.memorisation import Memorisation, memorisation
+from manyfields.evaluation.origin import Origin, origin_here
 from manyfields.evaluation.point_sets import compare_shapes, points_on_surface
-from manyfields.evaluation.record import Record, new_record, write_records
+from manyfields.evaluation.record import Record, new_record
 from manyfields.families.registry import row_of
 from manyfields.fields import Codes
 from manyfields.fitting.data import load_views
@@ -46,7 +49,6 @@ from manyfields.runs.sampling import view_of
 from manyfields.shared_part import render_code
 from manyfields.views import composite, read_views
 
-ROWS = RESULTS / "prior.json"
 HELD_OUT = 0.25
 DESCRIBED_BY = 8  # views around an object, for how much two look alike
 SHEET, PAIRS = 32, 16
@@ -96,11 +98,13 @@ class Bench:
         return open_collection(copy)
 
     def _trained(self, settings: PriorSettings) -> Prior:
-        kept = self.work / f"{self.tag}prior.txt"
+        kept = self.work / f"{self.tag}prior.json"
         if not kept.exists():
             path = train_prior(self.collection.path, settings, progress=_tell)
-            kept.write_text(path.name)
-        return open_prior(self.collection, self.collection.path / kept.read_text())
+            write_json(kept, {"file": path.name, "origin": asdict(origin_here())})
+        known = read_json(kept)
+        self.origin = Origin(**known["origin"])
+        return open_prior(self.collection, self.collection.path / known["file"])
 
     def _real(self) -> tuple[UInt8[Tensor, "V H W 3"], Cameras]:
         images, cameras = [], []
@@ -268,8 +272,8 @@ def main() -> None:
     parser.add_argument("--exchange", type=float, default=PriorSettings().exchange)
     parser.add_argument("--as-drawn", action="store_true", help="samples neither spread nor chosen from candidates")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--results", type=Path, default=ROWS)
-    chosen = parser.parse_args()
+    records.add_flags(parser, "prior")
+    chosen = records.parse(parser)
     torch.set_num_threads(chosen.threads)
     chosen_settings = {
         name: getattr(chosen, name) for name in ("level", "steps", "parents", "evenness", "neighbours", "exchange")
@@ -279,10 +283,7 @@ def main() -> None:
     family = row_of(RunRecord.load(chosen.run).settings).name.replace("-", "_")
     prefix = f"prior.{family}" if chosen.level is None else f"prior.{family}_layer0"
     prefix += "_as_drawn" if chosen.as_drawn else ""
-    rows = record(bench, prefix)
-    for row in rows:
-        print(f"{row.name} = {row.value}  ({row.unit})", flush=True)
-    write_records(chosen.results, rows)
+    records.keep(chosen, records.trained_by(chosen.run, record(bench, prefix), [bench.origin]))
 
 
 if __name__ == "__main__":

@@ -44,11 +44,14 @@ def test_rows_of_one_table_differ_in_what_it_is_about_alone():
 
 def words(views, results, *more):
     settings = ["--steps", "2", "--refine", "2", "--unseen", "1", "--images", "2", "--results"]
-    return ["--data", str(views), *settings, str(results), *more]
+    return ["--data", str(views), *settings, str(results), "--draft", *more]
 
 
 def rows(results):
-    return {row["name"].removeprefix("mixture_ablations."): row for row in json.loads(results.read_text())}
+    return {
+        row["name"].removeprefix("mixture_ablations."): row
+        for row in json.loads(results.with_suffix(".draft.json").read_text())
+    }
 
 
 def test_from_images_to_rows_and_on(views, tmp_path, capsys, monkeypatch):

@@ -97,9 +97,11 @@ def test_rows_of_a_tiny_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(efficiency, "TRIAL", 0.1)
     results, work = tmp_path / "rows.json", tmp_path / "w"
     words = ["efficiency.py", "--data", str(folder), "--work", str(work), "--changes", json.dumps(TINY)]
-    monkeypatch.setattr(sys, "argv", [*words, "--minutes", "0.01", "--adapting", "10", "--results", str(results)])
+    monkeypatch.setattr(
+        sys, "argv", [*words, "--minutes", "0.01", "--adapting", "10", "--results", str(results), "--draft"]
+    )
     efficiency.main()
-    found = {row["name"]: row for row in json.loads(results.read_text())}
+    found = {row["name"]: row for row in json.loads(results.with_suffix(".draft.json").read_text())}
     for name in ("mixture", "film_few"):
         assert found[f"efficiency.{name}.psnr_train"]["value"] > 8
         assert found[f"efficiency.{name}.psnr_unseen"]["value"] > 5
@@ -109,7 +111,7 @@ def test_rows_of_a_tiny_fit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(efficiency.Images, "trial", None)  # a network that is in the work folder does not learn again
     efficiency.main()
-    again = {row["name"]: row["value"] for row in json.loads(results.read_text())}
+    again = {row["name"]: row["value"] for row in json.loads(results.with_suffix(".draft.json").read_text())}
     for figure in ("psnr_train", "psnr_unseen", "seconds"):
         assert again[f"efficiency.film_few.{figure}"] == found[f"efficiency.film_few.{figure}"]["value"]
 

@@ -34,9 +34,9 @@ def test_a_run_has_rows_of_its_name(tmp_path, monkeypatch):
     results = tmp_path / "rows.json"
     words = ["instances", "images", "--data", str(folder), "--work", str(tmp_path / "w"), "--name", "few"]
     words += ["--minutes", "0.02", "--stage1-objects", "6", "--changes", json.dumps(changes)]
-    monkeypatch.setattr(sys, "argv", [*words, "--results", str(results)])
+    monkeypatch.setattr(sys, "argv", [*words, "--results", str(results), "--draft"])
     instances.main()
-    found = {row["name"]: row["value"] for row in json.loads(results.read_text())}
+    found = {row["name"]: row["value"] for row in json.loads(results.with_suffix(".draft.json").read_text())}
     assert (tmp_path / "w" / "few" / "collection.json").exists()
     assert found["mixture.few.psnr_train"] > 0 and found["mixture.few.psnr_unseen"] > 0
     assert found["mixture.few.object_bytes"] == 2 * 3

@@ -40,11 +40,14 @@ def test_every_method_has_figures_of_its_bytes(compared, tmp_path):
     assert rows["vq3"]["paper_bytes"] < rows["vq3"]["bytes"] and rows["vq3"]["coded_bytes"] <= rows["vq3"]["bytes"]
     assert rows["hash4"]["paper_bytes"] == 2 * (2 * 16 * 8 + numbers)
     assert rows["vq3"]["loss_db"] == pytest.approx(rows["uncompressed"]["psnr"] - rows["vq3"]["psnr"])
-    assert all(0 < row["foreground_psnr"] != row["psnr"] for row in rows.values())
     inside = rows["uncompressed"]["foreground_psnr"] - rows["vq3"]["foreground_psnr"]
     assert rows["vq3"]["foreground_loss_db"] == pytest.approx(inside)
-    stored = kept["objects"]["ball_blue"]["methods"]["vq3"]
-    assert stored["levels_foreground_psnr"][-1] == stored["foreground_psnr"] and stored["levels"][-1] == stored["psnr"]
+    for method in ("uncompressed", "vq3"):
+        figures = kept["objects"]["ball_blue"]["methods"][method]
+        assert figures["levels"][-1] == figures["psnr"] != figures["foreground_psnr"]
+        assert figures["foreground_levels"][-1] == figures["foreground_psnr"]
+        assert rows[method]["foreground_psnr"] == figures["foreground_psnr"]
+    assert [set(each) >= {"command", "commit", "views"} for each in kept["objects"]["ball_blue"]["processes"]] == [True]
     assert rows["uncompressed"]["loss_db"] is None and rows["vq2_from_noise"]["seconds"] > 0
     assert "hash4" in (tmp_path / "report.html").read_text()
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from manyfields._lock import only_process
 from manyfields._version import __version__
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.machine import describe_machine
+from manyfields.evaluation.origin import origin_here
 from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
-from manyfields.families.octree.baselines.methods import METHODS, Trial, by_name, check_methods
+from manyfields.families.octree.baselines.methods import MEASURED, METHODS, Trial, check_methods
 from manyfields.families.octree.field import OctreeConfig
 from manyfields.families.octree.fitter import OctreeFitter
 from manyfields.fitting.data import image_size, load_object, load_views
 from manyfields.fitting.progress import Progress, silent
 from manyfields.memory import keep_freed_memory
+from manyfields.runs.sources.loading import digest_of_views
 from manyfields.views import ObjectViews, composite, read_views, usable_views
 
 FILE = "codecs.json"
@@ -83,6 +86,8 @@ def compare_codecs(
             entry = kept["objects"].setdefault(views.id, {"methods": {}})
             missing = [method for method in methods if method not in entry["methods"]]
             trial = new_trial(views, held_out, seed, steps, config) if missing else None
+            if missing:
+                entry.setdefault("processes", []).append(asdict(origin_here(digest_of_views(views))))
             for place, method in enumerate(methods):
                 if trial is not None and method in missing:
                     before = row * len(methods) + place
@@ -131,14 +136,14 @@ def _fit(trial: Trial, method: str, entry: dict[str, Any], tell: Callable[[int, 
     def after_step(done: int, fitter: OctreeFitter) -> None:
         tell(done, trial.steps)
         if method == "uncompressed" and done % max(1, trial.steps // PROBES) == 0:
-            curve.append(trial.quality(fitter.shared.family, fitter.codes[0].table.detach(), every=2))
+            curve.append(trial.quality(fitter.shared.family, fitter.codes[0].table.detach(), every=2).psnr)
 
     family, code, seconds = trial.fit(method, after_step)
     for name, figures in trial.measure(family, code).items():
         entry["methods"][name or method] = figures
     entry["methods"][method] |= {"seconds": seconds}
     if curve:
-        entry["methods"][method] |= by_name("curve", curve)
+        entry["methods"][method]["curve"] = curve
     entry |= {"corners": trial.tree.corner_counts, "train_views": len(trial.item.train), "views": len(trial.truth)}
     entry["size"] = list(trial.truth.shape[2:0:-1])
 
@@ -151,10 +156,9 @@ def mean_rows(objects: dict[str, Any], ids: Sequence[str]) -> list[dict[str, Any
         if not all(method in each for each in methods):
             continue
         found = [each[method] for each in methods]
-        qualities = {"loss_db": "psnr", "foreground_loss_db": "foreground_psnr"}
-        row: dict[str, Any] = {"method": method, **{name: _mean(found, name) for name in qualities.values()}}
+        row: dict[str, Any] = {"method": method, **{name: _mean(found, name) for name in MEASURED}}
         whole = [each["uncompressed"] for each in methods if "uncompressed" in each]
-        for loss, name in qualities.items():
+        for loss, name in (("loss_db", "psnr"), ("foreground_loss_db", "foreground_psnr")):
             best = _mean(whole, name) if len(whole) == len(methods) and method != "uncompressed" else None
             row[loss] = None if best is None or row[name] is None else best - row[name]
         for key in ("paper_bytes", "paper_ratio", "bytes", "ratio", "coded_bytes", "coded_ratio", "seconds"):
@@ -173,7 +177,7 @@ def _report(folder: Path, name: str, steps: int, objects: int, rows: Sequence[di
     variants = [
         Variant(
             row["method"],
-            Scores(psnr=row["psnr"], foreground_psnr=row["foreground_psnr"]),
+            Scores(**{name: row[name] for name in MEASURED}),
             seconds=row["seconds"],
             steps=steps,
             object_bytes=row["coded_bytes"] or row["paper_bytes"],

@@ -9,7 +9,7 @@ All of an object's methods take the same steps. Quality is that of decoded bytes
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -53,8 +53,7 @@ AFTERWARDS: dict[str, Quantiser] = {
     **{f"low_rank{kept}": LowRank(kept) for kept in (8, 4, 2, 1)},
 }
 METHODS = ("uncompressed", "vq6", "vq4", "vq2", "vq1", "hash16", "hash14", "hash12", "hash10", "vq6_from_noise")
-Quality = dict[str, float | None]
-"""`psnr` and `foreground_psnr` in dB."""
+MEASURED = ("psnr", "foreground_psnr")
 PATTERN = re.compile(r"uncompressed|vq(\d+)(_from_noise)?|hash(\d+)")
 
 
@@ -69,7 +68,7 @@ def check_methods(names: Sequence[str]) -> None:
 
 @dataclass
 class Trial:
-    """One object, its octree, and held-out views (V, H, W, 3) with their alpha (V, H, W) that no method learns from."""
+    """One object, its octree, and held-out views (V, H, W, 3), with their alpha, that no method learns from."""
 
     item: FittingObject
     truth: Tensor
@@ -120,22 +119,21 @@ class Trial:
         return family, fitter.codes[0], spent
 
     @torch.no_grad()
-    def quality(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> Quality:
-        """Means over held-out views, of the first `level` levels of a table of features."""
+    def quality(self, family: OctreeFamily, table: Tensor, level: int | None = None, every: int = 1) -> Scores:
+        """PSNR of images and of their foreground, means over held-out views, of the first `level` levels of a table."""
         shared, bounds = SharedPart(family, None), self.item.bounds[None]
         field = family.field(OctreeCodes((self.tree,), table), level)
         side = self.config.guide_side
         hull = self.tree.occupied(self.item.bounds, side).to(torch.uint8)[None]
         occupancy = Occupancy.of(guide_of(field, bounds, hull, side), bounds)
-        found: list[Scores] = []
+        found = []
         for view in range(0, len(self.truth), every):
             seen = shared.pictures_of(field, self.cameras[[view]][None], bounds, MEASURING, guide=occupancy)
             assert seen.images is not None
-            image, truth = seen.images[0].permute(0, 2, 3, 1).clamp(0, 1), self.truth[view : view + 1]
-            (inside,) = foreground_psnr(image, truth, self.alpha[view : view + 1])
-            found.append(Scores(psnr=float(psnr(image, truth)), foreground_psnr=inside))
-        mean = mean_scores(found)
-        return {"psnr": mean.psnr, "foreground_psnr": mean.foreground_psnr}
+            image, truth = seen.images[0].permute(0, 2, 3, 1).clamp(0, 1), self.truth[[view]]
+            (foreground,) = foreground_psnr(image, truth, self.alpha[[view]])
+            found.append(Scores(psnr=float(psnr(image, truth)), foreground_psnr=foreground))
+        return mean_scores(found)
 
     def measure(self, family: OctreeFamily, code: OctreeCode) -> dict[str, dict[str, Any]]:
         """PSNR and bytes of what a method learned: itself as '', and of features what other codes make of them."""
@@ -151,13 +149,17 @@ class Trial:
         for name, quantiser in {"": Uncompressed(), **AFTERWARDS}.items():
             tables, data = through(quantiser, levels)
             found[name] = self._figures(stored, torch.cat(tables), sum(map(len, data)))
-        coarse = [self.quality(stored, as_halves(code.table), level) for level in range(1, len(levels))]
-        found[""] |= by_name("levels", [*coarse, found[""]])
+        coarser = [self.quality(stored, as_halves(code.table), n) for n in range(1, len(levels))]
+        found[""] |= _by_level([*coarser, Scores(**{name: found[""][name] for name in MEASURED})])
         return found
 
     def _figures(self, family: OctreeFamily, table: Tensor, size: int) -> dict[str, Any]:
         size += 2 * len(_numbers(family))
-        return {**self.quality(family, table), "paper_bytes": size, "paper_ratio": self._whole(family) / size}
+        scores = self.quality(family, table).to_json()
+        return {name: scores[name] for name in MEASURED} | {
+            "paper_bytes": size,
+            "paper_ratio": self._whole(family) / size,
+        }
 
     def _whole(self, family: OctreeFamily) -> int:
         """Bytes of features and network as float16."""
@@ -172,12 +174,11 @@ class Trial:
         table = torch.cat([level.codebook[level.indices.long()] for level in back.levels])
         network = _with_numbers(self.config, back.network)
         curve = [self.quality(network, table, level) for level in range(1, len(levels) + 1)]
-        finer = self.quality(stored_network(family, 16), table)
         sizes, tight = size_table(data), size_table(coded)
         return {
-            **curve[-1],
-            **{f"{name}_with_network_of_16_bits": value for name, value in finer.items()},
-            **by_name("levels", curve),
+            **{name: curve[-1].to_json()[name] for name in MEASURED},
+            "psnr_with_network_of_16_bits": self.quality(stored_network(family, 16), table).psnr,
+            **_by_level(curve),
             "level_bytes": [size_table(coded, level).total for level in range(1, len(levels) + 1)],
             "paper_bytes": sizes.paper,
             "paper_ratio": sizes.paper_ratio,
@@ -189,14 +190,8 @@ class Trial:
         }
 
 
-def by_name(what: str, curve: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """PSNR along a curve, and foreground PSNR beside it.
-
-    >>> by_name("levels", [{"psnr": 30.0, "foreground_psnr": 24.0}, {"psnr": 31.0, "foreground_psnr": 25.0}])
-    {'levels': [30.0, 31.0], 'levels_foreground_psnr': [24.0, 25.0]}
-    """
-    whole, inside = ([each[name] for each in curve] for name in ("psnr", "foreground_psnr"))
-    return {what: whole, f"{what}_foreground_psnr": inside}
+def _by_level(scores: Sequence[Scores]) -> dict[str, list[float | None]]:
+    return {"levels": [each.psnr for each in scores], "foreground_levels": [each.foreground_psnr for each in scores]}
 
 
 def stored_network(family: OctreeFamily, bits: int) -> OctreeFamily:
