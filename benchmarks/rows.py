@@ -47,10 +47,8 @@ def file_of(given: argparse.Namespace) -> Path:
 
 
 def keep(given: argparse.Namespace, rows: Iterable[Record]) -> None:
-    """Write each row as it comes, and say it."""
+    """Write each row as it comes, and say it; one without a value has the reason in its note."""
     for row in rows:
         write_records(given.results, [row], draft=given.draft)
-        value = (
-            f"{row.value:.5g}" if isinstance(row.value, float) else "not reached" if row.value is None else row.value
-        )
+        value = f"{row.value:.5g}" if isinstance(row.value, float) else "–" if row.value is None else row.value
         print(f"{row.name:56} {value:>12} {row.unit:8} {row.note}", flush=True)

@@ -5,7 +5,7 @@
     python -m benchmarks.octree.codecs memory --work W                  # of a few steps of some methods, one scene
     python -m benchmarks.octree.codecs table  --work W                  # means over the scenes that are fitted
 
-All methods of a scene take hours; `fit --quick` takes four of them, 400 steps each, into figures of record in about a
+All methods of a scene take hours; `fit --quick` takes three of them, 400 steps each, into figures of record in about a
 quarter of an hour on one thread (`--quick` of `table` then reads these).
 
 The scene `lego` is the capture, which has no depth; `NAME@400` is a model rendered at 400x400 by `scenes --size 400`.
@@ -37,7 +37,7 @@ from manyfields.views import read_views
 from manyfields.views.render_set import render_set
 
 STEPS, QUICK_STEPS = 1000, 400
-QUICK = ("uncompressed", "vq6", "vq4", "hash12")
+QUICK = ("uncompressed", "vq6", "hash12")
 VIEWS = 120  # of which a sixth is held out: 100 to learn from
 MOST_BITS = ("vq8", "vq10")  # on the first scene alone: what they are for is that they run
 FIRST = "Avocado"
