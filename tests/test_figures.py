@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[1]
 NOT_YET = [
     "README.md",
     "docs/results/compression.md",
-    "docs/results/generation.md",
     "docs/results/performance.md",
     "docs/results/quality.md",
 ]
