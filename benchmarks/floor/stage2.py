@@ -1,12 +1,15 @@
-"""Operations and bytes of one object in stage 2, part by part, and the least seconds that a machine needs for them.
+"""Operations and bytes of one object in stage 2, part by part, and the least seconds that an H200 needs for them.
 
-    python -m benchmarks.floor.stage2 [--threads 2]  # the tables of docs/results/performance.md, of this CPU too
+    python -m benchmarks.floor.stage2  # counted from settings in seconds, on any machine alike
 
-What is counted how is said in `parts`.
+What is counted how is said in `parts`. Rows go to benchmarks/results/floor.json. What this CPU needs at least is
+measured by `python -m benchmarks.speed floor`.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -28,7 +31,9 @@ from benchmarks.floor.parts import (
     scatter,
     table,
 )
+from benchmarks.rows import add_flags, keep, parse
 from manyfields.cameras import Cameras
+from manyfields.evaluation.record import Record, new_record
 from manyfields.fields import Field
 from manyfields.rendering import Occupancy, Sampler, densities
 from manyfields.rendering.walking import SEEN_THROUGH, next_samples
@@ -160,21 +165,53 @@ def samples_walked(
         depth += densities(field, origins + distances * directions) * lengths[..., 0] * going
 
 
-def main() -> None:
-    from benchmarks.floor.peaks import measured_cpu
+def cases() -> dict[str, tuple[str, list[Part]]]:
+    """By the name of their rows: what is counted, in words, and its parts."""
     from manyfields.runs import presets
 
+    networks = {"paper": (4, stable_diffusion_networks), "paper_compact": (16, compact_networks)}
+    if find_spec("diffusers") is None:
+        print("diffusers is not installed: nothing with the decoder of Stable Diffusion")
+        del networks["paper"]
+    found = {}
+    for name, (channels, both) in networks.items():
+        decoder, encoder = both()
+        parts = paper_object(decoder, encoder, PaperSettings(channels=channels))
+        found[name] = (f"the paper's stage 2, image decoder: {decoder.name}", parts)
+    ours = our_object(presets()["fused-planes"])
+    return {**found, "ours": ("the preset fused-planes, all rays and samples used", ours)}
+
+
+def rows(name: str, title: str, parts: list[Part]) -> Iterator[Record]:
+    """Of each part, and of all together."""
+    total = replace(sum(parts[1:], parts[0]), name="all")
+    for part in [*parts, total]:
+        seconds = H200.floor(parts) if part is total else H200.seconds(part)
+        values = {
+            "operations": (part.flop / 1e12, "TFLOP"),
+            "moved": (part.moved, "bytes"),
+            "gathered": (part.gathered, "bytes"),
+            "h200_seconds": (seconds, "s"),
+            "share_of_operations": (part.flop / total.flop, "share"),
+        }
+        for figure, (value, unit) in values.items():
+            row = f"floor.{name}.{part.name.lower().replace(' ', '_')}.{figure}"
+            yield new_record(row, value, unit, f"counted, not measured: one object, {title}")
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    machines = [measured_cpu(parser.parse_args().threads), H200]
-    for machine in machines:
-        print(machine)
-    for channels, networks in ((4, stable_diffusion_networks()), (16, compact_networks())):
-        decoder = networks[0]
-        print(f"\n{decoder}\n")
-        parts = paper_object(*networks, PaperSettings(channels=channels))
-        print(table(f"The paper's stage 2, image decoder: {decoder.name}", parts, machines))
-    print(table("Ours: the preset fused-planes", our_object(presets()["fused-planes"]), machines))
+    add_flags(parser, "floor")
+    given = parse(parser)
+    totals = {}
+    for name, (title, parts) in cases().items():
+        print(table(title, parts, [H200]))
+        keep(given, rows(name, title, parts))
+        totals[name] = sum(part.flop for part in parts)
+    if "paper" in totals:
+        ratio = totals["paper"] / totals["paper_compact"]
+        note = "counted: operations with the decoder of Stable Diffusion over those with the compact one"
+        keep(given, [new_record("floor.paper.operations_over_compact", ratio, "x", note)])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """The floor of one object in stage 2 on this machine, and what share of it a measured step reaches."""
 
 from benchmarks.common import use_threads
-from benchmarks.floor.networks import compact_networks, stable_diffusion_networks
 from benchmarks.floor.parts import H200, Machine, table
 from benchmarks.floor.peaks import measured_cpu
-from benchmarks.floor.stage2 import PaperSettings, our_object, our_step, paper_object
+from benchmarks.floor.stage2 import cases, our_step
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.growth import fitter_of, last_phase, seconds_of
 from manyfields.evaluation.record import Record
 from manyfields.memory import keep_freed_memory
-from manyfields.runs import RunRecord, presets
+from manyfields.runs import RunRecord
 
 WAVE = 8
 RAYS = 100_000
@@ -17,7 +16,6 @@ RAYS = 100_000
 
 def measure(bench: Bench) -> list[Record]:
     machine = measured_cpu(bench.threads)
-    settings = presets()["fused-planes"]
     note = "best of several rounds"
     rows = [
         bench.row("peak.products", machine.products / 1e9, "GFLOP/s", f"float32 matrix product, {note}"),
@@ -25,28 +23,10 @@ def measure(bench: Bench) -> list[Record]:
         bench.row("peak.memory", machine.memory / 1e9, "GB/s", f"copy, read and written bytes, {note}"),
         bench.row("peak.gather", (machine.gather or 0.0) / 1e9, "GB/s", f"random rows of 128 bytes of 12.6 MB, {note}"),
     ]
-    cases = {"ours": ("the preset fused-planes, all rays and samples used", our_object(settings))}
-    found = [("paper_compact", 16, compact_networks)]
-    try:
-        import diffusers  # noqa: F401
-
-        found.insert(0, ("paper", 4, stable_diffusion_networks))
-    except ImportError:
-        print("diffusers is not installed: no floor with the decoder of Stable Diffusion")
-    for name, channels, networks in found:
-        decoder, encoder = networks()
-        parts = paper_object(decoder, encoder, PaperSettings(channels=channels))
-        cases[name] = (f"the paper's stage 2, image decoder: {decoder.name}", parts)
-    for name, (title, parts) in cases.items():
+    for name, (title, parts) in cases().items():
         print(table(title, parts, [machine, H200]))
-        total = sum(parts[1:], parts[0])
-        for where, each in (("seconds", machine), ("h200_seconds", H200)):
-            row = bench.row(f"floor.{name}.{where}", each.floor(parts), "s", f"one object, {title}; {each.name}")
-            rows.append(row)
-        rows.append(bench.row(f"floor.{name}.operations", total.flop / 1e12, "TFLOP", f"one object, {title}"))
-        rows.append(
-            bench.row(f"floor.{name}.bytes", (total.moved + total.gathered) / 1e9, "GB", f"one object, {title}")
-        )
+        note = f"one object, {title}; {machine.name}"
+        rows.append(bench.row(f"floor.{name}.seconds", machine.floor(parts), "s", note))
     return rows + _reached(bench, machine)
 
 

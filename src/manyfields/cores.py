@@ -11,7 +11,7 @@ from manyfields._checks import THREADS
 WAITING = {
     # How often a thread of libgomp (PyTorch's on Linux, and numba's) looks for work before it sleeps. Its own choice
     # lasts for milliseconds; who waits so long beside another process has had its share of the core when work comes.
-    # Sleeping at once costs a quiet machine a tenth of its speed (docs/results/performance.md).
+    # Sleeping at once costs a quiet machine speed: waking takes as long as a small operation of PyTorch.
     "GOMP_SPINCOUNT": "5000",
     "KMP_BLOCKTIME": "0",  # of LLVM's and Intel's, in milliseconds; their own choice is 200
     "OPENBLAS_THREAD_TIMEOUT": "16",  # of numpy's and SciPy's, in powers of two of cycles; their own choice is 26

@@ -40,6 +40,17 @@ def test_info_shows_config_bytes_and_quality(run, capsys):
     assert lines["mean"].split()[-2:] == ["29.00", "0.9000"]
 
 
+def test_the_foreground_stands_right_after_each_psnr(tmp_path, capsys):
+    collection = create_collection(tmp_path / "run", shared={"base": torch.zeros(5, 4)}, config={"family": {}})
+    metrics = {"ssim": 0.5, "foreground_psnr": 21.0, "layer0_foreground_psnr": 11.0, "layer0_psnr": 12.0, "psnr": 22.0}
+    collection.append([ObjectRecord("bus", LAYERS, metrics={**metrics, "holes": 0.25, "stage": 1.0})])
+    assert main(["info", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    titles, row = (next(line.split() for line in lines if f" {word} " in line) for word in ("layer0_psnr", "bus"))
+    assert titles[-6:] == ["psnr", "foreground", "holes", "ssim", "layer0_psnr", "foreground"]
+    assert row[-6:] == ["22.00", "21.00", "0.2500", "0.5000", "12.00", "11.00"]
+
+
 def test_the_served_bytes_are_those_on_disk(run, capsys):
     main(["info", str(run)])
     line = next(line for line in capsys.readouterr().out.splitlines() if "served in all" in line)

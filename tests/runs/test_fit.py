@@ -43,7 +43,7 @@ def test_a_finished_run(run, data):
     for name in IDS:
         entry = collection.entry(name)
         assert entry.metrics["stage"] == (1 if name in record.stage1 else 2)
-        assert {"psnr", "layer0_psnr", "foreground_psnr"} <= entry.metrics.keys()
+        assert {"psnr", "foreground_psnr", "layer0_psnr", "layer0_foreground_psnr"} <= entry.metrics.keys()
         names = read_views(data)[name].names
         assert record.held_out[name]["views"] == [names[i] for i in hold_out(names, name)[1]]
     assert [len(entry.ranges) for entry in map(collection.entry, IDS)] == [2] * 4
@@ -98,7 +98,7 @@ def test_the_default_stores_hulls_between_weights_and_micro_planes(data, rgb_set
     assert collection.verify() == [] and collection.config["autoencoder"] is None
     for name in IDS:
         entry, hull = collection.entry(name), collection[name].code().tensors["hull"]
-        assert {"psnr", "layer0_psnr", "layer1_psnr"} <= entry.metrics.keys()
+        assert {f"layer{n}_{name}" for n in (0, 1) for name in ("psnr", "foreground_psnr")} <= entry.metrics.keys()
         assert hull.shape == (1, 16, 16, 16) and 0.2 < float(hull.float().mean()) < 1.0
         truth = load_objects([read_views(data)[name]], record)[0].hull
         assert torch.equal(hull[0], truth)

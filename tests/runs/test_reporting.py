@@ -34,6 +34,12 @@ def test_cost_account_of_a_run(run):
 
 
 def test_curves_show_every_stage(run):
-    quality, losses = charts(RunRecord.load(run))
+    record = RunRecord.load(run)
+    quality, foreground, losses = charts(record)
+    assert foreground.title == "Held-out foreground PSNR while fitting"
+    assert [(c.name, c.places) for c in foreground.curves] == [(c.name, c.places) for c in quality.curves]
+    for point in record.curves:
+        point.pop("held_out_foreground_psnr", None)  # as older versions recorded them
+    assert charts(record) == (quality, losses)
     assert [curve.name for curve in quality.curves] == ["stage 1", "stage 2.1", "stage 2.2"]
     assert {"stage 1: latent", "stage 1: rgb", "stage 2.1: rgb"} <= {curve.name for curve in losses.curves}

@@ -118,7 +118,7 @@ def test_without_views_that_are_set_aside_no_phase_stops(tmp_path):
 def test_a_phase_that_makes_it_worse_is_undone(tmp_path):
     fitter = Watched(lambda taken: 33.0 - max(0, taken - 100) / 1000)
     phases = [replace(MICRO, name="rays", steps=100, stops=False), MICRO]
-    made, said = trained(fitter, tmp_path, phases, probe=fitter.watch)
+    made, said = trained(fitter, tmp_path, phases, probe=lambda: {"held_out_psnr": fitter.watch()})
     assert fitter.taken == 100 and fitter.watch() == 33.0
     assert said[-1] == "s: micro left views that were set aside worse than it found them, and is undone"
     assert made.curves[-1]["held_out_psnr"] == 33.0 and made.curves[-2]["held_out_psnr"] < 33.0

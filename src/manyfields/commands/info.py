@@ -1,5 +1,6 @@
 """`manyfields info`: what a collection holds."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -88,7 +89,7 @@ def print_objects(collection: "Collection", limit: int | None) -> None:
     from manyfields.evaluation.units import shared_by
 
     entries = [collection.entry(name) for name in islice(collection, limit)]
-    metrics = sorted({name for entry in entries for name in entry.metrics} - {"stage"})
+    metrics = sorted({name for entry in entries for name in entry.metrics} - {"stage"}, key=place)
     sizes = collection.sizes()
     shared, count = sizes["shared"] + sizes["codec"], len(collection)
 
@@ -102,10 +103,18 @@ def print_objects(collection: "Collection", limit: int | None) -> None:
     if len(entries) == count and entries:
         means = [mean([entry.metrics.get(name) for entry in entries]) for name in metrics]
         rows.append(row_of("mean", [None] * 3, mean([entry.bytes for entry in entries]) or 0, means))
-    columns = ["object", "label", "group", "layers", "own bytes", shared_by(max(1, count)), *metrics]
+    titles = ["foreground" if name.endswith("foreground_psnr") else name for name in metrics]
+    columns = ["object", "label", "group", "layers", "own bytes", shared_by(max(1, count)), *titles]
     print_table(columns, rows, "Objects")
     if len(entries) < len(collection):
         print(f"and {len(collection) - len(entries):,} more (--all lists them)")
+
+
+def place(metric: str) -> tuple[str, int, str]:
+    """To sort columns by: what is of whole objects first, and beside each PSNR that of its foreground."""
+    layer, figure = re.fullmatch(r"(layer\d+_)?(.*)", metric).groups("")  # type: ignore[union-attr]
+    first = ("psnr", "foreground_psnr", "holes", "worst_holes")
+    return layer, first.index(figure) if figure in first else len(first), figure
 
 
 def print_parts(collection: "Collection", ids: list[str]) -> None:

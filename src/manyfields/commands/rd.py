@@ -92,7 +92,8 @@ class Rd(Command):
         for name, curve in kept["curves"].items():
             rows += [_row(name, point["value"], point, whole) for point in curve["points"]]
         size = f"bytes an object, {shared_by(kept['shared_by'])}"
-        print_table(["curve", "value", size, "times smaller", "psnr", "foreground", "loss", "ssim", "seconds"], rows)
+        quality = ["psnr", "foreground", "loss", "foreground loss", "ssim"]
+        print_table(["curve", "value", size, "times smaller", *quality, "seconds"], rows)
         for row in kept["deltas"]:
             print(delta_line(row))
         return 0
@@ -105,9 +106,11 @@ def _row(name: str, value: float | None, point: dict[str, Any], whole: dict[str,
     """Of the table: one point of a curve beside what is not compressed."""
     from manyfields.evaluation.units import format_bytes
 
-    size, ratio, loss = format_bytes(point["bytes"]), whole["bytes"] / point["bytes"], whole["psnr"] - point["psnr"]
-    foreground = point["foreground_psnr"]
-    return [name, value, size, ratio, point["psnr"], foreground, loss, point["ssim"], point.get("seconds")]
+    size, ratio = format_bytes(point["bytes"]), whole["bytes"] / point["bytes"]
+    qualities = ("psnr", "foreground_psnr")
+    losses = [None if point[each] is None else whole[each] - point[each] for each in qualities]
+    quality = [*(point[each] for each in qualities), *losses, point["ssim"]]
+    return [name, value, size, ratio, *quality, point.get("seconds")]
 
 
 def choices() -> list[Choice]:

@@ -18,13 +18,13 @@ class Scores:
     """
 
     psnr: float | None = None
-    ssim: float | None = None
-    lpips: float | None = None
     foreground_psnr: float | None = None
     holes: float | None = None
     """Share of the pixels well inside the silhouette that are not filled (`metrics.holes`)."""
     worst_holes: float | None = None
     """Likewise, of the view that has most."""
+    ssim: float | None = None
+    lpips: float | None = None
 
     def to_json(self) -> dict[str, float | None]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -48,7 +48,7 @@ def score_views(
     ssim = metrics.ssim(rendered, truth).tolist() if side >= metrics.SSIM_WINDOW else nothing
     distance = lpips(rendered, truth).tolist() if lpips is not None and side >= SMALLEST_SIDE else nothing
     open_ = metrics.holes(opacity, alpha) if opacity is not None else nothing
-    return [Scores(*values) for values in zip(psnr, ssim, distance, foreground, open_, open_, strict=True)]
+    return [Scores(*values) for values in zip(psnr, foreground, open_, open_, ssim, distance, strict=True)]
 
 
 def mean_scores(parts: Iterable[Scores]) -> Scores:

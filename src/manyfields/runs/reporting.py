@@ -28,6 +28,11 @@ from manyfields.runs.sources.table import source_of
 from manyfields.views import Problem
 
 COUNTS = (100, 1_000, 10_000)
+HELD_OUT_CHARTS = {
+    "held_out_psnr": "Held-out PSNR while fitting",
+    "held_out_foreground_psnr": "Held-out foreground PSNR while fitting",
+}
+"""Titles, by the figure of a curve's points; runs of older versions have the first alone."""
 
 
 def write_run_report(run: Path | str, *, counts: Sequence[int] = COUNTS, progress: Progress = silent) -> Path:
@@ -47,10 +52,9 @@ def run_report(collection: Collection, record: RunRecord, counts: Sequence[int],
     costs = cost_account(collection, record)
     progress("report", 1, 1)
     total = mean_scores(item.scores for item in objects) if objects else Scores()
-    layer0 = _mean([item.layer0_psnr for item in objects])
     headline = Headline(
         scores=total,
-        layer0_psnr=layer0,
+        layer0=mean_scores(item.layer0 for item in objects),
         lpips_reason=source.no_lpips(),
         object_bytes=costs.object_bytes,
         shared_bytes=costs.shared_bytes + costs.codec_bytes,
@@ -127,17 +131,20 @@ def _layer_bytes(collection: Collection) -> tuple[float, ...]:
 
 
 def charts(record: RunRecord) -> tuple[Chart, ...]:
-    """Losses by phase, and held-out PSNR during training, over wall time."""
+    """Losses by phase, and both held-out PSNR during training, over wall time."""
     stages = list(dict.fromkeys(point["stage"] for point in record.curves))
-    quality, losses = [], []
+    quality: dict[str, list[Curve]] = {}
+    losses = []
     for stage in stages:
         points = [point for point in record.curves if point["stage"] == stage]
-        quality.append(_curve(stage, points, "held_out_psnr"))
+        for key, title in HELD_OUT_CHARTS.items():
+            quality.setdefault(title, []).append(_curve(stage, points, key))
         losses += [_curve(f"{stage}: {name}", points, name) for name in ("latent", "rgb", "autoencoder", "values")]
     made = []
-    if any(curve.values for curve in quality):
-        note = "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
-        made.append(Chart("Held-out PSNR while fitting", "dB", tuple(c for c in quality if c.values), note=note))
+    note = "A look at up to four held-out views during training, from floats; final figures come from stored bytes."
+    for title, curves in quality.items():
+        if any(curve.values for curve in curves):
+            made.append(Chart(title, "dB", tuple(c for c in curves if c.values), note=note))
     if any(curve.values for curve in losses):
         made.append(Chart("Losses", "weighted loss", tuple(c for c in losses if len(c.values) > 1), logarithmic=True))
     return tuple(made)
@@ -168,9 +175,8 @@ def _splits(objects: Sequence[ObjectResult]) -> tuple[Split, ...]:
     for stage, name in names.items():
         held = [item for item in objects if item.stage == stage]
         if held:
-            layer0 = _mean([item.layer0_psnr for item in held])
-            scores, iou = mean_scores(item.scores for item in held), _mean([item.iou for item in held])
-            made.append(Split(name, len(held), scores, layer0, iou))
+            scores, layer0 = (mean_scores(getattr(item, of) for item in held) for of in ("scores", "layer0"))
+            made.append(Split(name, len(held), scores, layer0, _mean([item.iou for item in held])))
     return tuple(made) if len(made) > 1 else ()
 
 

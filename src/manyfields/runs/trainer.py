@@ -15,6 +15,10 @@ from manyfields.fitting.progress import Progress, silent
 
 POINTS_OF_A_CURVE = 60
 PROBES_OF_A_PHASE = 8
+SHOWN = {name: name for name in ("latent", "rgb", "values", "held_out_psnr")} | {
+    "held_out_foreground_psnr": "foreground"
+}
+"""Figures of a step that stand beside its progress, and what they are called there, where there is little room."""
 Clock = Callable[[], float]
 """Seconds since some moment: `time.monotonic`, or one that a test turns by hand."""
 
@@ -29,8 +33,8 @@ class StageTrainer:
     checkpoint: Path
     every_seconds: float = 120.0
     progress: Progress = silent
-    probe: Callable[[], float] | None = None
-    """Held-out PSNR of the floats in training, for curves."""
+    probe: Callable[[], dict[str, float]] | None = None
+    """Held-out figures of the floats in training, by name, for curves."""
     watch: Callable[[], float] | None = None
     """PSNR of training views that are set aside, which decide whether a phase that `stops` still brings anything."""
     step_seconds: Sequence[float] = ()
@@ -133,7 +137,7 @@ class StageTrainer:
                 now = time.monotonic()
                 point = {name: sum(each[name] for each in self._since) / len(self._since) for name in losses}
                 if self.probe is not None and (done % probe_every == 0 or done == phase.steps):
-                    point["held_out_psnr"] = self.probe()
+                    point |= self.probe()
                     aside += time.monotonic() - now
                 self.curves.append(self._point(phase, done, point))
                 shown = {**shown, **point}
@@ -155,7 +159,7 @@ class StageTrainer:
         if watch is not None and watch() < self._looks[0]:
             self._tell(phase, "left views that were set aside worse than it found them, and is undone")
             self.fitter.load(load_checkpoint(self._before)[0], optimizer=False)
-            undone = {} if self.probe is None else {"held_out_psnr": self.probe()}
+            undone = {} if self.probe is None else self.probe()
             self.curves.append(self._point(phase, phase.steps, undone))
         self._looks, self._planned, self._ends = [], 0, 0
         self._save(number + 1, 0)
@@ -189,7 +193,7 @@ class StageTrainer:
 
 
 def _shown(losses: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in losses.items() if name in ("latent", "rgb", "values", "held_out_psnr")}
+    return {SHOWN[name]: value for name, value in losses.items() if name in SHOWN}
 
 
 def seconds_per_step(

@@ -19,6 +19,17 @@ def test_the_paper_renders_eleven_thousand_views_of_an_object():
     assert frozen["Adam"].moved == 144 * 80 * 28 * (3 * 64**2 * 10 + 51)
 
 
+def test_rows_of_parts_add_up_to_that_of_all():
+    parts = [stage2.Part("tiny decoder", products=3e12, moved=2e9), stage2.Part("Adam", others=1e12, gathered=5e9)]
+    found = {row.name: (row.value, row.unit) for row in stage2.rows("ours", "a title", parts)}
+    assert found["floor.ours.tiny_decoder.operations"] == (3.0, "TFLOP")
+    assert found["floor.ours.all.operations"] == (4.0, "TFLOP")
+    assert found["floor.ours.all.moved"] == (2e9, "bytes") and found["floor.ours.adam.gathered"] == (5e9, "bytes")
+    assert found["floor.ours.adam.share_of_operations"] == (0.25, "share")
+    seconds = [found[f"floor.ours.{name}.h200_seconds"][0] for name in ("tiny_decoder", "adam", "all")]
+    assert seconds[0] + seconds[1] == pytest.approx(seconds[2])
+
+
 def test_ours_follows_the_settings():
     """The rays of an object do not depend on how many are fitted side by side."""
     settings = presets()["fused-planes"]

@@ -39,9 +39,10 @@ def noise(seed: int) -> np.ndarray:
 
 def fake_object(number: int) -> ObjectResult:
     truth = noise(number)
-    picture = Picture("004", truth, 255 - truth, truth // 2, psnr=20.0 + number)
-    scores = Scores(20.0 + number, 0.9, None, 15.0)
-    return ObjectResult(f"object-{number}", "cars", 1 + number % 2, 9, 1, scores, 18.0, 1000 + number, (picture,))
+    picture = Picture("004", truth, 255 - truth, truth // 2, psnr=20.0 + number, foreground_psnr=15.0 + number)
+    scores = Scores(20.0 + number, 15.0 + number, ssim=0.9)
+    first = Scores(psnr=18.0, foreground_psnr=11.0)
+    return ObjectResult(f"object-{number}", "cars", 1 + number % 2, 9, 1, scores, first, 1000 + number, (picture,))
 
 
 @pytest.fixture
@@ -55,11 +56,13 @@ def data() -> ReportData:
         version="0.0.0",
         config={"seed": 0},
         dataset=Dataset("fakes", 5, "50 views of 16×16 pixels", "every tenth view"),
-        headline=Headline(Scores(22.0, 0.9, None, 15.0), 18.0, "LPIPS weights not found: /x", 1002, 5e6, 12.0, 0.02),
+        headline=Headline(
+            Scores(22.0, 15.0, ssim=0.9), Scores(18.0, 11.0), "LPIPS weights not found: /x", 1002, 5e6, 12.0, 0.02
+        ),
         objects=tuple(fake_object(i) for i in range(5)),
         splits=(Split("stage 1", 3, Scores(22.0)), Split("stage 2", 2, Scores(22.0))),
         charts=(Chart("Held-out PSNR", "dB", (curve,)), Chart("Loss", "", (curve,), logarithmic=True)),
-        comparison=Comparison((Variant("ours", Scores(25.0), paper_psnr=30.47), Variant("theirs", Scores(21.0))), None),
+        comparison=Comparison((Variant("ours", Scores(25.0), paper_psnr=30.47), Variant("theirs", Scores(21.0)))),
         costs=CostAccount(600, 3, 5_000_000, 1_000_000, (100, 902), 12.0, 11.0, 0.001, 0.02, 80.0),
         cost_counts=(7, 12_345),
         problems=(SetAside("object-9", "003", "the image is blank"),),
@@ -139,6 +142,21 @@ def test_best_median_and_worst_stand_first_and_others_are_folded(data):
     ids = re.findall(r"<h3>(?:<span class=rank>\w+</span>)?(object-\d)<", page)
     assert ids == ["object-4", "object-2", "object-0", "object-3", "object-1"]
     assert page.index("All other objects (2)") > ranks[-1][0]
+
+
+def test_psnr_never_stands_without_foreground_psnr(data):
+    page = render_page(data)
+    assert "<b>24.00 dB, foreground 19.00 dB</b>" in page  # of an object
+    assert "view 004 · 24.00 dB, foreground 19.00 dB" in page
+    assert "from the first bytes alone; foreground 11.00 dB" in page and "foreground, dB" in page
+    assert page.index("Objects by foreground PSNR") < page.index("Objects by PSNR")
+
+
+def test_objects_with_much_white_around_them_are_not_the_best(data):
+    small, large = (replace(data.objects[0], id=f"object-{n}") for n in (8, 9))
+    small = replace(small, scores=replace(small.scores, psnr=40.0, foreground_psnr=12.0))
+    page = render_page(replace(data, objects=(small, large)))
+    assert re.search(r"<span class=rank>best and median</span>object-9", page)
 
 
 def test_one_object_is_best_median_and_worst_at_once(data):

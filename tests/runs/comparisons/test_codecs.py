@@ -40,6 +40,8 @@ def test_every_method_has_figures_of_its_bytes(compared, tmp_path):
     assert rows["vq3"]["paper_bytes"] < rows["vq3"]["bytes"] and rows["vq3"]["coded_bytes"] <= rows["vq3"]["bytes"]
     assert rows["hash4"]["paper_bytes"] == 2 * (2 * 16 * 8 + numbers)
     assert rows["vq3"]["loss_db"] == pytest.approx(rows["uncompressed"]["psnr"] - rows["vq3"]["psnr"])
+    inside = rows["uncompressed"]["foreground_psnr"] - rows["vq3"]["foreground_psnr"]
+    assert rows["vq3"]["foreground_loss_db"] == pytest.approx(inside)
     for method in ("uncompressed", "vq3"):
         figures = kept["objects"]["ball_blue"]["methods"][method]
         assert figures["levels"][-1] == figures["psnr"] != figures["foreground_psnr"]

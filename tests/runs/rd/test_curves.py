@@ -92,7 +92,7 @@ def test_the_command_prints_curves_and_deltas(folder, capsys):
     out = capsys.readouterr().out
     assert "uncompressed" in out and "short" in out and "vq-tensorf" in out
     assert "short against vq-tensorf" in out and "vq-tensorf against short" in out
-    assert out.count("(overlap ") == 4
+    assert out.count("(overlap ") == 8 and out.count("By foreground PSNR: ") == 2  # of two pairs, by both
     assert "with the shared part, N = 1" in out and "foreground" in out
     kept = json.loads((folder / "rd" / "rd.json").read_text())
     assert {(row["anchor"], row["test"]) for row in kept["deltas"]} == {
@@ -198,3 +198,20 @@ def test_curves_of_other_sizes_have_a_rate_and_no_psnr():
     line = delta_line(row)
     assert line.startswith("high against low: BD-rate +6300.00 % (overlap 100 %), BD-PSNR – (overlap 0 %): curves ")
     assert "0 % of the smaller range of log rate in common, and 50 % are needed" in line
+
+
+def test_deltas_by_foreground_psnr_stand_beside_those_by_psnr():
+    points = [{"bytes": 1000.0 * 2**n, "psnr": 30.0 + n, "foreground_psnr": 20.0 + n} for n in range(4)]
+    # Half the bytes for the same whole images, of which the foreground has lost something.
+    half = [{**p, "bytes": p["bytes"] / 2, "foreground_psnr": p["foreground_psnr"] - 0.5} for p in points]
+    row, _ = deltas({"a": {"points": points}, "b": {"points": half}}, "cubic")
+    assert row["bd_psnr_db"] == pytest.approx(1.0) and row["foreground_bd_psnr_db"] == pytest.approx(0.5)
+    less = 100 * (2**-0.5 - 1)
+    assert row["bd_rate_percent"] == pytest.approx(-50.0) and row["foreground_bd_rate_percent"] == pytest.approx(less)
+    assert row["foreground_bd_rate_overlap"] == pytest.approx(2.5 / 3) and row["foreground_bd_rate_reason"] is None
+    whole, inside = delta_line(row).split(". By foreground PSNR: ")
+    assert whole == "b against a: BD-rate -50.00 % (overlap 100 %), BD-PSNR +1.000 dB (overlap 67 %)"
+    assert inside == "BD-rate -29.29 % (overlap 83 %), BD-PSNR +0.500 dB (overlap 67 %)"
+    half[0]["foreground_psnr"] = None
+    row, _ = deltas({"a": {"points": points}, "b": {"points": half}}, "cubic")
+    assert not any(name.startswith("foreground") for name in row) and "foreground" not in delta_line(row)

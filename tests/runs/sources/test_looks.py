@@ -2,16 +2,21 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
+from manyfields.fitting.data import load_views
 from manyfields.fitting.phases import Phase
+from manyfields.rendering import Sampler
 from manyfields.runs import RunRecord, fit
 from manyfields.runs.settings import chosen_settings, read_config
 from manyfields.runs.sources import looks as probe
 from manyfields.runs.sources.loading import load_objects
-from manyfields.runs.sources.looks import spare_views
-from manyfields.views import read_views
+from manyfields.runs.sources.looks import held_out_probe, spare_views, watch
+from manyfields.views import composite, read_views
 
 STOPPING = Phase("micro", 8, rgb=1.0, stops=True)
 
@@ -47,6 +52,22 @@ def test_views_are_set_aside_of_few_objects_and_where_a_phase_stops(record, monk
     spare_views(record, views.objects, [STOPPING])
     spared = [name for name, held in record.held_out.items() if "aside" in held]
     assert len(spared) == 2 and views.ids[0] not in spared
+
+
+def test_a_look_at_white_pictures_is_of_all_pixels_and_of_the_foreground(data):
+    source = read_views(data).objects[0]
+    rgba = load_views(source, [3], (32, 32))[0].numpy()
+    white = SimpleNamespace(images=torch.ones(1, 1, 3, 32, 32))
+    item = SimpleNamespace(source=source, test=[3], aside=[3])
+    fitter = SimpleNamespace(data=SimpleNamespace(objects=[item]), pictures=lambda row, cameras, sampler: white)
+    error = np.square(1.0 - composite(rgba) / 255.0).mean(-1)
+    whole, inside = (-10 * np.log10(error[chosen].mean()) for chosen in (error >= 0, rgba[..., 3] > 127.5))
+    assert inside < whole - 1
+    probe, watched = held_out_probe(fitter, Sampler(), (32, 32)), watch(fitter, Sampler(), (32, 32))
+    assert probe() == pytest.approx({"held_out_psnr": whole, "held_out_foreground_psnr": inside}, abs=1e-4)
+    assert watched() == pytest.approx(whole, abs=1e-4)
+    item.test, item.aside = [], []
+    assert held_out_probe(fitter, Sampler(), (32, 32)) is None and watch(fitter, Sampler(), (32, 32)) is None
 
 
 def test_a_run_whose_phases_stop_ends_alike_however_often_it_dies(data, rgb_settings, tmp_path, hashes, monkeypatch):

@@ -27,6 +27,7 @@ class Picture:
     render: np.ndarray
     layer0: np.ndarray | None = None
     psnr: float | None = None
+    foreground_psnr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ObjectResult:
     train_views: int | None = None
     test_views: int | None = None
     scores: Scores = Scores()
-    layer0_psnr: float | None = None
+    layer0: Scores = Scores()
     bytes: int | None = None
     pictures: tuple[Picture, ...] = ()
     maps: tuple[PlaneMap, ...] = ()
@@ -73,7 +74,7 @@ class Split:
     name: str
     objects: int
     scores: Scores = Scores()
-    layer0_psnr: float | None = None
+    layer0: Scores = Scores()
     iou: float | None = None
 
 
@@ -117,7 +118,7 @@ class Variant:
 
     name: str
     scores: Scores = Scores()
-    layer0_psnr: float | None = None
+    layer0: Scores = Scores()
     seconds: float | None = None  # the whole budget, stage 1 included
     steps: int | None = None
     object_bytes: float | None = None  # its own
@@ -142,7 +143,7 @@ class Comparison:
     """
 
     variants: tuple[Variant, ...]
-    chart: Chart | None = None
+    charts: tuple[Chart, ...] = ()
     note: str = ""
     title: str = "Variants"
     picture: np.ndarray | None = None
@@ -187,7 +188,7 @@ class Headline:
     """
 
     scores: Scores = Scores()
-    layer0_psnr: float | None = None
+    layer0: Scores = Scores()
     lpips_reason: str | None = None
     object_bytes: float | None = None  # its own
     shared_bytes: float | None = None  # those that all objects share, the codec's too

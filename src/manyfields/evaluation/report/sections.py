@@ -18,6 +18,7 @@ from manyfields.evaluation.report.figures import histogram, line_chart
 from manyfields.evaluation.report.pictures import ERROR_FULL_SCALE, data_uri, error_map, error_scale_css
 from manyfields.evaluation.report.sizes import SCORE_COLUMNS, UNJUDGED_SCORES, sharing
 from manyfields.evaluation.report.tables import Column, decimals, percent, table
+from manyfields.evaluation.scores import Scores
 from manyfields.evaluation.units import format_bytes, format_seconds, shared_by
 
 
@@ -57,13 +58,15 @@ def headline(data: ReportData) -> str:
         return "" if value is None else f"{value:.{places}f}{f' {unit}' if unit else ''}"
 
     measured_on = "whole image, held-out views" if has_held_out(data) else "whole, at every cell of the grid"
+    inside = fixed(top.layer0.foreground_psnr, 2, "dB")
+    first = f"from the first bytes alone{f'; foreground {inside}' if inside else ''}"
     no_lpips = "null" if top.lpips_reason else ""
     tiles = (
         ("PSNR", fixed(scores.psnr, 2, "dB"), measured_on),
         ("foreground PSNR", fixed(scores.foreground_psnr, 2, "dB"), "pixels of the object alone"),
         ("holes", "" if scores.holes is None else percent(scores.holes), "of the pixels well inside the object"),
         ("IoU", fixed(top.iou, 4), "voxels solid in both, of those in either"),
-        ("layer 0 PSNR", fixed(top.layer0_psnr, 2, "dB"), "from the first bytes alone"),
+        ("layer 0 PSNR", fixed(top.layer0.psnr, 2, "dB"), first),
         ("SSIM", fixed(scores.ssim, 4), "1 is identical"),
         ("LPIPS", fixed(scores.lpips, 4) or no_lpips, top.lpips_reason or "squeeze, 0 is identical"),
         ("bytes an object", format_bytes(top.object_bytes), "its own, all layers"),
@@ -80,9 +83,9 @@ def headline(data: ReportData) -> str:
 
 
 def pictures(objects: Sequence[ObjectResult]) -> str:
-    """Best, median and worst object by PSNR in full, all others folded away."""
-    shown = [o for o in objects if o.pictures]
-    ranked = sorted(shown, key=lambda o: (o.scores.psnr is None, -(o.scores.psnr or 0.0), o.id))
+    """Best, median and worst object by foreground PSNR (by PSNR where it has none) in full, all others folded away."""
+    shown = [(_rank(o.scores), o) for o in objects if o.pictures]
+    ranked = [o for _, o in sorted(shown, key=lambda pair: (pair[0] is None, -(pair[0] or 0.0), pair[1].id))]
     if not ranked:
         return ""
     picks = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
@@ -102,6 +105,11 @@ def pictures(objects: Sequence[ObjectResult]) -> str:
     return first + legend + folded
 
 
+def _rank(scores: Scores) -> float | None:
+    """White around a small object lifts PSNR."""
+    return scores.psnr if scores.foreground_psnr is None else scores.foreground_psnr
+
+
 def has_held_out(data: ReportData) -> bool:
     """Whether objects are measured on views of theirs that they were not fitted to."""
     return not data.objects or any(item.test_views is not None for item in data.objects)
@@ -109,7 +117,8 @@ def has_held_out(data: ReportData) -> bool:
 
 def quality(data: ReportData) -> str:
     """How quality is spread over objects, and over those the shared part has and has not been learned from."""
-    values = [o.scores.psnr for o in data.objects if o.scores.psnr is not None]
+    whole = [o.scores.psnr for o in data.objects if o.scores.psnr is not None]
+    inside = [o.scores.foreground_psnr for o in data.objects if o.scores.foreground_psnr is not None]
     columns: tuple[Column, ...] = (
         Column("objects of", lambda row: row.name, text=True),
         Column("objects", lambda row: row.objects, decimals(0)),
@@ -117,7 +126,8 @@ def quality(data: ReportData) -> str:
     )
     splits: Sequence[Split] = data.splits
     rows = table(columns, splits) if splits else ""
-    return rows + histogram(values, "Objects by PSNR", "dB")
+    drawn = histogram(inside, "Objects by foreground PSNR", "dB") + histogram(whole, "Objects by PSNR", "dB")
+    return rows + (f"<div class=charts>{drawn}</div>" if drawn else "")
 
 
 def charts(data: ReportData) -> str:
@@ -145,6 +155,7 @@ def comparison(found: Comparison | None) -> str:
     beside = (
         name,
         Column("here", lambda v: v.scores.psnr, decimals(2), "PSNR, dB"),
+        Column("here", lambda v: v.scores.foreground_psnr, decimals(2), "foreground PSNR, dB"),
         Column("paper", lambda v: v.paper_psnr, decimals(2), "PSNR, dB"),
         Column("here", lambda v: v.object_bytes, format_bytes, "own bytes of an object"),
         Column("paper", lambda v: v.paper_object_bytes, format_bytes, "own bytes of an object"),
@@ -157,7 +168,8 @@ def comparison(found: Comparison | None) -> str:
     quoted = [v for v in variants if (v.paper_psnr, v.paper_object_bytes, v.paper_object_seconds) != (None, None, None)]
     caution = "<p class=note>The paper's objects are ShapeNet's, on NVIDIA L4 GPUs: compare orders, not digits.</p>"
     paper = f"<h3>Beside the paper's own figures</h3>{table(beside, quoted)}{caution}" if quoted else ""
-    drawn = line_chart(found.chart) if found.chart else ""
+    drawn = "".join(line_chart(chart) for chart in found.charts)
+    drawn = f"<div class=charts>{drawn}</div>" if drawn else ""
     return table(measured, variants) + note + remarks + _sheet(found) + drawn + paper
 
 
@@ -193,7 +205,8 @@ def config(data: ReportData) -> str:
 
 
 def _object(result: ObjectResult, rank: str, lossless: bool) -> str:
-    facts = [f"<b>{result.scores.psnr:.2f} dB</b>"] if result.scores.psnr is not None else []
+    scores = result.scores
+    facts = [f"<b>{_both(scores.psnr, scores.foreground_psnr)}</b>"] if scores.psnr is not None else []
     facts += [f"stage {result.stage}"] + (
         [f"{format_bytes(result.bytes)} of its own"] if result.bytes is not None else []
     )
@@ -208,13 +221,17 @@ def _views(picture: Picture, lossless: bool) -> str:
     images = [("truth", picture.truth), ("render", picture.render), ("error", error_map(picture.truth, picture.render))]
     if picture.layer0 is not None:
         images.append(("layer 0 alone", picture.layer0))
-    quality = f" · {picture.psnr:.2f} dB" if picture.psnr is not None else ""
+    quality = f" · {_both(picture.psnr, picture.foreground_psnr)}" if picture.psnr is not None else ""
     cells = "".join(
         f'<figure><img src="{data_uri(image, lossless)}" width={image.shape[1]} height={image.shape[0]} loading=lazy '
         f'alt="{name}, view {escape(picture.view)}"><figcaption>{name}</figcaption></figure>'
         for name, image in images
     )
     return f"<div class=view><p>view {escape(picture.view)}{quality}</p><div class=strip>{cells}</div></div>"
+
+
+def _both(psnr: float, foreground: float | None) -> str:
+    return f"{psnr:.2f} dB{'' if foreground is None else f', foreground {foreground:.2f} dB'}"
 
 
 def _maps(maps: Sequence[PlaneMap]) -> str:

@@ -17,7 +17,8 @@ SCORE_COLUMNS = (
     Column("holes", lambda row: row.scores.worst_holes, percent, "worst view", "low"),
     Column("SSIM", lambda row: row.scores.ssim, decimals(4), "", "high"),
     Column("LPIPS", lambda row: row.scores.lpips, decimals(4), "squeeze", "low"),
-    Column("layer 0", lambda row: row.layer0_psnr, decimals(2), "PSNR, dB", "high"),
+    Column("layer 0", lambda row: row.layer0.psnr, decimals(2), "PSNR, dB", "high"),
+    Column("layer 0", lambda row: row.layer0.foreground_psnr, decimals(2), "foreground, dB", "high"),
 )
 # Without a best value in bold: objects and splits do not compete with one another.
 UNJUDGED_SCORES = (

@@ -157,10 +157,10 @@ def mean_rows(objects: dict[str, Any], ids: Sequence[str]) -> list[dict[str, Any
             continue
         found = [each[method] for each in methods]
         row: dict[str, Any] = {"method": method, **{name: _mean(found, name) for name in MEASURED}}
-        row["loss_db"] = None
-        if all("uncompressed" in each for each in methods) and method != "uncompressed":
-            losses = [each["uncompressed"]["psnr"] - each[method]["psnr"] for each in methods]
-            row["loss_db"] = sum(losses) / len(losses)
+        whole = [each["uncompressed"] for each in methods if "uncompressed" in each]
+        for loss, name in (("loss_db", "psnr"), ("foreground_loss_db", "foreground_psnr")):
+            best = _mean(whole, name) if len(whole) == len(methods) and method != "uncompressed" else None
+            row[loss] = None if best is None or row[name] is None else best - row[name]
         for key in ("paper_bytes", "paper_ratio", "bytes", "ratio", "coded_bytes", "coded_ratio", "seconds"):
             row[key] = _mean(found, key)
         row["paper_psnr"] = PAPER.get(method, (None, None))[0]

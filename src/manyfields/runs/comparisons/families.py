@@ -14,10 +14,10 @@ from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError, RunError
 from manyfields.evaluation.costs import with_share
-from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
+from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
 from manyfields.evaluation.scores import Scores
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.comparisons.common import fit_seconds, named, quality
+from manyfields.runs.comparisons.common import fit_seconds, named, quality_charts
 from manyfields.runs.comparisons.pictures import PictureColumn, family_pictures
 from manyfields.runs.compress import compress
 from manyfields.runs.evaluate import evaluate
@@ -186,10 +186,8 @@ def _write_report(
     ]
     picture = family_pictures(columns, progress)
     write_picture(folder / PICTURE, picture)
-    curves = [quality(folder / name, name) for name in names]
     record = RunRecord.load(folder / names[-1])
     size = "x".join(map(str, record.size))
-    chart = Chart("Held-out PSNR while fitting", "dB", tuple(curve for curve in curves if curve.values))
     note = (
         f"Each family had {minutes:g} minutes for all {rows[0]['objects']} objects together, on the same machine, with "
         "the same seed, views and held-out views. Figures are of stored bytes: in float16, and by the family's codec. "
@@ -199,7 +197,7 @@ def _write_report(
     )
     comparison = Comparison(
         tuple(_variant(row) for row in rows),
-        chart,
+        quality_charts({name: folder / name for name in names}),
         note,
         title="Families",
         picture=picture,

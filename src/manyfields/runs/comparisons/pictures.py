@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from manyfields.collection import open_collection
 from manyfields.evaluation.report.grid import Cell, labelled_grid
-from manyfields.evaluation.scores import mean_scores
+from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.evaluation.units import format_bytes
 from manyfields.fitting.progress import Progress
 from manyfields.runs.record import RunRecord
@@ -45,14 +45,23 @@ def family_pictures(columns: Sequence[PictureColumn], progress: Progress) -> UIn
             seen = _rendered(column.run, found[name], record.held_out[name]["views"][0], record.size)
             if not row:
                 row.append((as_bytes(seen.truth)[0].numpy(), name))
-            quality = mean_scores(seen.scores()).psnr
-            row.append((as_bytes(seen.rendered)[0].numpy(), "" if quality is None else f"{quality:.2f} dB"))
+            row.append((as_bytes(seen.rendered)[0].numpy(), caption(mean_scores(seen.scores()))))
         progress("pictures", place + 1, len(columns))
     titles = [["held-out view", "", ""]]
     for column in columns:
         own, whole = format_bytes(column.object_bytes), format_bytes(column.bytes_with_shared)
         titles.append([f"{column.family}, {column.form}", f"{own}, with the", f"shared part {whole}"])
     return labelled_grid(titles, cells)
+
+
+def caption(scores: Scores) -> str:
+    """Short enough for a picture of 128 pixels.
+
+    >>> caption(Scores(psnr=31.234, foreground_psnr=24.561))
+    '31.2, foregr. 24.6 dB'
+    """
+    inside = "" if scores.foreground_psnr is None else f", foregr. {scores.foreground_psnr:.1f}"
+    return "" if scores.psnr is None else f"{scores.psnr:.1f}{inside} dB"
 
 
 def _rendered(run: Path, source: ObjectViews, view: str, size: tuple[int, int]) -> HeldOut:

@@ -11,11 +11,11 @@ from manyfields._lock import only_process
 from manyfields._version import __version__
 from manyfields.collection import open_collection
 from manyfields.errors import ConfigError
-from manyfields.evaluation.report import Chart, Comparison, ReportData, Variant, write_report
-from manyfields.evaluation.scores import Scores
+from manyfields.evaluation.report import Comparison, ReportData, Variant, write_report
+from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.families.registry import presets
 from manyfields.fitting.progress import Progress, silent
-from manyfields.runs.comparisons.common import fit_seconds, named, quality
+from manyfields.runs.comparisons.common import fit_seconds, named, quality_charts
 from manyfields.runs.evaluate import evaluate
 from manyfields.runs.fit import fit
 from manyfields.runs.record import FILE, RunRecord
@@ -77,12 +77,11 @@ def compare(
             rows.append(row)
             shown.append(variant)
             write_json(folder / "compare.json", {"minutes": minutes, "rows": rows})
-        curves = [quality(folder / name, name) for name in names]
-        chart = Chart("Held-out PSNR while fitting", "dB", tuple(curve for curve in curves if curve.values))
+        charts = quality_charts({name: folder / name for name in names})
         note = f"Each variant had {minutes:g} minutes on the same machine, threads, seed and views, stage 1 included."
         machine = RunRecord.load(folder / names[0]).machine
         title = f"{Path(data).name}: the variants of the family side by side"
-        comparison = Comparison(tuple(shown), chart, note)
+        comparison = Comparison(tuple(shown), charts, note)
         write_report(
             folder / "report.html",
             ReportData(
@@ -101,9 +100,10 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
     figures = evaluate(run)
     collection, record = open_collection(run), RunRecord.load(run)
     costs = cost_account(collection, record)
-    layer0 = [collection.entry(item).metrics.get("layer0_psnr") for item in collection]
-    known = [value for value in layer0 if value is not None]
-    coarse = sum(known) / len(known) if known else None
+    metrics = [collection.entry(item).metrics for item in collection]
+    layer0 = mean_scores(
+        Scores(psnr=each.get("layer0_psnr"), foreground_psnr=each.get("layer0_foreground_psnr")) for each in metrics
+    )
     seconds = fit_seconds(record)
     steps = sum(phase.steps for phase in [*record.phases1, *record.phases2])
     paper_psnr, paper_minutes, paper_bytes = PAPER.get(name, (None, None, None))
@@ -111,7 +111,8 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
     row = {
         "variant": name,
         **mean,
-        "layer0_psnr": coarse,
+        "layer0_psnr": layer0.psnr,
+        "layer0_foreground_psnr": layer0.foreground_psnr,
         "fit_seconds": seconds,
         "steps": steps,
         "object_bytes": costs.object_bytes,
@@ -124,7 +125,7 @@ def _measure(run: Path, name: str) -> tuple[dict[str, Any], Variant]:
     variant = Variant(
         name,
         Scores(**mean),
-        coarse,
+        layer0,
         seconds,
         steps,
         costs.object_bytes,

@@ -117,28 +117,41 @@ def _save(folder: Path, kept: dict[str, Any], method: Method) -> None:
 
 
 def deltas(curves: dict[str, dict[str, Any]], method: Method) -> list[dict[str, Any]]:
-    """Of every pair of curves, both ways: each figure with its overlap (0 to 1), and the reason where there is none."""
-    made = {
-        name: RateCurve(name, [p["bytes"] for p in curve["points"]], [p["psnr"] for p in curve["points"]])
-        for name, curve in curves.items()
-        if curve["points"]
-    }
+    """Of every pair of curves, both ways: each figure with its overlap (0 to 1), and the reason where there is none.
+
+    By PSNR and, as `foreground_bd_...`, by foreground PSNR where all points of both curves have one.
+    """
+    by_whole, by_foreground = _rate_curves(curves, "psnr"), _rate_curves(curves, "foreground_psnr")
     rows = []
-    for anchor in made.values():
-        for test in made.values():
-            if anchor is test:
+    for anchor in by_whole:
+        for test in by_whole:
+            if anchor == test:
                 continue
-            rate, psnr = bd_rate(anchor, test, method), bd_psnr(anchor, test, method)
-            rows.append(
-                {
-                    "anchor": anchor.name,
-                    "test": test.name,
-                    "bd_rate_percent": rate.value,
-                    "bd_rate_overlap": rate.overlap,
-                    "bd_rate_reason": rate.reason,
-                    "bd_psnr_db": psnr.value,
-                    "bd_psnr_overlap": psnr.overlap,
-                    "bd_psnr_reason": psnr.reason,
-                }
-            )
+            row: dict[str, Any] = {"anchor": anchor, "test": test}
+            row |= _delta(by_whole[anchor], by_whole[test], method)
+            if anchor in by_foreground and test in by_foreground:
+                inside = _delta(by_foreground[anchor], by_foreground[test], method)
+                row |= {f"foreground_{name}": value for name, value in inside.items()}
+            rows.append(row)
     return rows
+
+
+def _rate_curves(curves: dict[str, dict[str, Any]], quality: str) -> dict[str, RateCurve]:
+    """Of those that have points, and this quality of all of them."""
+    return {
+        name: RateCurve(name, [p["bytes"] for p in curve["points"]], [p[quality] for p in curve["points"]])
+        for name, curve in curves.items()
+        if curve["points"] and all(p.get(quality) is not None for p in curve["points"])
+    }
+
+
+def _delta(anchor: RateCurve, test: RateCurve, method: Method) -> dict[str, Any]:
+    rate, psnr = bd_rate(anchor, test, method), bd_psnr(anchor, test, method)
+    return {
+        "bd_rate_percent": rate.value,
+        "bd_rate_overlap": rate.overlap,
+        "bd_rate_reason": rate.reason,
+        "bd_psnr_db": psnr.value,
+        "bd_psnr_overlap": psnr.overlap,
+        "bd_psnr_reason": psnr.reason,
+    }

@@ -14,6 +14,7 @@ OVERLAP = (
     "Overlap: the stretch that both curves have, as a share of the smaller of their two ranges, of PSNR for BD-rate "
     "and of the logarithm of bytes for BD-PSNR; there is no figure below 50 %."
 )
+CHARTS = {"PSNR against bytes": "psnr", "Foreground PSNR against bytes": "foreground_psnr"}
 NOTE = (
     "Bytes of an object with all that is needed to render it, what objects share divided by {objects}; held-out views "
     "from decoded bytes. Means over objects."
@@ -25,10 +26,12 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
     whole = kept["uncompressed"]
     objects = kept["shared_by"]
     variants = [Variant("uncompressed", _scores(whole), bytes_with_shared=whole["bytes"], objects=objects)]
-    curves = []
+    curves: dict[str, list[Curve]] = {title: [] for title in CHARTS}
     for name, curve in kept["curves"].items():
         points = sorted(curve["points"], key=lambda point: point["bytes"])
-        curves.append(Curve(name, tuple(p["bytes"] for p in points), tuple(p["psnr"] for p in points)))
+        for title, quality in CHARTS.items():
+            seen = [point for point in points if point[quality] is not None]
+            curves[title].append(Curve(name, tuple(p["bytes"] for p in seen), tuple(p[quality] for p in seen)))
         variants += [
             Variant(
                 f"{name}, {curve['knob']} {point['value']:g}",
@@ -40,7 +43,7 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
             )
             for point in points
         ]
-    chart = Chart("PSNR against bytes", "dB", tuple(curves), across="bytes")
+    charts = tuple(Chart(title, "dB", tuple(each), across="bytes") for title, each in curves.items())
     write_report(
         path,
         ReportData(
@@ -48,27 +51,34 @@ def write_rd_report(path: Path, kept: dict[str, Any]) -> None:
             when=time.strftime("%Y-%m-%dT%H:%M:%S"),
             machine=describe_machine().line,
             version=__version__,
-            comparison=Comparison(tuple(variants), chart, NOTE.format(objects=f"N = {kept['shared_by']:,}")),
+            comparison=Comparison(tuple(variants), charts, NOTE.format(objects=f"N = {kept['shared_by']:,}")),
             notes=(*(delta_line(row) for row in kept["deltas"]), *([OVERLAP] if kept["deltas"] else [])),
         ),
     )
 
 
 def delta_line(row: dict[str, Any]) -> str:
-    """One pair of curves in words.
+    """One pair of curves in words, by PSNR and, where that was measured, by foreground PSNR.
 
     >>> row = {"anchor": "a", "test": "b", "bd_rate_percent": -30.0, "bd_rate_overlap": 0.8, "bd_psnr_db": None}
     >>> delta_line({**row, "bd_psnr_overlap": 0.2, "bd_rate_reason": None, "bd_psnr_reason": "rates lie far apart"})
     'b against a: BD-rate -30.00 % (overlap 80 %), BD-PSNR – (overlap 20 %): rates lie far apart'
     """
+    found = _in_words(row)
+    if "foreground_bd_rate_percent" in row:
+        inside = {name.removeprefix("foreground_"): row[name] for name in row if name.startswith("foreground_")}
+        found += f". By foreground PSNR: {_in_words(inside)}"
+    return f"{row['test']} against {row['anchor']}: {found}"
+
+
+def _in_words(row: dict[str, Any]) -> str:
     rate, psnr = row["bd_rate_percent"], row["bd_psnr_db"]
     figures = (
         f"BD-rate {'–' if rate is None else f'{rate:+.2f} %'} (overlap {100 * row['bd_rate_overlap']:.0f} %)",
         f"BD-PSNR {'–' if psnr is None else f'{psnr:+.3f} dB'} (overlap {100 * row['bd_psnr_overlap']:.0f} %)",
     )
     reasons = dict.fromkeys(text for text in (row["bd_rate_reason"], row["bd_psnr_reason"]) if text)
-    why = f": {'; '.join(reasons)}" if reasons else ""
-    return f"{row['test']} against {row['anchor']}: {', '.join(figures)}{why}"
+    return ", ".join(figures) + (f": {'; '.join(reasons)}" if reasons else "")
 
 
 def _scores(values: dict[str, Any]) -> Scores:

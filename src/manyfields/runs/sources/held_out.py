@@ -1,7 +1,8 @@
 """Held-out views of stored objects beside what their bytes render."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -102,7 +103,7 @@ def measure_codes(
     coarse: bool = True,
     seen: Seen = not_told,
 ) -> dict[str, float]:
-    """PSNR of the held-out views, of the whole object and, with `coarse`, of its coarser levels.
+    """Scores of the held-out views of the whole object, and with `coarse` both PSNR of its coarser levels.
 
     Empty without held-out views.
     """
@@ -110,10 +111,10 @@ def measure_codes(
         return {}
     whole = mean_scores(render_codes(collection, codes, bounds, source, views, size, seen=seen).scores())
     scores = ("psnr", "ssim", "foreground_psnr", "holes", "worst_holes")
-    metrics = {name: getattr(whole, name) for name in scores}
+    metrics: dict[str, float | None] = {name: getattr(whole, name) for name in scores}
     for level in collection.shared_part.family.config.coarse_levels if coarse else ():
         first = render_codes(collection, codes, bounds, source, views, size, level)
-        metrics[f"layer{level - 1}_psnr"] = mean_scores(first.scores()).psnr
+        metrics |= _of_layers(level, mean_scores(first.scores()).to_json())
     return {name: value for name, value in metrics.items() if value is not None}
 
 
@@ -132,8 +133,14 @@ def measure_layers(
     metrics = measure_codes(collection, codec.decode([layers]), bounds, source, views, size, seen=seen)
     for count in range(len(collection.shared_part.family.config.layers), len(layers) if metrics else 0):
         first = measure_codes(collection, codec.decode([layers[:count]]), bounds, source, views, size, coarse=False)
-        metrics[f"layer{count - 1}_psnr"] = first["psnr"]
+        metrics |= _of_layers(count, first)
     return metrics
+
+
+def _of_layers(count: int, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What the index keeps of scores of the first `count` layers."""
+    names = [name for name in ("psnr", "foreground_psnr") if measured.get(name) is not None]
+    return {f"layer{count - 1}_{name}": measured[name] for name in names}
 
 
 def as_bytes(images: Float[Tensor, "V H W 3"]) -> UInt8[Tensor, "V H W 3"]:

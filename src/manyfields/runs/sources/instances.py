@@ -34,7 +34,7 @@ from manyfields.runs.record import RunRecord
 from manyfields.runs.sources.costs import Costs
 from manyfields.runs.sources.moved import check_at_hand
 from manyfields.runs.sources.results import OBJECTS_WITH_PICTURES, Shown, instance_results
-from manyfields.runs.sources.source import Figures, Found, Look, Source, StoresWaves
+from manyfields.runs.sources.source import Figures, Found, Probe, Source, StoresWaves, Watch
 from manyfields.runs.trainer import Clock
 from manyfields.shared_part import SharedPart
 from manyfields.views.instances import Instance, InstanceSet
@@ -133,7 +133,7 @@ class Instances(Source[Instance, Instance]):
     def pictures_of(self, record: RunRecord, ids: Sequence[str]) -> list[int]:
         return [1 for _ in ids]
 
-    def looks(self, fitter: Any, record: RunRecord) -> tuple[Look | None, Look | None]:
+    def looks(self, fitter: Any, record: RunRecord) -> tuple[Probe | None, Watch | None]:
         return None, None
 
     def wave_fitter(

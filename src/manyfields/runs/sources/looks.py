@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import torch
 
+from manyfields.evaluation.metrics import foreground_psnr, psnr
+from manyfields.evaluation.scores import Scores, mean_scores
 from manyfields.fitting.data import load_views, stable_seed
 from manyfields.fitting.fitters import ViewFitter
 from manyfields.fitting.phases import Phase
@@ -39,16 +41,34 @@ def spare_views(record: RunRecord, objects: Sequence[ObjectViews], phases: Seque
         record.held_out[views.id].update(aside=names[:1], trained=len(train) - 1)
 
 
-def held_out_probe(fitter: ViewFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
-    """A function that gives the mean PSNR of the first held-out view of up to 4 objects; None without such views."""
+def held_out_probe(
+    fitter: ViewFitter, sampler: Sampler, size: tuple[int, int]
+) -> Callable[[], dict[str, float]] | None:
+    """A function that gives the mean PSNR of the first held-out view of up to 4 objects, and that of its foreground if
+    it has any, as points of a curve name them; None without such views."""
     views = {row: item.test[0] for row, item in enumerate(fitter.data.objects) if item.test}
-    return _probe(fitter, views, sampler, size)
+    look = _look(fitter, views, sampler, size)
+
+    def probe() -> dict[str, float]:
+        assert look is not None
+        found = mean_scores(look())
+        named = {"held_out_psnr": found.psnr, "held_out_foreground_psnr": found.foreground_psnr}
+        return {name: value for name, value in named.items() if value is not None}
+
+    return None if look is None else probe
 
 
 def watch(fitter: ViewFitter, sampler: Sampler, size: tuple[int, int]) -> Callable[[], float] | None:
-    """Likewise of the training views that are set aside."""
+    """A function that gives the mean PSNR of the training views that are set aside; None without such views."""
     views = {row: item.aside[0] for row, item in enumerate(fitter.data.objects) if item.aside}
-    return _probe(fitter, views, sampler, size)
+    look = _look(fitter, views, sampler, size)
+
+    def watched() -> float:
+        assert look is not None
+        whole = [each.psnr for each in look() if each.psnr is not None]
+        return sum(whole) / len(whole)
+
+    return None if look is None else watched
 
 
 def looks_at_once(objects: int, size: tuple[int, int]) -> int:
@@ -56,25 +76,27 @@ def looks_at_once(objects: int, size: tuple[int, int]) -> int:
     return min(objects, OBJECTS_OF_A_PROBE, max(1, PIXELS_OF_A_PROBE // (size[0] * size[1])))
 
 
-def _probe(
+def _look(
     fitter: ViewFitter, views: dict[int, int], sampler: Sampler, size: tuple[int, int]
-) -> Callable[[], float] | None:
-    """The mean PSNR of one view of some objects, by row."""
+) -> Callable[[], list[Scores]] | None:
+    """Both PSNR of one view of some objects, by row."""
     if not views:
         return None
     count = looks_at_once(len(views), size)
     rows = list(views)[:: max(1, len(views) // count)][:count]
     once = replace(sampler, supersampling=1)
     seen = [load_views(fitter.data.objects[row].source, [views[row]], size) for row in rows]
-    truths = [torch.from_numpy(composite(rgba.numpy())).permute(0, 3, 1, 2).float() / 255.0 for rgba, _ in seen]
+    truths = [torch.from_numpy(composite(rgba.numpy())).float() / 255.0 for rgba, _ in seen]
+    alphas = [rgba[..., 3].float() / 255.0 for rgba, _ in seen]
 
-    def probe() -> float:
-        total = 0.0
-        for row, truth, (_, cameras) in zip(rows, truths, seen, strict=True):
+    def look() -> list[Scores]:
+        found = []
+        for row, truth, alpha, (_, cameras) in zip(rows, truths, alphas, seen, strict=True):
             drawn = fitter.pictures(row, cameras, once)
             assert drawn.images is not None
-            error = (drawn.images[0].float().clamp(0, 1).cpu() - truth).square().mean()
-            total -= 10.0 * float(torch.log10(error.clamp(min=1e-10)))
-        return total / len(rows)
+            image = drawn.images[0].float().clamp(0, 1).cpu().permute(0, 2, 3, 1)
+            (inside,) = foreground_psnr(image, truth, alpha)
+            found.append(Scores(psnr=float(psnr(image, truth)), foreground_psnr=inside))
+        return found
 
-    return probe
+    return look

@@ -27,7 +27,7 @@ from manyfields.runs.sources.held_out import held_out_views, measure_layers
 from manyfields.runs.sources.loading import load_objects, split_views
 from manyfields.runs.sources.looks import held_out_probe, spare_views, watch
 from manyfields.runs.sources.results import gone_folders, view_results
-from manyfields.runs.sources.source import Figures, Found, Look, Source, StoresWaves
+from manyfields.runs.sources.source import Figures, Found, Probe, Source, StoresWaves, Watch
 from manyfields.runs.trainer import Clock
 from manyfields.shared_part import SharedPart
 from manyfields.views import ObjectViews, read_views, usable_views
@@ -99,7 +99,7 @@ class PosedViews(Source[ObjectViews, FittingObject]):
     def pictures_of(self, record: RunRecord, ids: Sequence[str]) -> list[int]:
         return [len(record.held_out.get(name, {}).get("views", ())) for name in ids]
 
-    def looks(self, fitter: Any, record: RunRecord) -> tuple[Look | None, Look | None]:
+    def looks(self, fitter: Any, record: RunRecord) -> tuple[Probe | None, Watch | None]:
         sampler, size = record.settings.final_sampler, record.size
         return held_out_probe(fitter, sampler, size), watch(fitter, sampler, size)
 

@@ -1,6 +1,7 @@
 """What the report shows of stored objects: their figures, and pictures beside what these should be."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def view_results(collection: Collection, record: RunRecord, progress: Progress) 
     levels = (None, 1) if layered else (None,)
     for number, (item, renderings) in enumerate(held_out_views(collection, record, levels, progress, seen)):
         views, name = renderings[0].scores(lpips), item.entry.id
+        first = {"layer0": mean_scores(renderings[1].scores())} if layered else {}
         pictured = number < OBJECTS_WITH_PICTURES
         yield _result(
             collection,
@@ -41,10 +43,10 @@ def view_results(collection: Collection, record: RunRecord, progress: Progress) 
             test_views=len(renderings[0].names),
             pictures=_pictures(renderings[0], renderings[1] if layered else None, views) if pictured else (),
             maps=plane_maps(collection, name) if pictured else (),
+            **first,
         )
     for name in gone:
-        figures = Scores(psnr=collection.entry(name).metrics.get("psnr"))
-        yield _result(collection, record, name, figures, test_views=0)
+        yield _result(collection, record, name, _of_index(collection.entry(name).metrics), test_views=0)
 
 
 def instance_results(
@@ -72,16 +74,21 @@ def gone_folders(collection: Collection, record: RunRecord) -> dict[str, str]:
 
 def _result(collection: Collection, record: RunRecord, name: str, scores: Scores, **more: Any) -> ObjectResult:
     entry, held = collection.entry(name), record.held_out.get(name, {})
+    more = {"layer0": _of_index(entry.metrics, "layer0_"), **more}
     return ObjectResult(
         id=name,
         group=entry.group,
         stage=int(entry.metrics.get("stage", 1)),
         train_views=held.get("trained") if held.get("views") else None,
         scores=scores,
-        layer0_psnr=entry.metrics.get("layer0_psnr"),
         bytes=entry.bytes,
         **more,
     )
+
+
+def _of_index(metrics: Mapping[str, float], prefix: str = "") -> Scores:
+    """What was measured when an object was stored."""
+    return Scores(**{name: metrics.get(prefix + name) for name in asdict(Scores())})
 
 
 def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) -> tuple[Picture, ...]:
@@ -89,6 +96,13 @@ def _pictures(whole: HeldOut, coarse: HeldOut | None, scores: Sequence[Scores]) 
     layer0 = None if coarse is None else as_bytes(coarse.rendered).numpy()
     shown = np.linspace(0, len(truth) - 1, min(PICTURES_OF_AN_OBJECT, len(truth))).round().astype(int)
     return tuple(
-        Picture(whole.names[i], truth[i], rendered[i], None if layer0 is None else layer0[i], scores[i].psnr)
+        Picture(
+            whole.names[i],
+            truth[i],
+            rendered[i],
+            None if layer0 is None else layer0[i],
+            scores[i].psnr,
+            scores[i].foreground_psnr,
+        )
         for i in shown
     )

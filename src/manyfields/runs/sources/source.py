@@ -27,8 +27,10 @@ from manyfields.views import Problem
 
 Figures = dict[str, float | None]
 """By the name of a metric; None: not measured."""
-Look = Callable[[], float]
-"""Gives the PSNR of a few views as they are now."""
+Probe = Callable[[], dict[str, float]]
+"""Gives figures of a few held-out views as they are now, by name."""
+Watch = Callable[[], float]
+"""Gives the PSNR of a few views that are set aside as they are now."""
 
 
 class FoundObject(Protocol):
@@ -146,7 +148,7 @@ class Source(ABC, Generic[F, L]):
     # Fitting and storing.
 
     @abstractmethod
-    def looks(self, fitter: StageFitter, record: RunRecord) -> tuple[Look | None, Look | None]:
+    def looks(self, fitter: StageFitter, record: RunRecord) -> tuple[Probe | None, Watch | None]:
         """Quick looks at what a fit does not learn from: for curves, and at what is set aside to end phases by."""
 
     @abstractmethod

@@ -79,7 +79,9 @@ def test_figures_of_every_level_are_those_of_the_index(small):
     collection = open_collection(small)
     for level, name in ((None, "psnr"), (4, "psnr"), (3, "layer2_psnr"), (2, "layer1_psnr"), (1, "layer0_psnr")):
         for object_id, scores in evaluate(small, level=level)["objects"].items():
-            assert scores["psnr"] == pytest.approx(collection.entry(object_id).metrics[name], abs=1e-4)
+            metrics, beside = collection.entry(object_id).metrics, name.replace("psnr", "foreground_psnr")
+            assert scores["psnr"] == pytest.approx(metrics[name], abs=1e-4)
+            assert scores["foreground_psnr"] == pytest.approx(metrics[beside], abs=1e-4)
 
 
 def test_bytes_report_and_info(small, capsys):
