@@ -63,7 +63,8 @@ class Point(NamedTuple):
 
 
 def around(data: Path, folder: Path, contender: Contender, seconds: float) -> list[Path]:
-    """A run that took these seconds, or the nearest that took less and the nearest that took more.
+    """A run that took these seconds, or the nearest that took less and the nearest that took more; none where there is
+    nothing left for steps.
 
     A machine with other work keeps no plan, so what is planned is corrected until one of them is there.
     """
@@ -81,7 +82,10 @@ def around(data: Path, folder: Path, contender: Contender, seconds: float) -> li
                 data, run, minutes=minutes, fitting_alone=True, preset=contender.preset, report=False,
                 say=to_stderr, progress=PlainLines(f"{folder.name} {run.name}", sys.stderr), **changes,
             )  # fmt: skip
-        took[run] = fit_seconds(RunRecord.load(run))
+        record = RunRecord.load(run)
+        took[run] = fit_seconds(record)
+        if record.seconds["reading"] + record.seconds.get("stage1/before steps", 0.0) > seconds:
+            return []  # growing octrees, say
         to_stderr(f"{run}: {took[run]:.1f} s of {seconds:g}")
         nearest = min(took, key=lambda each: abs(took[each] - seconds))
         if abs(took[nearest] - seconds) <= OFF * seconds:
@@ -126,6 +130,11 @@ def rows(work: Path, kind: str, size: int, seconds: float, names: list[str], obj
     for name in names:
         folder = work / f"equal_{kind}_{size}_{seconds:g}s" / name
         found = [point(run, ids) for run in around(data, folder, CONTENDERS[name], seconds * objects)]
+        if not found:
+            note = f"{CONTENDERS[name].words}; cannot begin in this time; {how(kind, size, objects, seconds)}"
+            row = f"{kind}.same_seconds_{seconds:g}.{name}.foreground_psnr{suffix}"
+            yield new_record(row, None, "dB", note, trained=RunRecord.load(folder / "try_0").trained)
+            continue
         points[name] = at(seconds, found)
         took = " and ".join(f"{each.seconds:.2f}" for each in found)
         between = f"a run of {took} s an object" if len(found) == 1 else f"between runs of {took} s an object"
@@ -133,7 +142,7 @@ def rows(work: Path, kind: str, size: int, seconds: float, names: list[str], obj
         for figure, (value, unit) in points[name].found.items():
             row = f"{kind}.same_seconds_{seconds:g}.{name}.{figure}{suffix}"
             yield new_record(row, value, unit, note, trained=points[name].trained)
-    rates = [name for name in names if name.startswith("triplanes")]
+    rates = [name for name in points if name.startswith("triplanes")]
     best = max(rates, key=lambda name: points[name].found["foreground_psnr"][0], default=None)
     if best is not None:
         for figure, (value, unit) in points[best].found.items():
