@@ -268,6 +268,8 @@ def test_files_that_are_named_are_there(architecture, lists):
         text = path.read_text(encoding="utf-8")
         told = architecture.prose_of(ast.parse(text)) if name.endswith(".py") else text
         for named in architecture.named_files(told) - ends:
+            if name.startswith("benchmarks/") and named.startswith("benchmarks/results/"):
+                continue  # what a benchmark writes may not have been measured yet
             if not named.endswith(".json") or "benchmarks/" in named:
                 missing.append(f"{name} names {named}")
     advice = "Documents and docstrings name files that are not there: say what is there today."

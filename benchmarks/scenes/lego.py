@@ -149,11 +149,12 @@ def curve_rows(kept: dict[str, Any], fit_seconds: float, note: str) -> list[Reco
         *quality_rows("lego.curves.uncompressed", kept["uncompressed"], note),
         new_record("lego.curves.uncompressed.bytes", kept["uncompressed"]["bytes"], "bytes", note),
     ]
-    for codec in CODECS:
+    for codec in (name for name in CODECS if name in points):
         rows += codec_rows(kept, codec, fit_seconds, note)
         for other in (name for name in BASELINES if name in points):
             rows += compared_rows(f"lego.{codec}.{{}}_vs_{row_name(other)}", points[other], points[codec], note)
-    rows += compared_rows("lego.pyramid.{}_vs_transform", points["transform"], points["pyramid"], note)
+    if {"pyramid", "transform"} <= points.keys():
+        rows += compared_rows("lego.pyramid.{}_vs_transform", points["transform"], points["pyramid"], note)
     for switch in WITHOUT:
         name, without = switch.removeprefix("no-"), points.get(f"transform-{switch}")
         for quality in QUALITIES if without else ():
@@ -241,9 +242,6 @@ def measured(given: argparse.Namespace) -> list[Record]:
     small = {"pyramid": (0.01, 0.1), "vq-tensorf": (4, 8), "vq-tensorf-kept": (0.3, 0.7), "re-tensorf": (0.1, 0.3)}
     values = {name: small.get(name, lambdas) if given.small else FEW.get(name, ()) for name in given.codecs}
     kept = sweep(given.run, out, values if given.values is None else {given.codecs[0]: given.values}, **options)
-    if missing := [name for name in NEEDED if name not in kept["curves"]]:
-        print(f"no rows yet: {', '.join(missing)} still to be measured")
-        return []
     rows = curve_rows(kept, fitted(given.run).seconds, note_of(given.run, kept, given.steps))
     return records.trained_by(given.run, rows, learned(kept))
 
