@@ -53,7 +53,7 @@ def test_objects_decode_and_render_from_fewer_bytes(rgb_run, small):
         assert new.bytes < 0.2 * old.bytes and len(new.ranges) == LAYERS
         assert (new.label, new.group) == (old.label, old.group) and (new.bounds == old.bounds).all()
         # One more layer than the family has, and its quality.
-        assert set(new.metrics) == set(old.metrics) | {"layer2_psnr"}
+        assert set(new.metrics) == set(old.metrics) | {"layer2_psnr", "layer2_foreground_psnr"}
         assert new.metrics["stage"] == old.metrics["stage"]
         (one, other) = before[name].code().tensors, after[name].code().tensors
         assert torch.equal(one["hull"].float(), other["hull"].float())
