@@ -108,9 +108,7 @@ WITHOUT_EXAMPLE: dict[str, str] = {
 }
 """Public names that no example shows."""
 
-OTHER_FILES: dict[str, str] = {
-    "benchmarks/README.md names sets.py": "what a script was called when older rows were written",
-}
+OTHER_FILES: dict[str, str] = {}
 """Names of files that documents give and this repository does not have."""
 
 COVERED_BY: dict[str, tuple[str, ...]] = {
