@@ -10,9 +10,6 @@ from tools.figures import MARK, main, pages, without_code
 
 ROOT = Path(__file__).parents[1]
 
-NOT_YET: list[str] = []
-"""Pages whose figures have no marks yet. Whoever marks those of a page takes it off."""
-
 NO_ROW: dict[str, str] = {}
 """What pages say with a measured unit and without a row or a source, as "page: words", and the reason. Only shrinks."""
 
@@ -146,27 +143,15 @@ def without_source(page: Path, excuses: dict[str, str]) -> tuple[list[str], set[
 def test_measured_numbers_of_docs_have_a_row_or_a_source():
     problems, used = [], set()
     for page in checked():
-        if page.relative_to(ROOT).as_posix() not in NOT_YET:
-            found, excused = without_source(page, NO_ROW)
-            problems += found
-            used |= excused
+        found, excused = without_source(page, NO_ROW)
+        problems += found
+        used |= excused
     assert not problems, "\n" + "\n".join(problems)
     unused = NO_ROW.keys() - used
     assert not unused, f"No page says this any more, take it off NO_ROW of test_figures.py: {sorted(unused)}"
 
 
 def test_every_number_of_readme_is_a_row():
-    if "README.md" in NOT_YET:
-        pytest.skip("README is not marked yet")
     found = list(digits((ROOT / "README.md").read_text(encoding="utf-8")))
     problems = [f"README.md:{line}: {number}: {MARK_IT.format(number)}" for line, number in found]
     assert not problems, "\n" + "\n".join(problems)
-
-
-def test_pages_that_are_marked_are_off_the_list():
-    done = []
-    for name in NOT_YET:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        if not list(digits(text) if name == "README.md" else measured(text)):
-            done.append(name)
-    assert not done, f"All figures of {', '.join(done)} are marked: take it off NOT_YET of test_figures.py"
